@@ -1,0 +1,43 @@
+"""An unordered set of points that remembers the pixels it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+
+
+@dataclass(frozen=True, eq=False)
+class PointCloud:
+    """Points (N, 3) float32 in metres, sensor frame, with optional attributes.
+
+    `rgb` is (N, 3) uint8, `normals` (N, 3) float32, `pixel` (N,) int64: the flat address (row · W + column) of the
+    pixel that each point came from.
+
+    >>> import numpy as np
+    >>> len(PointCloud(np.zeros((5, 3), np.float32)))
+    5
+    """
+
+    points: NDArray[np.float32]
+    rgb: NDArray[np.uint8] | None = None
+    normals: NDArray[np.float32] | None = None
+    pixel: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        _check.shape("points", self.points, ("N", 3))
+        for name, columns in (("rgb", (3,)), ("normals", (3,)), ("pixel", ())):
+            value = getattr(self, name)
+            if value is not None:
+                _check.shape(name, value, (len(self), *columns))
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def take(self, index: NDArray[np.int64]) -> PointCloud:
+        """Return the cloud of the points at `index` (M,), attributes and pixel addresses along."""
+        rest = {name: getattr(self, name) for name in ("rgb", "normals", "pixel")}
+        return PointCloud(self.points[index], **{name: v if v is None else v[index] for name, v in rest.items()})

@@ -1,0 +1,54 @@
+"""The organised scan: one 3D point per pixel, as the sensor saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+
+
+@dataclass(frozen=True, eq=False)
+class XYZImage:
+    """An image of 3D points in the sensor frame, in metres.
+
+    `xyz` is (H, W, 3) float32 (float64 is converted). A pixel is valid where all three coordinates are finite and
+    not all are zero. `rgb` is (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3).
+
+    Raises ValueError for another shape and TypeError for a dtype that is not floating.
+
+    >>> import numpy as np
+    >>> image = XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))
+    >>> image.valid, image.shape
+    (array([[False,  True]]), (1, 2))
+    """
+
+    xyz: NDArray[np.float32]
+    rgb: NDArray[np.uint8] | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        xyz = np.asarray(self.xyz)
+        _check.shape("xyz", xyz, ("H", "W", 3))
+        if xyz.dtype.kind != "f":
+            raise TypeError(f"xyz must be float32 in metres, got {xyz.dtype}")
+        object.__setattr__(self, "xyz", np.ascontiguousarray(xyz, dtype=np.float32))
+        if self.rgb is not None:
+            _check.shape("rgb", self.rgb, (*self.shape, 3))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.xyz.shape[0], self.xyz.shape[1]
+
+    @property
+    def organised(self) -> bool:
+        """Whether neighbouring pixels are neighbouring points; False for a cloud stored as one row."""
+        return self.shape[0] > 1
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """(H, W) bool: the pixels that hold a point."""
+        return np.isfinite(self.xyz).all(-1) & (self.xyz != 0).any(-1)

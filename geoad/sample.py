@@ -1,0 +1,82 @@
+"""What goes into a detector, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+from geoad.geometry.camera import Camera
+from geoad.geometry.xyz_image import XYZImage
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sample:
+    """One part as the sensors saw it; everything is optional but one of `xyz`, `rgb` and `views`.
+
+    `rgb` (H, W, 3) uint8; `mask` (H, W) bool, True on defects (ground truth: no unsupervised detector may read it);
+    `label` 0 good, 1 defective; `kind` the defect's name; `name` the sample's place in its dataset ("test/hole/003");
+    `path` the file it came from; `views` the same part from several cameras.
+
+    >>> import numpy as np
+    >>> Sample(xyz=XYZImage(np.ones((4, 5, 3), np.float32)), name="train/good/000").shape
+    (4, 5)
+    """
+
+    xyz: XYZImage | None = None
+    rgb: NDArray[np.uint8] | None = None
+    mask: NDArray[np.bool_] | None = None
+    label: int | None = None
+    kind: str | None = None
+    camera: Camera | None = None
+    name: str | None = None
+    path: str | None = None
+    views: tuple[Sample, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.xyz is None and self.rgb is None and not self.views:
+            raise ValueError("a sample needs xyz, rgb or views")
+        if self.views:
+            return
+        for field, value in (("rgb", self.rgb), ("mask", self.mask)):
+            if value is not None and tuple(value.shape[:2]) != self.shape:
+                raise ValueError(f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels (of the first view, if there are several)."""
+        if self.xyz is not None:
+            return self.xyz.shape
+        if self.rgb is not None:
+            return self.rgb.shape[0], self.rgb.shape[1]
+        return self.views[0].shape
+
+
+@dataclass(frozen=True, eq=False)
+class AnomalyMap:
+    """A score for every pixel, and one for the part.
+
+    `pixels` (H, W) float32, finite, higher = more anomalous, of the scan's native size; `valid` (H, W) bool, True
+    where the sensor saw something; `score` the part's score (in the thesis the maximum of the map).
+
+    >>> import numpy as np
+    >>> AnomalyMap(np.array([[0.0, 2.0]], np.float32)).score
+    2.0
+    """
+
+    pixels: NDArray[np.float32]
+    valid: NDArray[np.bool_] | None = None
+    score: float | None = None
+
+    def __post_init__(self) -> None:
+        pixels = np.asarray(self.pixels, dtype=np.float32)
+        _check.shape("pixels", pixels, ("H", "W"))
+        if not np.isfinite(pixels).all():
+            raise ValueError(f"an anomaly map must be finite, got {np.count_nonzero(~np.isfinite(pixels))} NaN or inf")
+        object.__setattr__(self, "pixels", pixels)
+        if self.valid is None:
+            object.__setattr__(self, "valid", np.ones(pixels.shape, bool))
+        if self.score is None:
+            object.__setattr__(self, "score", float(pixels.max()))
