@@ -125,8 +125,7 @@ def spiral(rng: Rng) -> Polygon:
 
 
 OUTLINES: dict[str, Callable[[Rng], Polygon]] = {
-    f.__name__: f
-    for f in (regular, disc, star, gear, lobes, blob, angle_bar, channel, beam, comb, corrugated, spiral)
+    f.__name__: f for f in (regular, disc, star, gear, lobes, blob, angle_bar, channel, beam, comb, corrugated, spiral)
 }
 
 

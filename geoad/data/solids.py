@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geoad import _check, _optional
 from geoad.data.bodies import BODIES
+from geoad.data.surface import sample_surface
 
 if TYPE_CHECKING:
     import trimesh
@@ -19,6 +20,7 @@ Rng = np.random.Generator
 Array = NDArray[np.float64]
 
 MAX_FACES = 20_000
+MIN_AREA = 0.1  # of a solid in the unit cube; a needle of a hundredth in width has 0.04
 
 
 def make_solid(rng: Rng, kind: str | None = None) -> trimesh.Trimesh:
@@ -36,10 +38,10 @@ def make_solid(rng: Rng, kind: str | None = None) -> trimesh.Trimesh:
         kind = list(SOLIDS)[rng.choice(len(weight), p=weight / weight.sum())]
     _check.one_of("solid", kind, SOLIDS)
     make = SOLIDS[kind][0]
-    while True:  # a cut can leave nothing; then the next draw of the same generator
-        solid = make(rng)
-        if not solid.is_empty() and solid.volume() > 0 and solid.num_tri() <= MAX_FACES:
-            return _trimesh(_unit(solid))
+    while True:  # a cut can leave next to nothing; then the next draw of the same generator
+        solid = _unit(make(rng))
+        if not solid.is_empty() and solid.surface_area() > MIN_AREA and solid.num_tri() <= MAX_FACES:
+            return _trimesh(solid)
 
 
 def list_solids() -> list[str]:
@@ -91,7 +93,7 @@ def rough(rng: Rng) -> Manifold:
     """A body whose whole surface is displaced by smooth noise: foam, bark, bread."""
     part = _refined(body(rng), 0.03)
     wave = rng.normal(size=(3, 10, 3)) * rng.uniform(6, 30)
-    phase, size = rng.uniform(0, 2 * np.pi, (3, 10)), rng.uniform(0.05, 0.35) / np.abs(wave).mean()
+    phase, size = rng.uniform(0, 2 * np.pi, (3, 10)), rng.uniform(0.2, 1.2) / np.abs(wave).mean()
 
     def warp(p: Array) -> Array:
         return p + size * np.stack([np.cos(p @ w.T + f).mean(axis=1) for w, f in zip(wave, phase, strict=True)], axis=1)
@@ -102,20 +104,20 @@ def rough(rng: Rng) -> Manifold:
 def drilled(rng: Rng) -> Manifold:
     """A body with a row, circle or scatter of equal holes, slots or pits."""
     part = body(rng)
-    return part - _pattern(rng, part)
+    return part - _tools(rng, part)
 
 
 def studded(rng: Rng) -> Manifold:
     """A body with a row, circle or scatter of equal pegs, ribs or knobs."""
     part = body(rng)
-    return part + _pattern(rng, part)
+    return part + _tools(rng, part)
 
 
 def joined(rng: Rng) -> Manifold:
     """The union of two or three bodies."""
     part = body(rng)
     for _ in range(rng.integers(1, 3)):
-        part += _loose(rng, 0.4, 1.0)
+        part += _loose(rng, part, 0.4, 1.0)
     return part
 
 
@@ -123,13 +125,14 @@ def cut(rng: Rng) -> Manifold:
     """A body less one or two others."""
     part = body(rng)
     for _ in range(rng.integers(1, 3)):
-        part -= _loose(rng, 0.3, 0.9)
+        part -= _loose(rng, part, 0.3, 0.9)
     return part
 
 
 def common(rng: Rng) -> Manifold:
     """The intersection of two bodies."""
-    return body(rng) ^ _loose(rng, 0.7, 1.3)
+    part = body(rng)
+    return part ^ _turn(rng, body(rng)).scale((rng.uniform(0.8, 1.4),) * 3).translate(rng.uniform(-0.25, 0.25, 3))
 
 
 def shell(rng: Rng) -> Manifold:
@@ -155,7 +158,7 @@ def frame(rng: Rng) -> Manifold:
     return m3d.Manifold.batch_boolean(rods, m3d.OpType.Add)
 
 
-SOLIDS: dict[str, tuple[Callable[[Rng], "Manifold"], float]] = {
+SOLIDS: dict[str, tuple[Callable[[Rng], Manifold], float]] = {
     "body": (body, 4.0),
     "bent": (bent, 1.0),
     "rough": (rough, 1.5),
@@ -169,44 +172,53 @@ SOLIDS: dict[str, tuple[Callable[[Rng], "Manifold"], float]] = {
 }
 
 
-def _pattern(rng: Rng, part: Manifold) -> Manifold:
-    """Return equal small tools, placed along one axis of the part so that they reach into its surface."""
+def _tools(rng: Rng, part: Manifold) -> Manifold:
+    """Return equal small rods, bars or balls that reach into the part: in rows through it or all over its surface."""
     m3d = _optional.need("manifold3d", "make solids")
-    low, high = np.reshape(part.bounding_box(), (2, 3))
-    half, axis = (high - low) / 2, int(rng.integers(3))
-    flat = [i for i in range(3) if i != axis]
-    size = rng.uniform(0.02, 0.09)
-    tools = (
-        m3d.Manifold.cylinder(1.0, size, size * rng.uniform(0.5, 1.0), 32, True),
-        m3d.Manifold.cube([2 * size, 2 * size * rng.uniform(0.4, 4.0), 1.0], True),
-        m3d.Manifold.sphere(size * rng.uniform(1, 2), 48).scale((1.0, 1.0, 1.0)),
+    size, through = rng.uniform(0.015, 0.08), rng.random() < 0.5
+    length = 2.0 if through else size * rng.uniform(0.5, 5.0)
+    make: tuple[Callable[[], Manifold], ...] = (
+        lambda: m3d.Manifold.cylinder(length, size, size * rng.uniform(0.4, 1.0), 32, True),
+        lambda: m3d.Manifold.cube([2 * size, 2 * size * rng.uniform(0.4, 4.0), length], True),
+        lambda: m3d.Manifold.sphere(size * rng.uniform(1.0, 2.0), 32),
     )
-    which = int(rng.integers(3))
-    tool = tools[which]
-    place = np.zeros((int(rng.integers(2, 16)), 3))
-    step = np.linspace(-0.8, 0.8, len(place))
-    mode = rng.integers(3)
-    if mode == 0:
-        place[:, flat[0]] = step * half[flat[0]]
-    elif mode == 1:
-        turn, reach = np.pi * step / 0.8 * (1 - 1 / len(place)), rng.uniform(0.4, 0.9)
-        place[:, flat] = np.stack([np.cos(turn), np.sin(turn)], axis=1) * half[flat] * reach
+    tool = make[rng.integers(2 if through else 3)]()
+    poses = _row(rng, part) if through else _scatter(rng, part)
+    return m3d.Manifold.batch_boolean([tool.transform(pose) for pose in poses], m3d.OpType.Add)
+
+
+def _row(rng: Rng, part: Manifold) -> list[Array]:
+    """Poses (3, 4) in a straight row or on a circle, parallel to one axis of the part."""
+    low, high = np.reshape(part.bounding_box(), (2, 3))
+    axes = np.roll(np.arange(3), rng.integers(3))
+    step = np.linspace(-1, 1, int(rng.integers(2, 16)))
+    if rng.random() < 0.5:
+        place = np.stack([0.85 * step, np.full_like(step, rng.uniform(-0.6, 0.6))], axis=1)
     else:
-        place[:, flat] = rng.uniform(-0.9, 0.9, (len(place), 2)) * half[flat]
-    depth = half[axis] * rng.uniform(0.7, 1.1)
-    if which < 2:  # tools of length 1: through, or standing out of the surface
-        tool = tool.scale((1.0, 1.0, max(2 * depth, 0.05)))
-    turned = {0: (0.0, 90.0, 0.0), 1: (90.0, 0.0, 0.0), 2: (0.0, 0.0, 0.0)}[axis]
-    shift = half[axis] * rng.choice([0.0, 0.5, 1.0])
-    place[:, axis] += shift if which < 2 else half[axis]
-    tool = tool.rotate(turned)
-    centre = (low + high) / 2
-    return m3d.Manifold.batch_boolean([tool.translate(p + centre) for p in place], m3d.OpType.Add)
+        turn = np.pi * step * (1 - 1 / len(step))
+        place = np.stack([np.cos(turn), np.sin(turn)], axis=1) * rng.uniform(0.3, 0.95)
+    at = np.zeros((len(step), 3))
+    at[:, axes[:2]] = place * (high - low)[axes[:2]] / 2
+    at[:, axes[2]] = rng.choice([-1.0, 0.0, 1.0], p=[0.25, 0.5, 0.25])  # tools are 2 long: through, or to the middle
+    return [np.column_stack([np.eye(3)[:, axes], p + (low + high) / 2]) for p in at]
 
 
-def _loose(rng: Rng, smallest: float, largest: float) -> Manifold:
-    """Return a body, turned, scaled and moved so that it meets a unit body at the origin."""
-    return _turn(rng, body(rng)).scale((rng.uniform(smallest, largest),) * 3).translate(rng.uniform(-0.35, 0.35, 3))
+def _scatter(rng: Rng, part: Manifold) -> list[Array]:
+    """Poses (3, 4) at random points of the surface, their third axis along the normal."""
+    triangles = _triangles(part)
+    at, face = sample_surface(triangles, int(rng.integers(3, 30)), rng)
+    normal = np.cross(triangles[face, 1] - triangles[face, 0], triangles[face, 2] - triangles[face, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    side = np.cross(normal, np.eye(3)[np.abs(normal).argmin(axis=1)])
+    side /= np.linalg.norm(side, axis=1, keepdims=True)
+    return list(np.stack([side, np.cross(normal, side), normal, at], axis=2))
+
+
+def _loose(rng: Rng, part: Manifold, smallest: float, largest: float) -> Manifold:
+    """Return another body, turned and scaled, centred near a random point of the surface of `part`."""
+    at = sample_surface(_triangles(part), 1, rng)[0][0]
+    other = _turn(rng, body(rng)).scale((rng.uniform(smallest, largest),) * 3)
+    return other.translate(at * rng.uniform(0.4, 1.0))
 
 
 def _turn(rng: Rng, part: Manifold) -> Manifold:
@@ -234,9 +246,14 @@ def _refined(part: Manifold, length: float) -> Manifold:
     return part.refine_to_length(length)
 
 
-def _trimesh(part: Manifold) -> trimesh.Trimesh:
+def _triangles(part: Manifold) -> Array:
     mesh = part.to_mesh()
-    faces = np.asarray(mesh.tri_verts, np.int64)
-    vertices = np.asarray(mesh.vert_properties, np.float64)[:, :3]
+    triangles: Array = np.asarray(mesh.vert_properties, np.float64)[np.asarray(mesh.tri_verts, np.int64), :3]
+    return triangles
+
+
+def _trimesh(part: Manifold) -> trimesh.Trimesh:
+    mesh = part.to_mesh64()
+    vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, np.int64)
     made = _optional.need("trimesh", "make meshes").Trimesh(vertices, faces, process=False)
     return cast("trimesh.Trimesh", made)
