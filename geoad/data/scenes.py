@@ -24,7 +24,11 @@ SOURCES = {
 
 
 class MeshSource(Protocol):
-    """Where the objects of a scene come from."""
+    """Where the objects of a scene come from.
+
+    >>> callable(open_source("solids").draw)
+    True
+    """
 
     def draw(self, rng: np.random.Generator) -> trimesh.Trimesh:
         """Draw one mesh at random; what is drawn follows from the state of `rng` alone."""
@@ -75,16 +79,21 @@ class Scenes(Sequence[NDArray[np.float32]]):
         seed: int = 0,
         oversample: int = 10,
     ) -> None:
-        settings = {"count": count, "points": points, "objects": objects, "oversample": oversample}
-        for name, value in settings.items():
-            _check.positive(name, operator.index(value))
-        if operator.index(seed) < 0:
+        whole = {"count": count, "points": points, "objects": objects, "seed": seed, "oversample": oversample}
+        for name, value in whole.items():
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise TypeError(f"{name} must be an integer, got {value!r}")
+            if name != "seed":
+                _check.positive(name, value)
+        if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
-        self.count, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
+        if not isinstance(source, str) and not callable(getattr(source, "draw", None)):
+            raise TypeError(f"source must be a name or have draw(rng), got {source!r}")
+        self.length, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
         self.source = open_source(source) if isinstance(source, str) else source
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     @overload
     def __getitem__(self, index: int) -> NDArray[np.float32]: ...

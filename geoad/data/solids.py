@@ -13,8 +13,10 @@ from geoad.data.bodies import BODIES
 from geoad.data.surface import sample_surface
 
 if TYPE_CHECKING:
+    import manifold3d as m3d
     import trimesh
-    from manifold3d import Manifold
+else:
+    m3d = _optional.need("manifold3d", "make solids")
 
 Rng = np.random.Generator
 Array = NDArray[np.float64]
@@ -65,14 +67,14 @@ class Solids:
         return make_solid(rng)
 
 
-def body(rng: Rng) -> Manifold:
+def _body(rng: Rng) -> m3d.Manifold:
     """One simple body."""
     return _unit(list(BODIES.values())[rng.integers(len(BODIES))](rng))
 
 
-def bent(rng: Rng) -> Manifold:
+def _bent(rng: Rng) -> m3d.Manifold:
     """A body that is twisted, bent or tapered along its longest side."""
-    part = _refined(_upright(body(rng)), 0.04)
+    part = _refined(_upright(_body(rng)), 0.04)
     angle, taper, mode = rng.uniform(0.4, 1.8), rng.uniform(0.2, 0.8), rng.integers(3)
 
     def warp(p: Array) -> Array:
@@ -84,67 +86,68 @@ def bent(rng: Rng) -> Manifold:
             radius = 1 / angle + 0.5  # the axis lies outside of the part
             arc = z / radius
             return np.stack([(radius + x) * np.cos(arc) - radius, y, (radius + x) * np.sin(arc)], axis=1)
-        return p * np.stack([1 - taper * (z + 0.5), 1 - taper * (z + 0.5), np.ones_like(z)], axis=1)
+        narrow = 1 - taper * (z + 0.5)
+        return np.stack([x * narrow, y * narrow, z], axis=1)
 
     return part.warp_batch(warp)
 
 
-def rough(rng: Rng) -> Manifold:
+def _rough(rng: Rng) -> m3d.Manifold:
     """A body whose whole surface is displaced by smooth noise: foam, bark, bread."""
-    part = _refined(body(rng), 0.03)
+    part = _refined(_body(rng), 0.03)
     wave = rng.normal(size=(3, 10, 3)) * rng.uniform(6, 30)
     phase, size = rng.uniform(0, 2 * np.pi, (3, 10)), rng.uniform(0.2, 1.2) / np.abs(wave).mean()
 
     def warp(p: Array) -> Array:
-        return p + size * np.stack([np.cos(p @ w.T + f).mean(axis=1) for w, f in zip(wave, phase, strict=True)], axis=1)
+        shift = [np.cos(p @ w.T + f).mean(axis=1) for w, f in zip(wave, phase, strict=True)]
+        return np.asarray(p + size * np.stack(shift, axis=1))
 
     return part.warp_batch(warp)
 
 
-def drilled(rng: Rng) -> Manifold:
+def _drilled(rng: Rng) -> m3d.Manifold:
     """A body with a row, circle or scatter of equal holes, slots or pits."""
-    part = body(rng)
+    part = _body(rng)
     return part - _tools(rng, part)
 
 
-def studded(rng: Rng) -> Manifold:
+def _studded(rng: Rng) -> m3d.Manifold:
     """A body with a row, circle or scatter of equal pegs, ribs or knobs."""
-    part = body(rng)
+    part = _body(rng)
     return part + _tools(rng, part)
 
 
-def joined(rng: Rng) -> Manifold:
+def _joined(rng: Rng) -> m3d.Manifold:
     """The union of two or three bodies."""
-    part = body(rng)
+    part = _body(rng)
     for _ in range(rng.integers(1, 3)):
         part += _loose(rng, part, 0.4, 1.0)
     return part
 
 
-def cut(rng: Rng) -> Manifold:
+def _cut(rng: Rng) -> m3d.Manifold:
     """A body less one or two others."""
-    part = body(rng)
+    part = _body(rng)
     for _ in range(rng.integers(1, 3)):
         part -= _loose(rng, part, 0.3, 0.9)
     return part
 
 
-def common(rng: Rng) -> Manifold:
+def _common(rng: Rng) -> m3d.Manifold:
     """The intersection of two bodies."""
-    part = body(rng)
-    return part ^ _turn(rng, body(rng)).scale((rng.uniform(0.8, 1.4),) * 3).translate(rng.uniform(-0.25, 0.25, 3))
+    part = _body(rng)
+    return part ^ _turn(rng, _body(rng)).scale((rng.uniform(0.8, 1.4),) * 3).translate(rng.uniform(-0.25, 0.25, 3))
 
 
-def shell(rng: Rng) -> Manifold:
+def _shell(rng: Rng) -> m3d.Manifold:
     """A body made hollow by a smaller copy of itself and opened by a cut through one side."""
-    part = _turn(rng, body(rng))
+    part = _turn(rng, _body(rng))
     hollow = part - part.scale(1 - rng.uniform(0.06, 0.2, 3))
     return hollow.trim_by_plane((0.0, 0.0, 1.0), rng.uniform(-0.2, 0.1))
 
 
-def frame(rng: Rng) -> Manifold:
+def _frame(rng: Rng) -> m3d.Manifold:
     """A cage of rods between the corners of a cuboid, some of them missing, with or without a panel."""
-    m3d = _optional.need("manifold3d", "make solids")
     size, thick = rng.uniform(0.4, 1.0, 3), rng.uniform(0.02, 0.07)
     corners = [np.array([i, j, k], float) for i in (0, 1) for j in (0, 1) for k in (0, 1)]
     rods = []
@@ -158,26 +161,25 @@ def frame(rng: Rng) -> Manifold:
     return m3d.Manifold.batch_boolean(rods, m3d.OpType.Add)
 
 
-SOLIDS: dict[str, tuple[Callable[[Rng], Manifold], float]] = {
-    "body": (body, 4.0),
-    "bent": (bent, 1.0),
-    "rough": (rough, 1.5),
-    "drilled": (drilled, 2.0),
-    "studded": (studded, 2.0),
-    "joined": (joined, 1.5),
-    "cut": (cut, 2.0),
-    "common": (common, 1.0),
-    "shell": (shell, 1.0),
-    "frame": (frame, 0.5),
+SOLIDS: dict[str, tuple[Callable[[Rng], m3d.Manifold], float]] = {
+    "body": (_body, 4.0),
+    "bent": (_bent, 1.0),
+    "rough": (_rough, 1.5),
+    "drilled": (_drilled, 2.0),
+    "studded": (_studded, 2.0),
+    "joined": (_joined, 1.5),
+    "cut": (_cut, 2.0),
+    "common": (_common, 1.0),
+    "shell": (_shell, 1.0),
+    "frame": (_frame, 0.5),
 }
 
 
-def _tools(rng: Rng, part: Manifold) -> Manifold:
+def _tools(rng: Rng, part: m3d.Manifold) -> m3d.Manifold:
     """Return equal small rods, bars or balls that reach into the part: in rows through it or all over its surface."""
-    m3d = _optional.need("manifold3d", "make solids")
     size, through = rng.uniform(0.015, 0.08), rng.random() < 0.5
     length = 2.0 if through else size * rng.uniform(0.5, 5.0)
-    make: tuple[Callable[[], Manifold], ...] = (
+    make: tuple[Callable[[], m3d.Manifold], ...] = (
         lambda: m3d.Manifold.cylinder(length, size, size * rng.uniform(0.4, 1.0), 32, True),
         lambda: m3d.Manifold.cube([2 * size, 2 * size * rng.uniform(0.4, 4.0), length], True),
         lambda: m3d.Manifold.sphere(size * rng.uniform(1.0, 2.0), 32),
@@ -187,7 +189,7 @@ def _tools(rng: Rng, part: Manifold) -> Manifold:
     return m3d.Manifold.batch_boolean([tool.transform(pose) for pose in poses], m3d.OpType.Add)
 
 
-def _row(rng: Rng, part: Manifold) -> list[Array]:
+def _row(rng: Rng, part: m3d.Manifold) -> list[Array]:
     """Poses (3, 4) in a straight row or on a circle, parallel to one axis of the part."""
     low, high = np.reshape(part.bounding_box(), (2, 3))
     axes = np.roll(np.arange(3), rng.integers(3))
@@ -203,7 +205,7 @@ def _row(rng: Rng, part: Manifold) -> list[Array]:
     return [np.column_stack([np.eye(3)[:, axes], p + (low + high) / 2]) for p in at]
 
 
-def _scatter(rng: Rng, part: Manifold) -> list[Array]:
+def _scatter(rng: Rng, part: m3d.Manifold) -> list[Array]:
     """Poses (3, 4) at random points of the surface, their third axis along the normal."""
     triangles = _triangles(part)
     at, face = sample_surface(triangles, int(rng.integers(3, 30)), rng)
@@ -214,20 +216,20 @@ def _scatter(rng: Rng, part: Manifold) -> list[Array]:
     return list(np.stack([side, np.cross(normal, side), normal, at], axis=2))
 
 
-def _loose(rng: Rng, part: Manifold, smallest: float, largest: float) -> Manifold:
+def _loose(rng: Rng, part: m3d.Manifold, smallest: float, largest: float) -> m3d.Manifold:
     """Return another body, turned and scaled, centred near a random point of the surface of `part`."""
     at = sample_surface(_triangles(part), 1, rng)[0][0]
-    other = _turn(rng, body(rng)).scale((rng.uniform(smallest, largest),) * 3)
+    other = _turn(rng, _body(rng)).scale((rng.uniform(smallest, largest),) * 3)
     return other.translate(at * rng.uniform(0.4, 1.0))
 
 
-def _turn(rng: Rng, part: Manifold) -> Manifold:
+def _turn(rng: Rng, part: m3d.Manifold) -> m3d.Manifold:
     """Rotate by right angles as often as by any."""
     degrees = rng.integers(0, 4, 3) * 90.0 if rng.random() < 0.5 else rng.uniform(0, 360, 3)
     return part.rotate(degrees)
 
 
-def _unit(part: Manifold) -> Manifold:
+def _unit(part: m3d.Manifold) -> m3d.Manifold:
     """Centre the bounding box and make its longest side 1."""
     if part.is_empty():
         return part
@@ -235,24 +237,24 @@ def _unit(part: Manifold) -> Manifold:
     return part.translate(-(low + high) / 2).scale((1 / (high - low).max(),) * 3)
 
 
-def _upright(part: Manifold) -> Manifold:
+def _upright(part: m3d.Manifold) -> m3d.Manifold:
     """Turn the longest side to z."""
     axis = int(np.ptp(np.reshape(part.bounding_box(), (2, 3)), axis=0).argmax())
     return part.rotate(((0.0, 90.0, 0.0), (90.0, 0.0, 0.0), (0.0, 0.0, 0.0))[axis])
 
 
-def _refined(part: Manifold, length: float) -> Manifold:
+def _refined(part: m3d.Manifold, length: float) -> m3d.Manifold:
     """Split long edges, so that the surface can bend."""
     return part.refine_to_length(length)
 
 
-def _triangles(part: Manifold) -> Array:
+def _triangles(part: m3d.Manifold) -> Array:
     mesh = part.to_mesh()
     triangles: Array = np.asarray(mesh.vert_properties, np.float64)[np.asarray(mesh.tri_verts, np.int64), :3]
     return triangles
 
 
-def _trimesh(part: Manifold) -> trimesh.Trimesh:
+def _trimesh(part: m3d.Manifold) -> trimesh.Trimesh:
     mesh = part.to_mesh64()
     vertices, faces = np.asarray(mesh.vert_properties)[:, :3], np.asarray(mesh.tri_verts, np.int64)
     made = _optional.need("trimesh", "make meshes").Trimesh(vertices, faces, process=False)
