@@ -14,7 +14,7 @@ TYPE = "area_scan_division"
 
 @dataclass(frozen=True)
 class Camera:
-    """Intrinsics in metres: focal length `focus`, distortion `kappa` (1/m²), pixel pitch `sx`, `sy`, centre `cx`, `cy` (pixels).
+    """Intrinsics: focal length `focus` and pixel pitch `sx`, `sy` in metres, distortion `kappa` in 1/m², centre in pixels.
 
     A pixel's integer coordinates are its centre. kappa = 0 is the ideal pinhole.
 
@@ -63,7 +63,7 @@ class Camera:
         plane = p[..., :2] * (self.focus / p[..., 2:])
         squared = (plane**2).sum(-1, keepdims=True)
         distorted = 2 * plane / (1 + np.sqrt(np.maximum(1 - 4 * self.kappa * squared, 0)))
-        return distorted / (self.sx, self.sy) + (self.cx, self.cy)
+        return np.asarray(distorted / (self.sx, self.sy) + (self.cx, self.cy))
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return directions (N, 3) with z = 1 through pixel coordinates (N, 2): the inverse of `project`."""
