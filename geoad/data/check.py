@@ -162,10 +162,10 @@ def _check_entry(dataset: Dataset, entry: Entry, contents: Contents) -> list[Fau
 
 def _check_camera(dataset: Dataset, shape: tuple[int, int], faults: list[Fault]) -> None:
     camera = dataset.camera
-    if camera is not None and (camera.image_height, camera.image_width) != shape:
+    if camera is not None and camera.shape != shape:
         path = dataset.locate(dataset.root, dataset.category) / "calibration" / "camera_parameters.json"
-        size = f"{camera.image_height}x{camera.image_width}"
-        faults.append(Fault(str(path), f"for images of {size}, scans are {shape[0]}x{shape[1]}: give their camera"))
+        sizes = [f"{height}x{width}" for height, width in (camera.shape, shape)]
+        faults.append(Fault(str(path), f"for images of {sizes[0]}, but a scan has {sizes[1]}: give its own camera"))
 
 
 def _attempt(path: Path, faults: list[Fault], read: Callable[[], T]) -> T | None:
