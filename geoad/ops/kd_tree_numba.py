@@ -21,14 +21,15 @@ def depth_for(count: int, leaf: int) -> int:
 
 
 def build(points: NDArray[np.float32], leaf: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return order (N,), axes (3, N) = points[order].T and boxes (2**(depth + 1), 6) of finite points (N, 3), N > 0.
+    """Return order (N,), axes (3, N + 16) and boxes (2**(depth + 1), 6) of finite points (N, 3), N > 0.
 
-    A box is (x0, y0, z0, x1, y1, z1). Indices ascend within a leaf, and within any node whose points coincide.
+    axes[:, :N] is points[order].T; the zeros behind it let sixteen lanes read at any point. A box is (x0, y0, z0, x1,
+    y1, z1). Indices ascend within a leaf, and within any node whose points coincide.
     """
     depth = depth_for(len(points), leaf)
     order = kd_order(points, points.view(np.int32), depth)
-    axes = np.ascontiguousarray(points[order].T)
-    return order, axes, node_boxes(axes, depth)
+    axes, boxes = node_boxes(points, order, depth)
+    return order, axes, boxes
 
 
 @njit(cache=True, nogil=True)
@@ -103,18 +104,20 @@ def _select(keys, first, last, middle):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def node_boxes(axes, depth):  # type: ignore[no-untyped-def]
-    """Return the bounding box of each node; row 0 is unused."""
-    count, leaves = axes.shape[1], 1 << depth
-    boxes = np.empty((2 * leaves, 6), np.float32)
-    boxes[0] = 0
-    for leaf in range(leaves):
-        first, last = leaf * count >> depth, (leaf + 1) * count >> depth
-        for c in range(3):
-            boxes[leaves + leaf, c] = axes[c, first:last].min()
-            boxes[leaves + leaf, c + 3] = axes[c, first:last].max()
-    for node in range(leaves - 1, 0, -1):
-        for c in range(3):
+def node_boxes(points, order, depth):  # type: ignore[no-untyped-def]
+    """Return the coordinates in tree order, and the bounding box of each node; row 0 is unused."""
+    count, leaves = order.shape[0], 1 << depth
+    axes = np.zeros((3, count + 16), np.float32)
+    boxes = np.zeros((2 * leaves, 6), np.float32)
+    for c in range(3):
+        for leaf in range(leaves):
+            first, last = leaf * count >> depth, (leaf + 1) * count >> depth
+            low = high = points[order[first], c]
+            for t in range(first, last):
+                p = points[order[t], c]
+                axes[c, t], low, high = p, min(low, p), max(high, p)
+            boxes[leaves + leaf, c], boxes[leaves + leaf, c + 3] = low, high
+        for node in range(leaves - 1, 0, -1):
             boxes[node, c] = min(boxes[2 * node, c], boxes[2 * node + 1, c])
             boxes[node, c + 3] = max(boxes[2 * node, c + 3], boxes[2 * node + 1, c + 3])
-    return boxes
+    return axes, boxes

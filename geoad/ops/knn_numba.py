@@ -19,10 +19,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geoad.ops import _threads, kd_tree_numba
+from geoad.ops._lanes_numba import LANES, WORD, at_most_16, at_most_64, lowest
 
-LEAF = LANES = 16
+LEAF = LANES
+ONE = np.uint64(1)
+SEED, SURE, WIDER, MOST = np.float32(1.1), np.float32(0.3), np.float32(4), 16
+NONE = np.float32(-1)
 NEVER = np.int64(2**63 - 1)
 INF = np.float32(np.inf)
+HALF, LARGE, SMALL = np.float32(0.5), np.float32(1e38), np.float32(1e-38)
 
 
 def search(
@@ -46,50 +51,89 @@ def search(
 @njit(cache=True, nogil=True)
 def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # type: ignore[no-untyped-def]
     """Answer the queries of leaves start … stop - 1 of the query tree `groups`."""
-    order, axes, boxes = tree
     asker, place, hulls = groups
+    count, leaves = tree[0].shape[0], hulls.shape[0] // 2
     wanted = k if include_self else k + 1
-    leaves = hulls.shape[0] // 2
-    near = np.empty((3, order.shape[0] + 1), np.float32)
-    who = np.empty(order.shape[0] + 1, np.int32)
-    distance = np.empty(order.shape[0] + 1, np.float32)
-    keys = np.empty((2 * wanted + 16) * LANES, np.int64)
-    held = np.zeros(LANES, np.int64)
-    stack = np.empty(128, np.int64)
-    seed = INF
-    guess = np.float32(0)
+    distance, gap = np.empty(count + WORD, np.float32), np.empty(LANES, np.float32)
+    work = (np.empty((3, count), np.float32), np.empty(count, np.int32), distance, gap, np.empty(128, np.int64))
+    keys = np.empty((2 * wanted + LANES) * LANES, np.int64)
+    held, todo = np.zeros(LANES, np.int64), np.empty(LANES, np.int64)
+    most, seed, guess = min(MOST * wanted + 256, count), INF, INF
     for leaf in range(start, stop):
         first, last = leaf * asker.shape[0] // leaves, (leaf + 1) * asker.shape[0] // leaves
-        hull = hulls[leaves + leaf]
-        bound = _sure_reach(hull, boxes, order.shape[0], wanted)
-        reach, found = min(seed, bound), 0
-        found = _collect(hull, np.float32(-1), reach, order, axes, boxes, wanted, near, who, stack, found)
-        held[:] = -1
-        while True:
-            seed = np.float32(0)
-            for lane in range(last - first):
-                if held[lane] >= 0:
-                    continue
-                _distances(
-                    near, found, place[0, first + lane], place[1, first + lane], place[2, first + lane], distance
-                )
-                guess, left = _threshold(distance, found, wanted, guess)
-                seed = max(seed, guess)
-                if guess <= reach or reach >= bound:
-                    if (left + 1) * LANES > keys.shape[0]:
-                        keys = _grown(keys, (left + 1) * LANES)
-                    _keep(distance, who, found, guess, keys, lane)
-                    held[lane] = left
-            if seed <= reach or reach >= bound:
-                break
-            wider = min(seed, bound) if found >= wanted else bound
-            found = _collect(hull, reach, wider, order, axes, boxes, wanted, near, who, stack, found)
-            reach = wider
+        held[:] = 0
+        for lane in range(last - first):
+            todo[lane] = lane
+        left = together = last - first
+        reach, found = _first_reach(seed, _box(hulls, leaves + leaf), tree, wanted, most, work)
+        base, seed = reach, np.float32(0)
+        while left > 0:
+            taken = min(left, together)
+            if found < 0:
+                hull = _hull(place, first, todo, taken)
+                found = _collect(hull, reach, tree, wanted, most if taken > 1 else count, work)
+            if found > most and taken > 1:
+                together, found = 1, -1
+                continue
+            stay, widest = 0, NONE
+            for i in range(left):
+                lane = todo[i]
+                if i < taken:
+                    t = first + lane
+                    _distances(work[0], found, place[0, t], place[1, t], place[2, t], distance)
+                    guess, size = _threshold(distance, found, wanted, min(guess, reach), reach)
+                    if guess <= reach:
+                        if (size + 1) * LANES > keys.shape[0]:
+                            keys = _grown(keys, (size + 1) * LANES)
+                        _keep(distance, work[1], found, guess, keys, lane)
+                        held[lane] = size
+                        seed = max(seed, SEED * guess) if seed == 0 or together > 1 else seed
+                        continue
+                    widest = max(widest, guess)
+                todo[stay] = lane
+                stay += 1
+            left, found = stay, -1
+            reach = base if widest == NONE else min(max(WIDER * reach, SMALL), widest)
+            base = reach if together > 1 else base
         longest = _pad(keys, held)
         _sort(keys, longest)
         for lane in range(last - first):
             _write(keys, held[lane], lane, asker[first + lane], k, include_self, index, bits)
-    return 0
+
+
+@njit(cache=True, nogil=True)
+def _first_reach(seed, hull, tree, wanted, most, work):  # type: ignore[no-untyped-def]
+    """Collect within a guess of the reach, from the leaf before or a node nearby, or less if it gives too many points.
+
+    Returns the reach and the number of candidates.
+    """
+    count, boxes = tree[0].shape[0], tree[2]
+    leaves, node, size = boxes.shape[0] // 2, 1, count
+    while node < leaves and size // 2 >= wanted:
+        node = 2 * node + (1 if _gap(boxes, 2 * node + 1, hull) < _gap(boxes, 2 * node, hull) else 0)
+        size //= 2
+    reach = max(SURE * _span(boxes, node, hull), SMALL) if count > wanted else INF
+    if 0 < seed < reach:
+        reach = seed
+    found = _collect(hull, reach, tree, wanted, most, work)
+    while found > most and reach > SMALL:
+        reach = SURE * min(reach, LARGE)
+        found = _collect(hull, reach, tree, wanted, most, work)
+    return reach, found
+
+
+@njit(cache=True, nogil=True)
+def _hull(place, first, todo, taken):  # type: ignore[no-untyped-def]
+    """Return the bounding box of some queries."""
+    t = first + todo[0]
+    x0 = x1 = place[0, t]
+    y0 = y1 = place[1, t]
+    z0 = z1 = place[2, t]
+    for i in range(1, taken):
+        t = first + todo[i]
+        x, y, z = place[0, t], place[1, t], place[2, t]
+        x0, y0, z0, x1, y1, z1 = min(x0, x), min(y0, y), min(z0, z), max(x1, x), max(y1, y), max(z1, z)
+    return x0, y0, z0, x1, y1, z1
 
 
 @njit(cache=True, nogil=True)
@@ -100,83 +144,89 @@ def _grown(keys, size):  # type: ignore[no-untyped-def]
     return larger
 
 
+@njit(cache=True, nogil=True)
+def _box(boxes, node):  # type: ignore[no-untyped-def]
+    """Return a row as six numbers."""
+    return boxes[node, 0], boxes[node, 1], boxes[node, 2], boxes[node, 3], boxes[node, 4], boxes[node, 5]
+
+
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _gap(a, b):  # type: ignore[no-untyped-def]
-    """Return the squared distance between two boxes."""
+def _gap(boxes, node, hull):  # type: ignore[no-untyped-def]
+    """Return the squared distance between a node's box and another."""
+    x0, y0, z0, x1, y1, z1 = hull
     zero = np.float32(0)
-    dx = max(max(b[0] - a[3], a[0] - b[3]), zero)
-    dy = max(max(b[1] - a[4], a[1] - b[4]), zero)
-    dz = max(max(b[2] - a[5], a[2] - b[5]), zero)
+    dx = max(max(boxes[node, 0] - x1, x0 - boxes[node, 3]), zero)
+    dy = max(max(boxes[node, 1] - y1, y0 - boxes[node, 4]), zero)
+    dz = max(max(boxes[node, 2] - z1, z0 - boxes[node, 5]), zero)
     return dx * dx + dy * dy + dz * dz
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _span(a, b):  # type: ignore[no-untyped-def]
-    """Return the largest squared distance between points of two boxes."""
-    dx = max(b[3] - a[0], a[3] - b[0])
-    dy = max(b[4] - a[1], a[4] - b[1])
-    dz = max(b[5] - a[2], a[5] - b[2])
+def _span(boxes, node, hull):  # type: ignore[no-untyped-def]
+    """Return the largest squared distance between points of a node's box and another."""
+    x0, y0, z0, x1, y1, z1 = hull
+    dx = max(boxes[node, 3] - x0, x1 - boxes[node, 0])
+    dy = max(boxes[node, 4] - y0, y1 - boxes[node, 1])
+    dz = max(boxes[node, 5] - z0, z1 - boxes[node, 2])
     return dx * dx + dy * dy + dz * dz
 
 
-@njit(cache=True, nogil=True)
-def _sure_reach(hull, boxes, count, wanted):  # type: ignore[no-untyped-def]
-    """Return a radius that holds `wanted` points for each query in `hull`: to the far side of a node that has them."""
-    if count < wanted:
-        return INF
-    leaves, node, size = boxes.shape[0] // 2, 1, count
-    while node < leaves and size // 2 >= wanted:
-        left, right = _gap(hull, boxes[2 * node]), _gap(hull, boxes[2 * node + 1])
-        node = 2 * node + (1 if right < left else 0)
-        size //= 2
-    return _span(hull, boxes[node])
-
-
-@njit(cache=True, nogil=True)
-def _collect(hull, beyond, reach, order, axes, boxes, wanted, near, who, stack, found):  # type: ignore[no-untyped-def]
-    """Append the points whose squared distance to `hull` is in (beyond, reach]; return how many there are now."""
-    leaves, count = boxes.shape[0] // 2, order.shape[0]
-    stack[0], top = 1, 1
-    while top > 0:
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def _collect(hull, reach, tree, wanted, most, work):  # type: ignore[no-untyped-def]
+    """Copy the points whose squared distance to `hull` is at most `reach`; stop at more than `most` of them."""
+    order, _, boxes = tree
+    leaves, count, stack = boxes.shape[0] // 2, order.shape[0], work[4]
+    stack[0], top, found = 1, 1, 0
+    while top > 0 and found <= most:
         top -= 1
         node = stack[top]
-        box = boxes[node]
-        same = box[0] == box[3] and box[1] == box[4] and box[2] == box[5]
-        if node < leaves and not same:
-            for child in (2 * node + 1, 2 * node):
-                stack[top] = child
-                top += _gap(hull, boxes[child]) <= reach
-            continue
         low, high = node, node + 1
-        while low < leaves:
-            low, high = 2 * low, 2 * high
+        if boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]:
+            while low < leaves:
+                low, high = 2 * low, 2 * high
+        elif node < leaves:
+            stack[top] = 2 * node + 1
+            top += _gap(boxes, 2 * node + 1, hull) <= reach
+            stack[top] = 2 * node
+            top += _gap(boxes, 2 * node, hull) <= reach
+            continue
         first, last = (low - leaves) * count // leaves, (high - leaves) * count // leaves
-        if same:  # of coinciding points only the lowest indices can be neighbours, and indices ascend here
+        if last - first > LANES:  # of coinciding points only the lowest indices matter, and they come first
             last = min(last, first + wanted)
-        found = _append(hull, beyond, reach, order, axes, first, last, near, who, found)
+        found = _append(hull, reach, tree, first, last, work, found)
     return found
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _append(hull, beyond, reach, order, axes, first, last, near, who, found):  # type: ignore[no-untyped-def]
-    """Append those of points first … last - 1 whose squared distance to `hull` is in (beyond, reach]."""
+def _append(hull, reach, tree, first, last, work, found):  # type: ignore[no-untyped-def]
+    """Append those of points first … last - 1 whose squared distance to `hull` is at most `reach`."""
+    order, axes, _ = tree
+    near, who, _, gap, _ = work
+    x0, y0, z0, x1, y1, z1 = hull
     zero = np.float32(0)
-    for t in range(first, last):
-        x, y, z = axes[0, t], axes[1, t], axes[2, t]
-        dx = max(max(hull[0] - x, x - hull[3]), zero)
-        dy = max(max(hull[1] - y, y - hull[4]), zero)
-        dz = max(max(hull[2] - z, z - hull[5]), zero)
-        d = dx * dx + dy * dy + dz * dz
-        near[0, found], near[1, found], near[2, found], who[found] = x, y, z, order[t]
-        found += (d > beyond) & (d <= reach)
+    for start in range(first, last, LANES):
+        for u in range(LANES):
+            x, y, z = axes[0, start + u], axes[1, start + u], axes[2, start + u]
+            dx = max(max(x0 - x, x - x1), zero)
+            dy = max(max(y0 - y, y - y1), zero)
+            dz = max(max(z0 - z, z - z1), zero)
+            gap[u] = dx * dx + dy * dy + dz * dz
+        inside = at_most_16(gap, 0, reach)
+        inside &= (ONE << np.uint64(min(last - start, LANES))) - ONE
+        while inside != 0:
+            t = start + lowest(inside)
+            inside &= inside - ONE
+            near[0, found], near[1, found], near[2, found] = axes[0, t], axes[1, t], axes[2, t]
+            who[found] = order[t]
+            found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def _distances(near, found, x, y, z, distance):  # type: ignore[no-untyped-def]
-    """Write the squared distances of the candidates to one query."""
+def _distances(points, found, x, y, z, distance):  # type: ignore[no-untyped-def]
+    """Write the squared distances of points[:, :found] to (x, y, z)."""
     for j in range(found):
-        dx, dy, dz = near[0, j] - x, near[1, j] - y, near[2, j] - z
+        dx, dy, dz = points[0, j] - x, points[1, j] - y, points[2, j] - z
         distance[j] = dx * dx + dy * dy + dz * dz
 
 
@@ -190,14 +240,16 @@ def _count(distance, found, limit):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _threshold(distance, found, wanted, guess):  # type: ignore[no-untyped-def]
-    """Return a limit that leaves at least `wanted` candidates, few more where ties allow, and how many it leaves."""
-    if found <= wanted:
+def _threshold(distance, found, wanted, limit, reach):  # type: ignore[no-untyped-def]
+    """Return a limit that leaves at least `wanted` candidates, few more where ties allow, and how many it leaves.
+
+    The search starts from `limit`; at most `reach` is returned if that leaves enough.
+    """
+    if found < wanted:
         return INF, found
     aim, most = wanted + wanted // 16 + 1, wanted + wanted // 8 + 3
-    low, below, high, above = np.float32(0), 0, INF, found
-    limit = guess
-    for _ in range(6):
+    low, below, high, above = np.float32(-1), 0, INF, found
+    for _ in range(5):  # guesses: on a surface the count grows with the squared distance
         left = _count(distance, found, limit)
         if left < wanted:
             low, below = limit, left
@@ -205,40 +257,62 @@ def _threshold(distance, found, wanted, guess):  # type: ignore[no-untyped-def]
             high, above = limit, left
             if left <= most:
                 return high, above
-        if high == INF:
+        if high == INF or below == 0:
             limit = limit * np.float32(aim / max(left, 1))
         else:
             limit = low + (high - low) * np.float32((aim - below) / (above - below))
+        if low < reach < high:
+            limit = min(limit, reach)
         if not low < limit < high:
             break
-    return _bisect(distance, found, wanted)
+    return _bisect(distance, found, wanted, most, low, high, above)
 
 
 @njit(cache=True, nogil=True)
-def _bisect(distance, found, wanted):  # type: ignore[no-untyped-def]
-    """Return the `wanted`-th smallest distance, and how many candidates it leaves."""
-    scratch = np.empty(1, np.float32)
-    bits = scratch.view(np.int32)
-    low, high = np.int64(-1), np.int64(0x7F800000)  # as whole numbers, distances keep their order
-    while high - low > 1:
-        middle = (low + high) >> 1
-        bits[0] = middle
-        if _count(distance, found, scratch[0]) < wanted:
-            low = middle
+def _bisect(distance, found, wanted, most, low, high, above):  # type: ignore[no-untyped-def]
+    """Narrow (low, high] from both sides until `high` leaves at most `most`, or is the distance of a tie that cannot."""
+    while True:
+        tie = _largest(distance, found, high, True)
+        under = _largest(distance, found, tie, False)
+        left = _count(distance, found, under)
+        if left < wanted:
+            return tie, above
+        high, above = under, left
+        if left <= most:
+            return high, above
+        limit = low + (high - low) * HALF
+        left = _count(distance, found, limit)
+        if left < wanted:
+            low = limit
         else:
-            high = middle
-    bits[0] = high
-    return scratch[0], _count(distance, found, scratch[0])
+            high, above = limit, left
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+def _largest(distance, found, limit, included):  # type: ignore[no-untyped-def]
+    """Return the largest distance below `limit`, or at most `limit`; -1 if there is none."""
+    best = np.float32(-1)
+    if included:
+        for j in range(found):
+            best = max(best, distance[j] if distance[j] <= limit else np.float32(-1))
+    else:
+        for j in range(found):
+            best = max(best, distance[j] if distance[j] < limit else np.float32(-1))
+    return best
 
 
 @njit(cache=True, nogil=True)
 def _keep(distance, who, found, limit, keys, lane):  # type: ignore[no-untyped-def]
-    """Write the keys of the candidates within `limit` into one lane."""
-    bits = distance.view(np.int32)
-    place = lane
-    for j in range(found):
-        keys[place] = np.int64(bits[j]) << 32 | np.int64(who[j])
-        place += LANES * (distance[j] <= limit)
+    """Write the keys of the candidates within `limit` into one lane; `distance` has a word of places more."""
+    distance[found : found + WORD] = np.nan  # never within a limit
+    bits, place = distance.view(np.int32), lane
+    for start in range(0, found, WORD):
+        inside = at_most_64(distance, start, limit)
+        while inside != 0:
+            j = start + lowest(inside)
+            inside &= inside - ONE
+            keys[place] = np.int64(bits[j]) << 32 | np.int64(who[j])
+            place += LANES
 
 
 @njit(cache=True, nogil=True)
