@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from geoad.ops import kd_tree_numba
 
 LEAF = 128  # points a bucket, at most
-FAN = 3  # log2 of the buckets a group and of the groups a block
+FAN = 4  # log2 of the buckets a group and of the groups a block
 LAST = np.int32(2**31 - 1)
 
 
@@ -25,32 +25,32 @@ def sample(points: NDArray[np.float32], n: int, start: int) -> NDArray[Any]:
     """Return n <= N picks from finite points (N, 3) float32."""
     order, axes, boxes = kd_tree_numba.build(points, LEAF)
     depth = kd_tree_numba.depth_for(len(points), LEAF)
-    return pick(points, order, axes, boxes, depth, n, start)  # type: ignore[no-any-return]
+    return pick(points, order, axes, np.ascontiguousarray(boxes.T), depth, n, start)  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
-def pick(points, order, axes, boxes, depth, n, start):  # type: ignore[no-untyped-def]
+def pick(points, order, axes, sides, depth, n, start):  # type: ignore[no-untyped-def]
     """Pick n points; `far` and `who` hold, a node, the largest distance and the lowest index that has it."""
     distance = np.full(order.shape[0], np.float32(np.inf), np.float32)
-    far = np.full(boxes.shape[0], np.float32(np.inf), np.float32)
+    far = np.full(2 << depth, np.float32(np.inf), np.float32)
+    near = np.empty(2 << depth, np.float32)
     who = _lowest(order, depth)
     place = np.empty(order.shape[0], np.int32)
     for t in range(order.shape[0]):
         place[order[t]] = t
-    first = 1 << max(depth - 2 * FAN, 0)
-    blocks = np.ascontiguousarray(boxes[first : 2 * first].T)
-    near = np.empty(first, np.float32)
+    skip = min(depth, 2 * FAN)
+    first = 1 << (depth - skip)
     picks = np.empty(n, np.int64)
     p = start
     for s in range(n):
         picks[s] = p
         x, y, z = points[p, 0], points[p, 1], points[p, 2]
         distance[place[p]] = np.float32(-1)  # never again
-        home = _leaf_of(place[p], order.shape[0], depth)
-        _box_distances(blocks, x, y, z, near)
-        for b in range(first):
-            if near[b] < far[first + b] or b == home >> min(depth, 2 * FAN):
-                _visit_block(first + b, order, axes, boxes, depth, distance, far, who, x, y, z, home)
+        home = (1 << depth) + _leaf_of(place[p], order.shape[0], depth)
+        _box_distances(sides, first, first, x, y, z, near)
+        for block in range(first, 2 * first):
+            if near[block] < far[block] or block == home >> skip:
+                _visit_block(block, order, axes, sides, depth, distance, near, far, who, x, y, z, home)
         p = _farthest(far, who, first, first)[1]
     return picks
 
@@ -61,7 +61,7 @@ def _lowest(order, depth):  # type: ignore[no-untyped-def]
     count, leaves = order.shape[0], 1 << depth
     who = np.empty(2 * leaves, np.int32)
     for leaf in range(leaves):
-        who[leaves + leaf] = order[leaf * count >> depth]
+        who[leaves + leaf] = order[leaf * count >> depth : (leaf + 1) * count >> depth].min()
     for node in range(leaves - 1, 0, -1):
         who[node] = min(who[2 * node], who[2 * node + 1])
     return who
@@ -77,67 +77,55 @@ def _leaf_of(place, count, depth):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _box_distances(blocks, x, y, z, near):  # type: ignore[no-untyped-def]
-    """Write the squared distance of (x, y, z) to each block's box."""
+def _box_distances(sides, first, count, x, y, z, near):  # type: ignore[no-untyped-def]
+    """Write the squared distance of (x, y, z) to the boxes of nodes first … first + count - 1."""
     zero = np.float32(0)
-    for b in range(near.shape[0]):
-        dx = max(max(blocks[0, b] - x, x - blocks[3, b]), zero)
-        dy = max(max(blocks[1, b] - y, y - blocks[4, b]), zero)
-        dz = max(max(blocks[2, b] - z, z - blocks[5, b]), zero)
-        near[b] = dx * dx + dy * dy + dz * dz
-
-
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _box_distance(box, x, y, z):  # type: ignore[no-untyped-def]
-    """Return the squared distance of (x, y, z) to one box."""
-    zero = np.float32(0)
-    dx = max(max(box[0] - x, x - box[3]), zero)
-    dy = max(max(box[1] - y, y - box[4]), zero)
-    dz = max(max(box[2] - z, z - box[5]), zero)
-    return dx * dx + dy * dy + dz * dz
+    for node in range(first, first + count):
+        dx = max(max(sides[0, node] - x, x - sides[3, node]), zero)
+        dy = max(max(sides[1, node] - y, y - sides[4, node]), zero)
+        dz = max(max(sides[2, node] - z, z - sides[5, node]), zero)
+        near[node] = dx * dx + dy * dy + dz * dz
 
 
 @njit(cache=True, nogil=True)
-def _visit_block(block, order, axes, boxes, depth, distance, far, who, x, y, z, home):  # type: ignore[no-untyped-def]
+def _visit_block(block, order, axes, sides, depth, distance, near, far, who, x, y, z, home):  # type: ignore[no-untyped-def]
     """Lower the distances under one block, group by group, bucket by bucket."""
-    leaves = 1 << depth
-    level = max(depth - FAN, 0)  # of the groups
-    fan = 1 << (level - max(depth - 2 * FAN, 0))
-    buckets = leaves >> level
+    count, leaves = order.shape[0], 1 << depth
+    skip = min(depth, FAN)  # levels from buckets to groups
+    fan = 1 << (min(depth, 2 * FAN) - skip)
+    _box_distances(sides, block * fan, fan, x, y, z, near)
     for group in range(block * fan, block * fan + fan):
-        inside = group == (leaves + home) >> (depth - level)
-        if not (inside or _box_distance(boxes[group], x, y, z) < far[group]):
-            continue
-        for node in range(group * buckets, group * buckets + buckets):
-            if node == leaves + home or _box_distance(boxes[node], x, y, z) < far[node]:
-                count = order.shape[0]
-                first, last = (node - leaves) * count >> depth, (node - leaves + 1) * count >> depth
-                far[node], t = _lower(axes, distance, first, last, x, y, z)
-                who[node] = order[t]
-        far[group], who[group] = _farthest(far, who, group * buckets, buckets)
+        if near[group] < far[group] or group == home >> skip:
+            _box_distances(sides, group << skip, 1 << skip, x, y, z, near)
+            for node in range(group << skip, (group + 1) << skip):
+                if near[node] < far[node] or node == home:
+                    first, last = (node - leaves) * count >> depth, (node - leaves + 1) * count >> depth
+                    far[node], who[node] = _lower(axes, order, distance, first, last, x, y, z)
+            far[group], who[group] = _farthest(far, who, group << skip, 1 << skip)
     far[block], who[block] = _farthest(far, who, block * fan, fan)
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _lower(axes, distance, first, last, x, y, z):  # type: ignore[no-untyped-def]
-    """Lower the distances of one bucket; return the largest left and the first place that has it."""
+def _lower(axes, order, distance, first, last, x, y, z):  # type: ignore[no-untyped-def]
+    """Lower the distances of one bucket; return the largest left and the lowest index that has it."""
     best = np.float32(-1)
     for t in range(first, last):
         dx, dy, dz = axes[0, t] - x, axes[1, t] - y, axes[2, t] - z
         d = min(dx * dx + dy * dy + dz * dz, distance[t])
         distance[t] = d
         best = max(best, d)
+    index = LAST
     for t in range(first, last):
-        if distance[t] == best:
-            return best, t
-    return best, first
+        index = min(index, order[t] if distance[t] == best else LAST)
+    return best, index
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 def _farthest(far, who, first, count):  # type: ignore[no-untyped-def]
     """Return the largest distance of nodes first … first + count - 1 and the lowest index that has it."""
-    best, index = np.float32(-2), LAST
+    best, index = far[first], LAST
+    for node in range(first + 1, first + count):
+        best = max(best, far[node])
     for node in range(first, first + count):
-        if far[node] > best or (far[node] == best and who[node] < index):
-            best, index = far[node], who[node]
+        index = min(index, who[node] if far[node] == best else LAST)
     return best, index

@@ -12,6 +12,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 
+SAMPLE = 128  # points of a large node that decide about its axis
+FEW = 16  # points that are sorted rather than partitioned
+
+
 def depth_for(count: int, leaf: int) -> int:
     """Return the least depth at which no leaf holds more than `leaf` of `count` points."""
     depth = 0
@@ -24,7 +28,7 @@ def build(points: NDArray[np.float32], leaf: int) -> tuple[NDArray[np.int32], ND
     """Return order (N,), axes (3, N + 16) and boxes (2**(depth + 1), 6) of finite points (N, 3), N > 0.
 
     axes[:, :N] is points[order].T; the zeros behind it let sixteen lanes read at any point. A box is (x0, y0, z0, x1,
-    y1, z1). Indices ascend within a leaf, and within any node whose points coincide.
+    y1, z1). Where leaves hold at most 16 points, indices ascend within a leaf and within any node whose points coincide.
     """
     depth = depth_for(len(points), leaf)
     order = kd_order(points, points.view(np.int32), depth)
@@ -39,33 +43,36 @@ def kd_order(points, bits, depth):  # type: ignore[no-untyped-def]
     keys = np.empty(count, np.int64)  # coordinate in the high half, index in the low half
     for i in range(count):
         keys[i] = i
-    stack = np.empty((depth + 2, 2), np.int64)
-    stack[0, 0], stack[0, 1], top = 0, 0, 1
+    stack = np.empty((depth + 2, 3), np.int64)
+    stack[0, 0], stack[0, 1], stack[0, 2], top = 0, 0, -1, 1
     while top > 0:
         top -= 1
-        level, node = stack[top, 0], stack[top, 1]
+        level, node, keyed = stack[top, 0], stack[top, 1], stack[top, 2]
         below = depth - level
         first, last = (node << below) * count >> depth, ((node + 1) << below) * count >> depth
         if level == depth:
             keys[first:last] &= 0xFFFFFFFF
-            keys[first:last].sort()
+            if last - first <= FEW:
+                _sort_few(keys, first, last)
             continue
-        _key_by_axis(keys, first, last, bits, _widest_axis(points, keys, first, last))
+        axis = _widest_axis(points, keys, first, last)
+        if axis != keyed:
+            _key_by_axis(keys, first, last, bits, axis)
         _select(keys, first, last, ((2 * node + 1) << (below - 1)) * count >> depth)
-        stack[top, 0], stack[top, 1] = level + 1, 2 * node + 1
-        stack[top + 1, 0], stack[top + 1, 1] = level + 1, 2 * node
-        top += 2
+        for child in range(2):
+            stack[top, 0], stack[top, 1], stack[top, 2] = level + 1, 2 * node + 1 - child, axis
+            top += 1
     return keys.astype(np.int32)
 
 
 @njit(cache=True, nogil=True)
 def _widest_axis(points, keys, first, last):  # type: ignore[no-untyped-def]
-    """Return the axis along which the points of a node extend the most."""
+    """Return the axis along which the points of a node, or a sample of many, extend the most."""
     i = keys[first] & 0xFFFFFFFF
     x0 = x1 = points[i, 0]
     y0 = y1 = points[i, 1]
     z0 = z1 = points[i, 2]
-    for t in range(first + 1, last):
+    for t in range(first + 1, last, 1 + (last - first) // SAMPLE):
         i = keys[t] & 0xFFFFFFFF
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         x0, x1, y0, y1, z0, z1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y), min(z0, z), max(z1, z)
@@ -87,7 +94,7 @@ def _key_by_axis(keys, first, last, bits, axis):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _select(keys, first, last, middle):  # type: ignore[no-untyped-def]
     """Partition keys[first:last] so that those before `middle` are smaller; keys are distinct."""
-    while last - first > 16:
+    while last - first > FEW:
         a, b, c = keys[first], keys[(first + last) // 2], keys[last - 1]
         pivot = max(min(a, b), min(max(a, b), c))
         split = first
@@ -100,7 +107,19 @@ def _select(keys, first, last, middle):  # type: ignore[no-untyped-def]
             first = split
         else:
             last = split
-    keys[first:last].sort()
+    _sort_few(keys, first, last)
+
+
+@njit(cache=True, nogil=True)
+def _sort_few(keys, first, last):  # type: ignore[no-untyped-def]
+    """Sort keys[first:last] by insertion."""
+    for t in range(first + 1, last):
+        v = keys[t]
+        u = t
+        while u > first and keys[u - 1] > v:
+            keys[u] = keys[u - 1]
+            u -= 1
+        keys[u] = v
 
 
 @njit(cache=True, nogil=True)
