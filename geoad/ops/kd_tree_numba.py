@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 SAMPLE = 128  # points of a large node that decide about its axis
-FEW = 16  # points that are sorted rather than partitioned
+FEW = 24  # points that are sorted rather than partitioned
 
 
 def depth_for(count: int, leaf: int) -> int:
@@ -28,7 +28,7 @@ def build(points: NDArray[np.float32], leaf: int) -> tuple[NDArray[np.int32], ND
     """Return order (N,), axes (3, N + 16) and boxes (2**(depth + 1), 6) of finite points (N, 3), N > 0.
 
     axes[:, :N] is points[order].T; the zeros behind it let sixteen lanes read at any point. A box is (x0, y0, z0, x1,
-    y1, z1). Where leaves hold at most 16 points, indices ascend within a leaf and within any node whose points coincide.
+    y1, z1). Where leaves hold at most 24 points, indices ascend within a leaf and within any node whose points coincide.
     """
     depth = depth_for(len(points), leaf)
     order = kd_order(points, points.view(np.int32), depth)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from geoad.ops import _threads, kd_tree_numba
 from geoad.ops._lanes_numba import LANES, WORD, at_most_16, at_most_64, lowest
 
-LEAF = LANES
+LEAF = 24  # points a leaf at most, so half as many at least
 ONE = np.uint64(1)
 SEED, SURE, WIDER, MOST = np.float32(1.1), np.float32(0.3), np.float32(4), 16
 NONE = np.float32(-1)
@@ -55,9 +55,10 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
     count, leaves = tree[0].shape[0], hulls.shape[0] // 2
     wanted = k if include_self else k + 1
     distance, gap = np.empty(count + WORD, np.float32), np.empty(LANES, np.float32)
+    lanes = (asker.shape[0] + 8 * leaves - 1) // (8 * leaves) * 8  # as many as a leaf holds, without a rest in loops
     work = (np.empty((3, count), np.float32), np.empty(count, np.int32), distance, gap, np.empty(128, np.int64))
-    keys = np.empty((2 * wanted + LANES) * LANES, np.int64)
-    held, todo = np.zeros(LANES, np.int64), np.empty(LANES, np.int64)
+    keys = np.empty((2 * wanted + lanes) * lanes, np.int64)
+    held, todo = np.zeros(lanes, np.int64), np.empty(lanes, np.int64)
     most, seed, guess = min(MOST * wanted + 256, count), INF, INF
     for leaf in range(start, stop):
         first, last = leaf * asker.shape[0] // leaves, (leaf + 1) * asker.shape[0] // leaves
@@ -83,9 +84,9 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
                     _distances(work[0], found, place[0, t], place[1, t], place[2, t], distance)
                     guess, size = _threshold(distance, found, wanted, min(guess, reach), reach)
                     if guess <= reach:
-                        if (size + 1) * LANES > keys.shape[0]:
-                            keys = _grown(keys, (size + 1) * LANES)
-                        _keep(distance, work[1], found, guess, keys, lane)
+                        if (size + 1) * lanes > keys.shape[0]:
+                            keys = _grown(keys, (size + 1) * lanes)
+                        _keep(distance, work[1], found, guess, keys, lane, lanes)
                         held[lane] = size
                         seed = max(seed, SEED * guess) if seed == 0 or together > 1 else seed
                         continue
@@ -96,9 +97,9 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
             reach = base if widest == NONE else min(max(WIDER * reach, SMALL), widest)
             base = reach if together > 1 else base
         longest = _pad(keys, held)
-        _sort(keys, longest)
+        _sort(keys, longest, lanes)
         for lane in range(last - first):
-            _write(keys, held[lane], lane, asker[first + lane], k, include_self, index, bits)
+            _write(keys, held[lane], lane, lanes, asker[first + lane], k, include_self, index, bits)
 
 
 @njit(cache=True, nogil=True)
@@ -191,7 +192,7 @@ def _collect(hull, reach, tree, wanted, most, work):  # type: ignore[no-untyped-
             top += _gap(boxes, 2 * node, hull) <= reach
             continue
         first, last = (low - leaves) * count // leaves, (high - leaves) * count // leaves
-        if last - first > LANES:  # of coinciding points only the lowest indices matter, and they come first
+        if last - first > LEAF:  # of coinciding points only the lowest indices matter, and they come first
             last = min(last, first + wanted)
         found = _append(hull, reach, tree, first, last, work, found)
     return found
@@ -302,7 +303,7 @@ def _largest(distance, found, limit, included):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _keep(distance, who, found, limit, keys, lane):  # type: ignore[no-untyped-def]
+def _keep(distance, who, found, limit, keys, lane, lanes):  # type: ignore[no-untyped-def]
     """Write the keys of the candidates within `limit` into one lane; `distance` has a word of places more."""
     distance[found : found + WORD] = np.nan  # never within a limit
     bits, place = distance.view(np.int32), lane
@@ -312,21 +313,22 @@ def _keep(distance, who, found, limit, keys, lane):  # type: ignore[no-untyped-d
             j = start + lowest(inside)
             inside &= inside - ONE
             keys[place] = np.int64(bits[j]) << 32 | np.int64(who[j])
-            place += LANES
+            place += lanes
 
 
 @njit(cache=True, nogil=True)
 def _pad(keys, held):  # type: ignore[no-untyped-def]
     """Fill every lane to the length of the longest, which is returned."""
-    longest = max(held.max(), 0)
-    for lane in range(LANES):
-        for slot in range(max(held[lane], 0), longest):
-            keys[slot * LANES + lane] = NEVER
+    longest = held.max()
+    lanes = held.shape[0]
+    for lane in range(lanes):
+        for slot in range(held[lane], longest):
+            keys[slot * lanes + lane] = NEVER
     return longest
 
 
 @njit(cache=True, nogil=True)
-def _sort(keys, length):  # type: ignore[no-untyped-def]
+def _sort(keys, length, lanes):  # type: ignore[no-untyped-def]
     """Sort all lanes at once: Batcher's merge exchange (Knuth, TAOCP 3, 5.2.2, algorithm M)."""
     top = 1
     while top < length:
@@ -336,7 +338,7 @@ def _sort(keys, length):  # type: ignore[no-untyped-def]
         q, r, d = top, 0, p
         while True:
             for i in range(r, length - d, 2 * p):
-                _exchange(keys, i * LANES, d * LANES, (min(i + p, length - d) - i) * LANES)
+                _exchange(keys, i * lanes, d * lanes, (min(i + p, length - d) - i) * lanes)
             if q == p:
                 break
             d, q, r = q - p, q // 2, p
@@ -354,11 +356,11 @@ def _exchange(keys, first, step, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _write(keys, held, lane, row, k, include_self, index, bits):  # type: ignore[no-untyped-def]
+def _write(keys, held, lane, lanes, row, k, include_self, index, bits):  # type: ignore[no-untyped-def]
     """Write one query's neighbours; what is missing is (-1, +inf)."""
     filled = 0
     for slot in range(held):
-        key = keys[slot * LANES + lane]
+        key = keys[slot * lanes + lane]
         if filled == k:
             break
         if include_self or (key & 0xFFFFFFFF) != row:
