@@ -35,13 +35,9 @@ def harmonic_fill(values: Any, known: Any) -> Any:
         raise ValueError(
             f"values must be finite where known, got {np.count_nonzero(~np.isfinite(anchors))} that are not"
         )
-    low, high = anchors.min(), anchors.max()
-    result = np.where(given, numbers, low)
-    if low < high and not given.all():
-        from geoad.ops.harmonic_fill_numba import solve
+    low, high = float(anchors.min()), float(anchors.max())
+    if low == high or given.all():
+        return _arrays.like(np.where(given, numbers, np.float32(low)), values)
+    from geoad.ops.harmonic_fill_numba import fill
 
-        extent = np.float64(high) - np.float64(low)
-        unit = solve(((result - np.float64(low)) / extent).astype(np.float32), given)
-        filled = (np.float64(low) + unit * extent).astype(np.float32)
-        result = np.where(given, result, np.clip(filled, low, high))
-    return _arrays.like(result, values)
+    return _arrays.like(fill(numbers, given, low, high), values)
