@@ -28,7 +28,7 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
         if not on_cpu(array):
             raise ValueError(f"{name} is on {array.device}, where this function has no backend: pass {name}.cpu()")
         array = array.detach().resolve_conj().resolve_neg()
-        array = (array.float() if array.is_floating_point() else array).numpy()
+        array = (array.float() if array.is_floating_point() and array.element_size() < 4 else array).numpy()
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
     if array.dtype.kind not in kinds:

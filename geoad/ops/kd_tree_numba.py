@@ -11,7 +11,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-
 SAMPLE = 128  # points of a large node that decide about its axis
 FEW = 24  # points that are sorted rather than partitioned
 
@@ -27,8 +26,9 @@ def depth_for(count: int, leaf: int) -> int:
 def build(points: NDArray[np.float32], leaf: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
     """Return order (N,), axes (3, N + 16) and boxes (2**(depth + 1), 6) of finite points (N, 3), N > 0.
 
-    axes[:, :N] is points[order].T; the zeros behind it let sixteen lanes read at any point. A box is (x0, y0, z0, x1,
-    y1, z1). Where leaves hold at most 24 points, indices ascend within a leaf and within any node whose points coincide.
+    `leaf` > 1 bounds the points of a leaf. axes[:, :N] is points[order].T; the zeros behind it let sixteen lanes read
+    at any point. A box is (x0, y0, z0, x1, y1, z1). With `leaf` <= 24 the indices ascend within a leaf and within any
+    node whose points coincide.
     """
     depth = depth_for(len(points), leaf)
     order = kd_order(points, points.view(np.int32), depth)

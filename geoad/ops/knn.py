@@ -42,7 +42,8 @@ def knn(
 
     `backend`: "numba" (CPU; the default there), "torch" (any device, brute force in pieces; the default on others),
     "pykdtree" or "scipy" (CPU; of several points tied at the k-th distance, up to rounding, any may be returned).
-    Points are numpy or torch, and the result is of the same kind on the same device; no gradient flows.
+    Points are numpy or torch, and the result is of the same kind on the same device; no gradient flows. The result
+    does not depend on the number of threads, which is torch's where torch is loaded, else OMP_NUM_THREADS.
 
     >>> import numpy as np
     >>> found = knn(np.array([[0.0, 0, 0], [1, 0, 0], [3, 0, 0]]), 2)

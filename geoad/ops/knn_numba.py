@@ -271,7 +271,7 @@ def _threshold(distance, found, wanted, limit, reach):  # type: ignore[no-untype
 
 @njit(cache=True, nogil=True)
 def _bisect(distance, found, wanted, most, low, high, above):  # type: ignore[no-untyped-def]
-    """Narrow (low, high] from both sides until `high` leaves at most `most`, or is the distance of a tie that cannot."""
+    """Narrow (low, high] from both sides until `high` leaves at most `most`, or is a tied distance, which cannot."""
     while True:
         tie = _largest(distance, found, high, True)
         under = _largest(distance, found, tie, False)

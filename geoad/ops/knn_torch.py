@@ -20,7 +20,9 @@ def search(points: Any, k: int, queries: Any, batch: Any, include_self: bool) ->
     from geoad.ops.knn import cloud_bounds
 
     cloud = _to_tensor("points", points)
-    asked = None if queries is None else _to_tensor("queries", queries).to(cloud.device)
+    asked = None if queries is None else _to_tensor("queries", queries)
+    if asked is not None and asked.device != cloud.device:
+        raise ValueError(f"queries must be where points are, on {cloud.device}, got queries on {asked.device}")
     bounds = [0, len(cloud)]
     if batch is not None:
         bounds = cloud_bounds(batch.cpu() if _arrays.is_tensor(batch) else batch, len(cloud))

@@ -56,7 +56,7 @@ class Multigrid:
             _descend(*level, coarser.source)
         coarsest.x[1, 1] = coarsest.source[1, 1] * coarsest.inverse[1, 1]
         for level, coarser in zip(self.levels[-2::-1], self.levels[:0:-1], strict=True):
-            _ascend(*level, coarser.x)
+            _ascend(*level[:2], *level[3:], coarser.x)
         return fine.x
 
 
@@ -111,7 +111,7 @@ def _descend(right, down, diagonal, inverse, source, x, y, coarse):  # type: ign
 
 
 @njit(cache=True, nogil=True)
-def _ascend(right, down, diagonal, inverse, source, x, y, coarse):  # type: ignore[no-untyped-def]
+def _ascend(right, down, inverse, source, x, y, coarse):  # type: ignore[no-untyped-def]
     """Add the coarse correction to x and smooth twice, in one pass of three staggered rows."""
     height = x.shape[0] - 2
     narrow = np.zeros(coarse.shape[1], np.float32)

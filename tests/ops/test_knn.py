@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.ops.clouds import KINDS, cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import _threads, knn, reference
+from tests.ops.clouds import KINDS, cloud, clouds
 
 EXACT = ("numba", "torch")
 TREES = ("pykdtree", "scipy")
@@ -196,5 +196,7 @@ def test_bad_input(points, k, keywords, error, message):
 
 
 def test_a_tensor_elsewhere_is_not_moved_silently():
+    with pytest.raises(ValueError, match="queries must be where points are, on meta, got queries on cpu"):
+        knn(torch.zeros((4, 3), device="meta"), 2, queries=torch.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"points is on meta, .*pass points.cpu\(\)"):
         knn(torch.zeros((4, 3), device="meta"), 2, backend="numba")

@@ -1,0 +1,32 @@
+"""The kernels as plain Python: what the compiler assumes about types must not be what makes them right."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+CODE = """
+import numpy as np
+from numba import config
+from geoad.ops import farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
+from tests.ops.clouds import cloud
+
+assert config.DISABLE_JIT
+for kind in ("uniform", "lattice", "same", "outlier"):
+    points = cloud(kind, 90)
+    for include_self in (True, False):
+        expected = reference.knn(points, 6, include_self=include_self)
+        np.testing.assert_array_equal(knn(points, 6, include_self=include_self).index, expected[0])
+    np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
+    index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
+    np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+known = np.random.default_rng(0).random((7, 9)) < 0.2
+values = np.arange(63, dtype=np.float32).reshape(7, 9)
+np.testing.assert_allclose(harmonic_fill(values, known), reference.harmonic_fill(values, known), atol=6e-3)
+"""
+
+
+def test_kernels_without_the_compiler():
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", CODE], check=True, env=environment)
