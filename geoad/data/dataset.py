@@ -1,0 +1,154 @@
+"""What every dataset is: a folder on disk seen as a lazy sequence of samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+from geoad.data.image_file import read_rgb
+from geoad.data.mask_file import read_mask
+from geoad.data.scan_file import read_scan, scan_shape
+from geoad.geometry.camera import Camera
+from geoad.geometry.xyz_image import XYZImage
+from geoad.sample import Sample
+
+SPLITS = ("train", "validation", "test")
+GOOD = "good"
+
+
+class Entry(NamedTuple):
+    """The files of one sample; `name` is split/kind/stem, None stands for a file that there is not."""
+
+    name: str
+    kind: str
+    xyz: Path | None
+    rgb: Path | None = None
+    mask: Path | None = None
+
+
+class Fault(NamedTuple):
+    """Something wrong on disk: the file or folder, what is wrong, and what mends it.
+
+    >>> print(Fault("bagel/test", "no such folder", "unpack the archive again"))
+    bagel/test: no such folder: unpack the archive again
+    """
+
+    file: str
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}: {self.mend}"
+
+
+class Dataset(Sequence[Sample]):
+    """Samples of one split, in the order of their names, each read from disk when it is asked for.
+
+    A dataset's class says where its files are (`survey`) and which categories there are (`categories`). `entries` are
+    the files, `camera` the calibration (None without one), `codes` the class codes of masks (None: any). A slice is a
+    dataset again.
+
+    Raises ValueError that names the file and the mend if the tree has a fault.
+    """
+
+    NAME: ClassVar[str] = "dataset"
+
+    def __init__(self, root: str | Path, *, category: str | None = None, split: str = "train") -> None:
+        _check.one_of("split", split, SPLITS)
+        self.root, self.category, self.split = Path(root), category, split
+        self.base = self.locate(self.root, category)
+        self.entries, faults = self.survey(self.base, split)
+        if faults:
+            more = f" (and {len(faults) - 1} more: geoad data check {self.NAME}:{root})" if len(faults) > 1 else ""
+            raise ValueError(f"{faults[0]}{more}")
+        calibration = self.base / "calibration" / "camera_parameters.json"
+        self.camera = Camera.load(calibration) if calibration.exists() else None
+        self.codes = self.read_codes(self.base)
+
+    @classmethod
+    def categories(cls, root: Path) -> list[str]:
+        """Return the names of the categories under `root`, [] for a dataset without."""
+        return []
+
+    @classmethod
+    def locate(cls, root: Path, category: str | None) -> Path:
+        """Return the folder that holds the splits; raise for a missing root or a category it does not have."""
+        if not root.is_dir():
+            raise FileNotFoundError(f"{root}: no such folder: give the folder that holds the dataset")
+        known = cls.categories(root)
+        if category is None and known:
+            raise ValueError(f"{cls.NAME}:{root} needs a category; known: {', '.join(known)}")
+        if category is None:
+            return root
+        _check.one_of(f"category of {cls.NAME}:{root}", category, known)
+        return root / category
+
+    @classmethod
+    def survey(cls, base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
+        """List the files of a split and everything wrong with their places; read none of them."""
+        raise NotImplementedError
+
+    @classmethod
+    def read_codes(cls, base: Path) -> frozenset[int] | None:
+        """Return the class codes that masks may hold, None if nothing says."""
+        return None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> Self: ...
+    def __getitem__(self, i: int | slice) -> Sample | Self:
+        if isinstance(i, slice):
+            part = copy.copy(self)
+            part.entries = self.entries[i]
+            return part
+        entry = self.entries[i]
+        xyz = self.read_xyz(entry)
+        rgb = xyz.rgb if xyz is not None else None if entry.rgb is None else read_rgb(entry.rgb)
+        shape = xyz.shape if xyz is not None else rgb.shape[:2] if rgb is not None else (0, 0)
+        return Sample(
+            xyz=xyz,
+            rgb=rgb,
+            mask=self._mask(entry, shape),
+            label=self.label(i),
+            kind=entry.kind,
+            camera=self.camera,
+            name=entry.name,
+            path=str(entry.xyz or entry.rgb),
+        )
+
+    def read_xyz(self, entry: Entry) -> XYZImage | None:
+        """Read the scan of an entry with its colours."""
+        return None if entry.xyz is None else read_scan(entry.xyz, rgb=entry.rgb)
+
+    def read_shape(self, entry: Entry) -> tuple[int, int]:
+        """Return (H, W) of an entry, without reading its points where the format allows."""
+        if entry.xyz is not None:
+            return scan_shape(entry.xyz)
+        rgb = read_rgb(entry.rgb or "")
+        return rgb.shape[0], rgb.shape[1]
+
+    def label(self, i: int) -> int:
+        """Return 0 for a good sample, 1 for a defective one, by its kind."""
+        return int(self.entries[i].kind != GOOD)
+
+    def mask(self, i: int) -> NDArray[np.bool_] | None:
+        """Return the ground truth (H, W): nothing on a good sample, None for a defect that nobody marked."""
+        entry = self.entries[i]
+        if entry.mask is None and entry.kind != GOOD:
+            return None
+        return self._mask(entry, self.read_shape(entry))
+
+    def _mask(self, entry: Entry, shape: tuple[int, int]) -> NDArray[np.bool_] | None:
+        if entry.mask is not None:
+            return read_mask(entry.mask, shape, self.codes)
+        return np.zeros(shape, bool) if entry.kind == GOOD else None

@@ -1,0 +1,98 @@
+"""A person's own scans in a folder.
+
+ROOT/train/good, optionally ROOT/validation/good, ROOT/test/<kind> and ROOT/gt/<kind>; or flat: the scans lie in ROOT
+itself and are all good. A folder of scans may instead hold xyz/ and rgb/, paired by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geoad.data import image_file, mask_file, scan_file
+from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
+from geoad.data.listing import files_by_stem, match, subfolders
+from geoad.geometry.xyz_image import XYZImage
+
+_FORMATS = " ".join(scan_file.SUFFIXES)
+
+
+class Folder(Dataset):
+    """Your own scans: .tiff, .npy, .pcd, .ply, .off, .obj, .stl; flat and all good, or train/good and test/<kind>.
+
+    `points` and `seed` say how meshes are sampled. Masks are optional: a defective scan without one has `mask` None.
+    Without a validation folder that split is empty.
+
+    >>> Folder("no such folder")
+    Traceback (most recent call last):
+    FileNotFoundError: no such folder: no such folder: give the folder that holds the dataset
+    """
+
+    NAME = "folder"
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        category: str | None = None,
+        split: str = "train",
+        points: int = 100_000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(root, category=category, split=split)
+        self.points, self.seed = points, seed
+
+    def read_xyz(self, entry: Entry) -> XYZImage | None:
+        """Read the scan; a mesh is sampled."""
+        if entry.xyz is None:
+            return None
+        return scan_file.read_scan(entry.xyz, rgb=entry.rgb, points=self.points, seed=self.seed)
+
+    def read_shape(self, entry: Entry) -> tuple[int, int]:
+        """Return (H, W) of the scan, (1, points) of a mesh."""
+        return scan_file.scan_shape(entry.xyz or "", points=self.points)
+
+    @classmethod
+    def survey(cls, base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
+        """List the scans of a split; a flat folder is a train split."""
+        if not any((base / name).is_dir() for name in SPLITS):
+            return _survey_flat(base, split)
+        folder, kinds = base / split, subfolders(base / split)
+        if split == "validation" and not folder.is_dir():
+            return [], []
+        if not kinds:
+            want = "test/<kind>" if split == "test" else f"{split}/{GOOD}"
+            return [], [Fault(str(folder), "empty or no such folder", f"put scans into {want}")]
+        entries, faults = list[Entry](), list[Fault]()
+        for kind in kinds:
+            if split != "test" and kind != GOOD:
+                faults.append(Fault(str(folder / kind), f"{split} holds only good scans", "move it to test"))
+            masks = files_by_stem(base / "gt" / kind, mask_file.SUFFIXES, faults) if split == "test" else {}
+            found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind, masks)
+            entries += found
+            faults += wrong
+        return entries, faults
+
+
+def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
+    """All good, all for training."""
+    if split == "validation":
+        return [], []
+    if split == "test":
+        return [], [Fault(str(base / "test"), "no such folder: flat, so all good", "add test/<kind>, or use split train")]
+    return _survey_kind(base, f"train/{GOOD}", GOOD, {})
+
+
+def _survey_kind(folder: Path, place: str, kind: str, masks: dict[str, Path]) -> tuple[list[Entry], list[Fault]]:
+    """Pair the files of one kind by stem."""
+    faults: list[Fault] = []
+    where = folder / "xyz" if (folder / "xyz").is_dir() else folder
+    scans = files_by_stem(where, scan_file.SUFFIXES, faults)
+    colours = files_by_stem(folder / "rgb", image_file.SUFFIXES, faults)
+    if not scans:
+        faults.append(Fault(str(where), "no scan", f"put files there that end in one of {_FORMATS}"))
+    if scans and colours:
+        match(scans, colours, folder / "rgb", "rgb", faults)
+    for stem in sorted(masks.keys() - scans.keys()):
+        faults.append(Fault(str(masks[stem]), f"a mask without a scan in {where}", "add the scan, or remove it"))
+    entries = [Entry(f"{place}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
+    return entries, faults

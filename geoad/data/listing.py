@@ -1,0 +1,53 @@
+"""What lies in a folder, in an order that no file system can change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from geoad.data.dataset import Fault
+
+
+def subfolders(folder: Path) -> list[str]:
+    """Return the names of the visible folders in `folder`, sorted; [] if it does not exist.
+
+    >>> subfolders(Path("no such folder"))
+    []
+    """
+    if not folder.is_dir():
+        return []
+    return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) -> dict[str, Path]:
+    """Return {stem: path} of the visible files with one of `suffixes`, sorted; two of one stem are added to `faults`.
+
+    >>> files_by_stem(Path("no such folder"), (".tiff",), [])
+    {}
+    """
+    found: dict[str, Path] = {}
+    if not folder.is_dir():
+        return found
+    for path in sorted(folder.iterdir(), key=lambda path: (path.stem, path.suffix)):
+        if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in found:
+            faults.append(Fault(str(path), f"has the name of {found[path.stem].name}", "rename one of the two"))
+        else:
+            found[path.stem] = path
+    return found
+
+
+def match(scans: dict[str, Path], other: dict[str, Path], folder: Path, what: str, faults: list[Fault]) -> None:
+    """Add a fault for every scan without its `what` in `folder`, and for every `what` without a scan.
+
+    >>> faults: list[Fault] = []
+    >>> match({"000": Path("xyz/000.tiff")}, {}, Path("gt"), "mask", faults)
+    >>> print(faults[0])
+    gt/000.png: no mask for xyz/000.tiff: add it, or remove the scan
+    """
+    for stem in scans.keys() - other.keys():
+        faults.append(Fault(str(folder / f"{stem}.png"), f"no {what} for {scans[stem]}", "add it, or remove the scan"))
+    for stem in other.keys() - scans.keys():
+        faults.append(Fault(str(other[stem]), f"a {what} without a scan", "add the scan, or remove it"))
+    faults.sort()

@@ -1,0 +1,68 @@
+"""Meshes and .ply clouds on disk, as points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad._optional import need
+
+SUFFIXES = (".off", ".obj", ".stl")
+
+
+def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
+    """Return the vertices (1, N, 3), invalid ones included, and their colours; with faces, points sampled on them.
+
+    Raises ValueError (without the file's name) for a file that holds no points.
+
+    >>> import tempfile
+    >>> head = "ply\\nformat ascii 1.0\\nelement vertex 1\\n" + "".join(f"property float {axis}\\n" for axis in "xyz")
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".ply") as file:
+    ...     _ = file.write(head + "end_header\\n0 0 1\\n"); file.flush()
+    ...     read_ply(file.name, points=10, seed=0)[0].tolist()
+    [[[0.0, 0.0, 1.0]]]
+    """
+    trimesh = need("trimesh", "read .ply files")
+    loaded = trimesh.load(path, file_type="ply", process=False)
+    if len(getattr(loaded, "faces", ())):
+        return _sample(loaded, points, seed), None
+    vertices = np.asarray(getattr(loaded, "vertices", ()), dtype=np.float32)
+    if vertices.ndim != 2 or not len(vertices):
+        raise ValueError("no vertices")
+    colours = np.asarray(getattr(loaded, "colors", ()))
+    coloured = loaded.visual.kind is not None and colours.shape[:1] == vertices.shape[:1]
+    return vertices[None], colours[None, :, :3].astype(np.uint8) if coloured else None
+
+
+def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float32]:
+    """Return `points` points (1, N, 3) drawn evenly over the faces: the same file and seed give the same points.
+
+    Raises ValueError (without the file's name) for a file without a face of positive area.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".off") as file:
+    ...     _ = file.write("OFF\\n3 1 0\\n0 0 0\\n1 0 0\\n0 1 0\\n3 0 1 2\\n"); file.flush()
+    ...     sample_mesh(file.name, points=5, seed=0).shape
+    (1, 5, 3)
+    """
+    trimesh = need("trimesh", "read meshes")
+    form = Path(path).suffix[1:].lower()
+    return _sample(trimesh.load(path, file_type=form, force="mesh", process=False), points, seed)
+
+
+def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float32]:
+    """Draw faces by area, then a point in each; the corners come from float64 and are rounded once."""
+    triangles = np.asarray(getattr(mesh, "triangles", np.zeros((0, 3, 3))), dtype=np.float64)
+    corner, one, two = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    area = np.linalg.norm(np.cross(one, two), axis=-1) / 2
+    total = area.sum()
+    if not np.isfinite(total) or total <= 0:
+        raise ValueError("no face of positive area")
+    random = np.random.default_rng(seed)
+    face = np.searchsorted(np.cumsum(area), random.random(points) * total, side="right").clip(max=len(area) - 1)
+    u, v = random.random((2, points, 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    sampled: NDArray[np.float64] = corner[face] + u * one[face] + v * two[face]
+    return sampled[None].astype(np.float32)

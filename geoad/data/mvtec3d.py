@@ -1,0 +1,83 @@
+"""MVTec 3D-AD, and every dataset that is stored in its tree.
+
+ROOT/<category>/{train,validation}/good/{xyz/*.tiff, rgb/*.png}, ROOT/<category>/test/<kind>/{xyz, rgb, gt/*.png},
+ROOT/<category>/calibration/camera_parameters.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from geoad.data import image_file
+from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
+from geoad.data.listing import files_by_stem, match, subfolders
+from geoad.data.reading import reading
+
+_TREE = "a category holds train/good, validation/good and test/<kind>"
+
+
+class MVTec3D(Dataset):
+    """MVTec 3D-AD: ten categories of parts from a structured-light sensor, 41 kinds of defects, official splits.
+
+    `root` holds the category folders, or is one of them (then there is no category to name).
+
+    >>> MVTec3D("no such folder", category="bagel")
+    Traceback (most recent call last):
+    FileNotFoundError: no such folder: no such folder: give the folder that holds the dataset
+    """
+
+    NAME = "mvtec3d"
+
+    @classmethod
+    def categories(cls, root: Path) -> list[str]:
+        """Return the folders under `root` that hold a split."""
+        if any((root / split).is_dir() for split in SPLITS):
+            return []
+        return [name for name in subfolders(root) if any((root / name / split).is_dir() for split in SPLITS)]
+
+    @classmethod
+    def survey(cls, base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
+        """List scans, colours and masks; every defective test scan must have its mask."""
+        folder, entries, faults = base / split, list[Entry](), list[Fault]()
+        kinds = subfolders(folder)
+        if not kinds:
+            return [], [Fault(str(folder), "empty or no such folder", _TREE)]
+        for kind in kinds:
+            if split != "test" and kind != GOOD:
+                faults.append(Fault(str(folder / kind), f"{split} holds only good scans", "move it to test"))
+            found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind)
+            entries += found
+            faults += wrong
+        return entries, faults
+
+    @classmethod
+    def read_codes(cls, base: Path) -> frozenset[int] | None:
+        """Return the codes of `class_ids.json`, which says what each value of a mask means."""
+        path = base / "class_ids.json"
+        if not path.exists():
+            return None
+        with reading(path, "list of classes"):
+            return frozenset(int(code) for code in json.loads(path.read_text()))
+
+
+class Sim3D(MVTec3D):
+    """Simulated scans with exact ground truth, written by `geoad data make sim3d ROOT`."""
+
+    NAME = "sim3d"
+
+
+def _survey_kind(folder: Path, place: str, kind: str) -> tuple[list[Entry], list[Fault]]:
+    """Pair the files of one kind by stem; colours may be absent, but not of some."""
+    faults: list[Fault] = []
+    scans = files_by_stem(folder / "xyz", (".tiff", ".tif"), faults)
+    colours = files_by_stem(folder / "rgb", image_file.SUFFIXES, faults)
+    masks = files_by_stem(folder / "gt", (".png",), faults)
+    if not scans:
+        faults.append(Fault(str(folder / "xyz"), "no .tiff scan", "put the scans there, or remove the kind's folder"))
+    if scans and colours:
+        match(scans, colours, folder / "rgb", "rgb", faults)
+    if scans and (masks or kind != GOOD):
+        match(scans, masks, folder / "gt", "mask", faults)
+    entries = [Entry(f"{place}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
+    return entries, faults

@@ -1,0 +1,138 @@
+"""The 3D-ST network: a descriptor for every point from the offsets to its neighbours (thesis 10.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from geoad.ops.aggregate import aggregate
+
+SLOPE = 0.2
+
+
+class SharedMLP(nn.Linear):
+    """One dense layer and LeakyReLU(0.2), applied to each point alone.
+
+    >>> import torch
+    >>> SharedMLP(4, 8)(torch.zeros(10, 4)).shape
+    torch.Size([10, 8])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return leaky_relu(super().forward(input), SLOPE)
+
+
+class LocalFeatureAggregation(nn.Module):
+    """Embed the offsets to the neighbours and average them beside the neighbours' features: (n, d) → (m, 2d).
+
+    Fig. 10.4b. `scale` multiplies all offsets; it is folded into the weights, so that coordinates are never rounded
+    twice and a far point cannot change a near one.
+
+    >>> import torch
+    >>> lfa = LocalFeatureAggregation(8)
+    >>> lfa(torch.rand(5, 3), torch.tensor([[1], [2], [3], [4], [0]]), torch.zeros(5, 8), torch.tensor(1.0)).shape
+    torch.Size([5, 16])
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(4, width)
+
+    def forward(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor) -> Tensor:
+        weight = self.embed.weight * scale.to(self.embed.weight)
+        return aggregate(points, index, weight, self.embed.bias, features, slope=SLOPE)
+
+
+class ResidualBlock(nn.Module):
+    """d → d/4 → d/2 → d through two aggregations, added to a projection of the input (fig. 10.4a).
+
+    The figure's widths are not printed in the text; this chain is the only one that returns to d without an extra
+    projection.
+
+    >>> sum(p.numel() for p in ResidualBlock(64).parameters())
+    9600
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.enter = SharedMLP(width, width // 4)
+        self.first = LocalFeatureAggregation(width // 4)
+        self.second = LocalFeatureAggregation(width // 2)
+        self.leave = SharedMLP(width, width)
+        self.skip = SharedMLP(width, width)
+
+    def forward(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor, rows: tuple[int, int]) -> Tensor:
+        hidden = self.enter(features).expand(len(points), -1)
+        hidden = self.first(points, index[: rows[0]], hidden, scale)
+        hidden = self.second(points[: rows[0]], index[: rows[1]], hidden, scale)
+        return self.leave(hidden) + self.skip(features[: rows[1]])  # type: ignore[no-any-return]
+
+
+class LocalFeatures(nn.Module):
+    """Teacher and student of 3D-ST: points (n, 3) and their neighbour table (n, k) to descriptors (n, d).
+
+    `width` is d (64 or 128, divisible by 4), `blocks` residual blocks of two aggregations each: the receptive field
+    is 2·blocks hops. Invariant to translation and, with `scale` = 1 / mean neighbour distance, to the unit.
+
+    >>> import torch
+    >>> network = LocalFeatures(64)
+    >>> sum(p.numel() for p in network.parameters()), network.hops
+    (46720, 8)
+    >>> network(torch.rand(5, 3), torch.tensor([[1], [2], [3], [4], [0]])).shape
+    torch.Size([5, 64])
+    """
+
+    def __init__(self, width: int = 64, blocks: int = 4) -> None:
+        super().__init__()
+        if width % 4 or width <= 0:
+            raise ValueError(f"width must be a positive multiple of 4, got {width}")
+        self.width = width
+        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
+        self.hidden = SharedMLP(width, width)
+        self.output = nn.Linear(width, width)
+
+    @property
+    def hops(self) -> int:
+        """The number L of aggregations: features depend on points up to so many hops away."""
+        return 2 * len(self.blocks)
+
+    def forward(
+        self, points: Tensor, index: Tensor, scale: Tensor | float = 1.0, sizes: Sequence[int] | None = None
+    ) -> Tensor:
+        """Return the descriptors (n, d), or with `sizes` those of the first sizes[0] points only.
+
+        `sizes` (hops + 1,) says how many of the points, ordered by hops, lie within 0, 1, … hops of the queries
+        (`ops.receptive_field`); each aggregation then works on the prefix that still matters.
+        """
+        rows = [len(points)] * (self.hops + 1) if sizes is None else [int(s) for s in sizes]
+        factor = torch.as_tensor(scale, dtype=points.dtype, device=points.device)
+        features = points.new_zeros(1, self.width)  # f = 0 at first; one row stands for all of them
+        for number, block in enumerate(self.blocks):
+            last = self.hops - 2 * number
+            features = block(points[: rows[last]], index, features, factor, (rows[last - 1], rows[last - 2]))
+        return self.output(self.hidden(features))  # type: ignore[no-any-return]
+
+
+class FieldDecoder(nn.Module):
+    """Decode a descriptor into the m points of its receptive field; used in pretraining only (thesis 10.3.2).
+
+    >>> sum(p.numel() for p in FieldDecoder(64).parameters())
+    421120
+    """
+
+    def __init__(self, width: int = 64, points: int = 1024, hidden: int = 128) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(width, hidden),
+            nn.LeakyReLU(0.05),
+            nn.Linear(hidden, hidden),
+            nn.LeakyReLU(0.05),
+            nn.Linear(hidden, 3 * points),
+        )
+
+    def forward(self, descriptors: Tensor) -> Tensor:
+        """Return (q, m, 3) points in normalised coordinates for descriptors (q, d)."""
+        return self.layers(descriptors).view(len(descriptors), -1, 3)  # type: ignore[no-any-return]
