@@ -1,0 +1,58 @@
+"""Kernels as pure functions: arrays or tensors in, the same kind out. A public name is the name of its file."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geoad.ops.farthest_point_sample import farthest_point_sample
+    from geoad.ops.harmonic_fill import harmonic_fill
+    from geoad.ops.knn import Knn, knn
+    from geoad.ops.splat_points import splat_points
+    from geoad.ops.voxelize import voxelize
+
+EXPORTS = {
+    "Knn": "knn",
+    "aggregate": "aggregate",
+    "chamfer": "chamfer",
+    "farthest_point_sample": "farthest_point_sample",
+    "harmonic_fill": "harmonic_fill",
+    "knn": "knn",
+    "receptive_field": "receptive_field",
+    "splat_points": "splat_points",
+    "voxelize": "voxelize",
+}
+
+__all__ = [
+    "Knn",
+    "farthest_point_sample",
+    "harmonic_fill",
+    "knn",
+    "splat_points",
+    "voxelize",
+]
+
+
+class _Ops(ModuleType):
+    """A package whose attribute is the function, not the module of the same name, whoever imports the module first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if EXPORTS.get(name) == name and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Ops
+
+
+def __getattr__(name: str) -> Any:
+    if name not in EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(EXPORTS)

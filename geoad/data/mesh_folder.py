@@ -1,0 +1,74 @@
+"""Meshes from files: any folder of them, or the tree of ModelNet10."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from geoad import _check, _optional
+
+if TYPE_CHECKING:
+    import trimesh
+
+SUFFIXES = (".off", ".obj", ".ply", ".stl")
+CLASSES = ("bathtub", "bed", "chair", "desk", "dresser", "monitor", "night_stand", "sofa", "table", "toilet")
+
+
+class MeshFolder:
+    """The mesh source `meshes`: every .off, .obj, .ply and .stl file below a folder, in the order of their paths.
+
+    >>> MeshFolder("no/such/folder")
+    Traceback (most recent call last):
+    FileNotFoundError: no/such/folder is not a folder
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"{root} is not a folder")
+        self.files = self._find()
+
+    def draw(self, rng: np.random.Generator) -> trimesh.Trimesh:
+        """Draw one file, uniformly and with replacement, and read it."""
+        return read_mesh(self.files[rng.integers(len(self.files))])
+
+    def _find(self) -> list[Path]:
+        files = sorted(p for p in self.root.rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not files:
+            raise FileNotFoundError(f"{self.root} holds no mesh ({', '.join(SUFFIXES)})")
+        return files
+
+
+class ModelNet10(MeshFolder):
+    """The mesh source `modelnet10`: the models ROOT/<class>/<split>/*.off of the classes that are there.
+
+    `split` is "train" or "test" (the thesis' validation scenes; see datasets/modelnet10.md).
+    """
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        _check.one_of("split", split, ("train", "test"))
+        self.split = split
+        super().__init__(root)
+
+    def _find(self) -> list[Path]:
+        files = sorted(p for name in CLASSES for p in self.root.glob(f"{name}/{self.split}/*.off"))
+        if not files:
+            raise FileNotFoundError(f"{self.root} holds no <class>/{self.split}/*.off of ModelNet10")
+        return files
+
+
+def read_mesh(path: str | Path) -> trimesh.Trimesh:
+    """Read one mesh; ValueError names the file if it is unreadable, not finite or without area."""
+    trimesh = _optional.need("trimesh", "read meshes")
+    try:
+        mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
+        triangles = np.asarray(mesh.triangles, np.float64)
+    except Exception as error:  # the readers of trimesh raise whatever their parsing meets
+        raise ValueError(f"{path} is not a readable mesh: {type(error).__name__}: {error}") from error
+    if not len(triangles) or not np.isfinite(triangles).all():
+        raise ValueError(f"{path} must hold finite triangles, got {len(triangles)}, some of them not finite")
+    if not mesh.area > 0:
+        raise ValueError(f"{path} has no area: its {len(triangles)} triangles are lines or points")
+    return cast("trimesh.Trimesh", mesh)

@@ -1,0 +1,151 @@
+"""Scenes of randomly placed objects, on which the 3D-ST teacher learns local geometry (thesis 10.4.1, 10.4.3)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+
+if TYPE_CHECKING:
+    import trimesh
+
+SOURCES = {
+    "solids": "geoad.data.solids:Solids",
+    "modelnet10": "geoad.data.mesh_folder:ModelNet10",
+    "meshes": "geoad.data.mesh_folder:MeshFolder",
+}
+
+
+class MeshSource(Protocol):
+    """Where the objects of a scene come from."""
+
+    def draw(self, rng: np.random.Generator) -> trimesh.Trimesh:
+        """Draw one mesh at random; what is drawn follows from the state of `rng` alone."""
+
+
+def open_source(name: str) -> MeshSource:
+    """Open a mesh source: `solids`, `modelnet10:ROOT` or `meshes:FOLDER`.
+
+    >>> type(open_source("solids")).__name__
+    'Solids'
+    >>> open_source("meshes")
+    Traceback (most recent call last):
+    ValueError: source 'meshes' needs a folder: write meshes:FOLDER
+    """
+    kind, _, root = name.partition(":")
+    _check.one_of("source", kind, SOURCES)
+    if kind == "solids" and root:
+        raise ValueError(f"source 'solids' takes no folder, got {root!r}")
+    if kind != "solids" and not root:
+        raise ValueError(f"source {kind!r} needs a folder: write {kind}:FOLDER")
+    module, _, cls = SOURCES[kind].partition(":")
+    made = getattr(import_module(module), cls)
+    return cast(MeshSource, made(root) if root else made())
+
+
+class Scenes(Sequence[NDArray[np.float32]]):
+    """A lazy sequence of `count` scenes, each (points, 3) float32 in units of an object's longest side.
+
+    A scene holds `objects` meshes of `source` (a name for `open_source`, or an object with its `draw`), drawn with
+    replacement. Each is scaled to a longest bounding-box side of 1, centred at the centre of the box, rotated by
+    R = Rz Ry Rx with three independent angles uniform in [0, 2 pi], and moved to a location uniform in [-3, 3]^3.
+    `oversample * points` points are drawn uniformly by area on all surfaces together and thinned to `points` by
+    farthest point sampling from a random start. Overlaps and hidden surfaces stay. Scene i follows from (seed, i)
+    and the settings alone, in any order and process; different seeds give unrelated scenes.
+
+    >>> scenes = Scenes(3, points=500, objects=2, seed=7)
+    >>> len(scenes), scenes[1].shape, bool((scenes[1] == Scenes(9, points=500, objects=2, seed=7)[1]).all())
+    (3, (500, 3), True)
+    """
+
+    def __init__(
+        self,
+        count: int = 1000,
+        *,
+        points: int = 64_000,
+        objects: int = 10,
+        source: str | MeshSource = "solids",
+        seed: int = 0,
+        oversample: int = 10,
+    ) -> None:
+        settings = {"count": count, "points": points, "objects": objects, "oversample": oversample}
+        for name, value in settings.items():
+            _check.positive(name, operator.index(value))
+        if operator.index(seed) < 0:
+            raise ValueError(f"seed must not be negative, got {seed}")
+        self.count, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
+        self.source = open_source(source) if isinstance(source, str) else source
+
+    def __len__(self) -> int:
+        return self.count
+
+    @overload
+    def __getitem__(self, index: int) -> NDArray[np.float32]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[NDArray[np.float32]]: ...
+    def __getitem__(self, index: int | slice) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        i = operator.index(index)
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"scene {i} of {len(self)}")
+        return self._make(np.random.default_rng([self.seed, i % len(self)]))
+
+    def _make(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        from geoad.ops import farthest_point_sample
+
+        triangles = np.concatenate([place(unit_triangles(self.source.draw(rng)), rng) for _ in range(self.objects)])
+        dense = sample_surface(triangles, self.points * self.oversample, rng).astype(np.float32)
+        start = int(rng.integers(len(dense)))
+        return cast(NDArray[np.float32], dense[farthest_point_sample(dense, self.points, start=start)])
+
+
+def unit_triangles(mesh: trimesh.Trimesh) -> NDArray[np.float64]:
+    """Return the triangles (F, 3, 3) of a mesh, its bounding box centred at 0 and the longest side of it 1.
+
+    >>> import trimesh
+    >>> np.ptp(unit_triangles(trimesh.creation.box([1, 2, 4])), axis=(0, 1)).tolist()
+    [0.25, 0.5, 1.0]
+    """
+    triangles = np.asarray(mesh.triangles, np.float64)
+    low, high = triangles.min(axis=(0, 1)), triangles.max(axis=(0, 1))
+    unit: NDArray[np.float64] = (triangles - (low + high) / 2) / (high - low).max()
+    return unit
+
+
+def place(triangles: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Rotate by R = Rz Ry Rx, three angles uniform in [0, 2 pi], then move uniformly within [-3, 3]^3.
+
+    >>> place(np.zeros((1, 3, 3)), np.random.default_rng(0)).shape
+    (1, 3, 3)
+    """
+    a, b, c = rng.uniform(0, 2 * np.pi, 3)
+    rx = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
+    ry = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
+    rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    moved: NDArray[np.float64] = triangles @ (rz @ ry @ rx).T + rng.uniform(-3, 3, 3)
+    return moved
+
+
+def sample_surface(triangles: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw n points (n, 3), independent and uniform by area, in the order of the triangles (F, 3, 3).
+
+    >>> sample_surface(np.eye(3)[None], 5, np.random.default_rng(0)).sum(axis=1).round(6).tolist()
+    [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    corner, along, across = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    area = np.linalg.norm(np.cross(along, across), axis=1)
+    counts = rng.multinomial(n, area / area.sum())
+    u, v = rng.random((2, n, 1))
+    flip = u + v > 1
+    u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
+    points: NDArray[np.float64] = (
+        np.repeat(corner, counts, axis=0) + u * np.repeat(along, counts, axis=0) + v * np.repeat(across, counts, axis=0)
+    )
+    return points

@@ -1,0 +1,63 @@
+"""The border between what callers hold (numpy arrays, torch tensors) and what kernels take (contiguous numpy arrays)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+
+
+def is_tensor(array: Any) -> bool:
+    """Tell a torch tensor without importing torch: who has not imported it cannot hold one."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def on_cpu(array: Any) -> bool:
+    """Tell whether `array` is in main memory."""
+    return not is_tensor(array) or array.device.type == "cpu"
+
+
+def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
+    """Return `array` as numpy, gradients cut; raise TypeError unless it is an array whose dtype is of `kinds`."""
+    if is_tensor(array):
+        if not on_cpu(array):
+            raise ValueError(f"{name} is on {array.device}, where this function has no backend: pass {name}.cpu()")
+        array = array.detach().resolve_conj().resolve_neg()
+        array = (array.float() if array.is_floating_point() else array).numpy()
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
+    if array.dtype.kind not in kinds:
+        wanted = "bool" if kinds == "b" else "integer" if "f" not in kinds else "real numbers"
+        raise TypeError(f"{name} must hold {wanted}, got {array.dtype}")
+    return array
+
+
+def to_floats(name: str, array: Any, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
+    """Return `array` as contiguous float32 of `shape` (strings stand for any length)."""
+    numbers = to_numpy(name, array)
+    _check.shape(name, numbers, shape)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which every kernel knows
+        return np.ascontiguousarray(numbers, dtype=np.float32)
+
+
+def to_points(name: str, array: Any) -> NDArray[np.float32]:
+    """Return points (N, 3) as contiguous float32."""
+    return to_floats(name, array, ("N", 3))
+
+
+def like(result: NDArray[Any], original: Any) -> Any:
+    """Return a numpy `result` as the kind of array that `original` is."""
+    return sys.modules["torch"].from_numpy(result) if is_tensor(original) else result
+
+
+def whole(name: str, value: Any) -> int:
+    """Return `value` as int; raise TypeError unless it is a whole number's type, ValueError unless positive."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an int, got {type(value).__name__}")
+    _check.positive(name, int(value))
+    return int(value)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from clouds import KINDS, cloud, clouds
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geoad.ops import farthest_point_sample, reference
+
+
+@settings(max_examples=60, deadline=None)
+@given(clouds(max_size=700, min_size=1), st.data())
+def test_picks_are_those_of_the_plain_loop(points, data):
+    n, start = data.draw(st.integers(1, len(points) + 3)), data.draw(st.integers(0, len(points) - 1))
+    expected = reference.farthest_point_sample(points, n, start=start)
+    np.testing.assert_array_equal(farthest_point_sample(points, n, start=start), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_clouds_use_every_level_of_the_tree(kind):
+    points = cloud(kind, 20_000, 3)
+    expected = reference.farthest_point_sample(points, 400, start=11)
+    np.testing.assert_array_equal(farthest_point_sample(points, 400, start=11), expected)
+
+
+def test_n_beyond_the_cloud_returns_every_point_once():
+    picks = farthest_point_sample(cloud("duplicates", 1000), 5000)
+    assert sorted(picks.tolist()) == list(range(1000))
+
+
+def test_duplicates_are_picked_last_and_in_order():
+    points = np.repeat(np.array([[0, 0, 0], [4, 0, 0]], np.float32), 3, axis=0)
+    assert farthest_point_sample(points, 6, start=1).tolist() == [1, 3, 0, 2, 4, 5]
+
+
+def test_many_duplicates_do_not_cost_a_square():
+    points = np.zeros((100_000, 3), np.float32)
+    assert farthest_point_sample(points, 20_000).tolist() == list(range(20_000))
+
+
+def test_empty_cloud():
+    picks = farthest_point_sample(np.empty((0, 3), np.float32), 4)
+    assert picks.shape == (0,) and picks.dtype == np.int64
+
+
+def test_the_kind_of_array_is_kept():
+    points = cloud("uniform", 500)
+    expected = farthest_point_sample(points, 50)
+    assert expected.dtype == np.int64
+    wide = np.asfortranarray(np.hstack([points, points]).astype(np.float64))[:, :3]
+    np.testing.assert_array_equal(farthest_point_sample(wide, 50), expected)
+    tensor = torch.from_numpy(points).requires_grad_()
+    picks = farthest_point_sample(tensor, 50)
+    assert isinstance(picks, torch.Tensor) and picks.dtype == torch.int64 and picks.tolist() == expected.tolist()
+
+
+def test_integers_are_numbers():
+    assert farthest_point_sample(np.array([[0, 0, 0], [5, 0, 0], [9, 0, 0]]), 2).tolist() == [0, 2]
+
+
+def test_input_is_not_written():
+    points = cloud("lattice", 300)
+    before = points.copy()
+    farthest_point_sample(points, 30)
+    np.testing.assert_array_equal(points, before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((np.zeros((4, 100)), 2), ValueError, r"points must have shape \(N, 3\), got \(4, 100\)"),
+        ((np.full((4, 3), np.nan), 2), ValueError, "points must be finite, got 4 that are not .the first is row 0"),
+        ((np.array([[0.0, 0, 0], [0, np.inf, 0]]), 2), ValueError, "points must be finite, got 1"),
+        ((np.zeros((4, 3)), 0), ValueError, "n must be positive, got 0"),
+        ((np.zeros((4, 3)), 2.0), TypeError, "n must be an int, got float"),
+        (([[0, 0, 0]], 1), TypeError, "points must be a numpy array or a torch tensor, got list"),
+        ((np.zeros((4, 3), bool), 1), TypeError, "points must hold real numbers, got bool"),
+    ],
+)
+def test_bad_input(arguments, error, message):
+    with pytest.raises(error, match=message):
+        farthest_point_sample(*arguments)
+
+
+@pytest.mark.parametrize(("start", "error"), [(-1, ValueError), (4, ValueError), (1.0, TypeError), (None, TypeError)])
+def test_bad_start(start, error):
+    with pytest.raises(error, match="start must be"):
+        farthest_point_sample(np.zeros((4, 3)), 2, start=start)
