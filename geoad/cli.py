@@ -1,4 +1,4 @@
-"""The command line: what can be said, and how errors are told. Each command is a file cli_*.py, imported when asked for."""
+"""The command line: what can be said, and how errors are told. A command is a file cli_*.py, imported when asked."""
 
 from __future__ import annotations
 

@@ -23,20 +23,20 @@ class Data(NamedTuple):
 
 def dataset(text: str) -> Data:
     """Read NAME:ROOT."""
-    from geoad.data import list_datasets
+    from geoad.data import DATASETS
 
     name, colon, root = text.partition(":")
     if not colon or not root:
         raise ArgumentTypeError(f"must be NAME:ROOT, such as mvtec3d:scans, got {text!r}")
-    _known("dataset", name, list_datasets())
+    _known("dataset", name, DATASETS)
     return Data(name, Path(root))
 
 
 def detector(text: str) -> str:
     """Read the name of a registered detector."""
-    from geoad.detectors import list_detectors
+    from geoad.detectors import DETECTORS
 
-    _known("detector", text, list_detectors())
+    _known("detector", text, DETECTORS)
     return text
 
 
