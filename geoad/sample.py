@@ -42,7 +42,9 @@ class Sample:
             return
         for field, value in (("rgb", self.rgb), ("mask", self.mask)):
             if value is not None and tuple(value.shape[:2]) != self.shape:
-                raise ValueError(f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}")
+                raise ValueError(
+                    f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}"
+                )
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import leaky_relu, linear
 
+from geoad import _check
 from geoad.ops.aggregate import aggregate
 
 SLOPE = 0.2
+COORDINATES = ("relative", "absolute")
 
 
 class SharedMLP(nn.Linear):
@@ -37,13 +39,25 @@ class LocalFeatureAggregation(nn.Module):
     torch.Size([5, 16])
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, coordinates: str = "relative") -> None:
         super().__init__()
-        self.embed = nn.Linear(4, width)
+        self.coordinates = coordinates
+        self.embed = nn.Linear(4 if coordinates == "relative" else 10, width)
 
     def forward(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor) -> Tensor:
         weight = self.embed.weight * scale.to(self.embed.weight)
+        if self.coordinates == "absolute":
+            return self._absolute(points, index.long(), weight, features)
         return aggregate(points, index, weight, self.embed.bias, features, slope=SLOPE)
+
+    def _absolute(self, points: Tensor, index: Tensor, weight: Tensor, features: Tensor) -> Tensor:
+        """The ablation with G = (x, x_j, x − x_j, ‖x − x_j‖) of RandLA-Net (thesis 10.4.3), in plain torch."""
+        neighbours = points[index]
+        own = points[: len(index), None].expand_as(neighbours)
+        offset = own - neighbours
+        geometry = torch.cat([own, neighbours, offset, offset.norm(dim=-1, keepdim=True)], dim=-1)
+        embedded = leaky_relu(linear(geometry, weight, self.embed.bias), SLOPE)
+        return torch.cat([embedded.mean(1), features[index].mean(1)], dim=-1)
 
 
 class ResidualBlock(nn.Module):
@@ -56,11 +70,11 @@ class ResidualBlock(nn.Module):
     9600
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, coordinates: str = "relative") -> None:
         super().__init__()
         self.enter = SharedMLP(width, width // 4)
-        self.first = LocalFeatureAggregation(width // 4)
-        self.second = LocalFeatureAggregation(width // 2)
+        self.first = LocalFeatureAggregation(width // 4, coordinates)
+        self.second = LocalFeatureAggregation(width // 2, coordinates)
         self.leave = SharedMLP(width, width)
         self.skip = SharedMLP(width, width)
 
@@ -76,6 +90,7 @@ class LocalFeatures(nn.Module):
 
     `width` is d (64 or 128, divisible by 4), `blocks` residual blocks of two aggregations each: the receptive field
     is 2·blocks hops. Invariant to translation and, with `scale` = 1 / mean neighbour distance, to the unit.
+    `coordinates="absolute"` is an ablation (thesis 10.4.3) that loses the first invariance.
 
     >>> import torch
     >>> network = LocalFeatures(64)
@@ -85,12 +100,13 @@ class LocalFeatures(nn.Module):
     torch.Size([5, 64])
     """
 
-    def __init__(self, width: int = 64, blocks: int = 4) -> None:
+    def __init__(self, width: int = 64, blocks: int = 4, coordinates: str = "relative") -> None:
         super().__init__()
+        _check.one_of("coordinates", coordinates, COORDINATES)
         if width % 4 or width <= 0:
             raise ValueError(f"width must be a positive multiple of 4, got {width}")
-        self.width = width
-        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(blocks))
+        self.width, self.coordinates = width, coordinates
+        self.blocks = nn.ModuleList(ResidualBlock(width, coordinates) for _ in range(blocks))
         self.hidden = SharedMLP(width, width)
         self.output = nn.Linear(width, width)
 

@@ -1,0 +1,72 @@
+"""Prepared samples as the batches that a step sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from geoad.training.cache import Cache
+from geoad.training.seed import seed_of
+from geoad.training.stage import Batch, Descend
+
+
+class Batches:
+    """Batches of `train` and `validation` on the device, with their positions under the key "sample".
+
+    `collate` joins prepared items, `move` takes a batch to the device, `seed` decides the order of every epoch.
+    """
+
+    def __init__(
+        self,
+        train: Cache,
+        validation: Cache | None,
+        *,
+        collate: Callable[[list[Batch]], Batch],
+        move: Callable[[Batch], Batch],
+        seed: int,
+    ) -> None:
+        self._train, self._validation = train, validation
+        self._collate, self._move, self._seed = collate, move, seed
+        self._epoch: tuple[int, int] | None = None
+
+    def visited(self, step: int) -> Batch:
+        """Return one sample, in order."""
+        return self._batch(self._train, [step], [step])
+
+    def shuffled(self, stage: Descend, index: int, step: int) -> Batch:
+        """Return the batch of one step of stage number `index`: a slice of its epoch's own permutation."""
+        epoch, place = divmod(step, stage.epoch_steps(len(self._train)))
+        if self._epoch != (index, epoch):
+            generator = torch.Generator().manual_seed(seed_of(self._seed, "epoch", index, epoch))
+            self._order = torch.randperm(len(self._train), generator=generator).tolist()
+            self._epoch = (index, epoch)
+        chosen = self._order[place * stage.batch_size : (place + 1) * stage.batch_size]
+        return self._batch(self._train, chosen, chosen)
+
+    def held_out(self, size: int) -> Iterator[Batch]:
+        """Yield the validation samples, in order, `size` at a time, numbered -1, -2, …"""
+        assert self._validation is not None
+        for start in range(0, len(self._validation), size):
+            chosen = list(range(start, min(start + size, len(self._validation))))
+            yield self._batch(self._validation, chosen, [-1 - position for position in chosen])
+
+    def _batch(self, cache: Cache, chosen: list[int], names: list[int]) -> Batch:
+        """Return the chosen samples as one batch on the device."""
+        batch = dict(self._collate([cache[position] for position in chosen]))
+        batch["sample"] = torch.tensor(names)
+        return self._move(batch)
+
+
+def stack(items: list[Batch]) -> Batch:
+    """Return the items stacked along a new first axis; raise ValueError that names a key whose shapes differ.
+
+    >>> stack([{"x": torch.zeros(3)}, {"x": torch.ones(3)}])["x"].shape
+    torch.Size([2, 3])
+    """
+    for name in items[0]:
+        if len(shapes := {tuple(item[name].shape) for item in items}) > 1:
+            raise ValueError(
+                f"{name!r} must have one shape within a batch, got {sorted(shapes)}: use batch_size=1 or a collate"
+            )
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}

@@ -1,0 +1,100 @@
+"""Prepared samples, each made once: kept in memory while they fit, in files beyond that."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geoad.training.stage import Batch
+
+
+class Cache:
+    """The prepared form of `samples`, by position.
+
+    Items go to files under `folder` if `len(samples)` times the size of the first exceeds `memory` bytes. Files that
+    an interrupted run left there are taken up if the first of them equals a fresh preparation, bit for bit.
+
+    Raises TypeError if `prepare` returns anything but a dict of CPU tensors without the reserved key "sample".
+    """
+
+    def __init__(self, samples: Sequence[Any], prepare: Callable[[Any], Batch], memory: float, folder: Path) -> None:
+        self._samples, self._prepare, self._folder = samples, prepare, folder
+        self._items: dict[int, Batch] = {}
+        first = self._make(0)
+        self.bytes = len(samples) * sum(tensor.numel() * tensor.element_size() for tensor in first.values())
+        self.fingerprint = _digest(first)
+        self.in_memory = self.bytes <= memory
+        if self.in_memory:
+            self._items[0] = first
+        else:
+            self._open_folder(first)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, position: int) -> Batch:
+        item = self._items.get(position) if self.in_memory else _read(self._file(position))
+        if item is None:
+            item = self._make(position)
+            if self.in_memory:
+                self._items[position] = item
+            else:
+                _write(self._file(position), item)
+        return item
+
+    def _make(self, position: int) -> Batch:
+        """Prepare one sample and check what came."""
+        torch.manual_seed(position)  # whatever a preparation draws must not depend on when it is made
+        with torch.no_grad():
+            item = self._prepare(self._samples[position])
+        if not isinstance(item, dict) or not all(isinstance(value, Tensor) for value in item.values()):
+            raise TypeError(f"prepare must return a dict of tensors, got {type(item).__name__} for sample {position}")
+        if "sample" in item:
+            raise TypeError('prepare must not use the key "sample": it is reserved for the position in the dataset')
+        return item
+
+    def _file(self, position: int) -> Path:
+        """Return the file of one item."""
+        return self._folder / f"{position:06d}.pt"
+
+    def _open_folder(self, first: Batch) -> None:
+        """Take up the files of an interrupted run, or start afresh if they are of another."""
+        old = _read(self._file(0))
+        if old is None or _digest(old) != self.fingerprint:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(parents=True)
+            _write(self._file(0), first)
+
+
+def _digest(item: Batch) -> str:
+    """Return a hash of names, types, shapes and values."""
+    digest = sha256()
+    for name in sorted(item):
+        tensor = item[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> Batch | None:
+    """Return an item from its file, None if there is none that can be read."""
+    try:
+        item: Batch = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
+        return None
+    return item
+
+
+def _write(path: Path, item: Batch) -> None:
+    """Write an item whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(item, temporary)
+    os.replace(temporary, path)

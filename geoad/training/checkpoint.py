@@ -1,0 +1,72 @@
+"""Where training stands, in one file that is always whole."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from dataclasses import dataclass, field, fields
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+VERSION = 1
+
+
+@dataclass
+class Checkpoint:
+    """The state after `step` steps of stage number `stage` (0, 1, …); `best` is the state with the loss `best_loss`.
+
+    `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
+    prepared sample) say of which run it is.
+    """
+
+    seed: int
+    samples: int
+    fingerprint: str
+    stage: int
+    step: int
+    plan: tuple[str, int]
+    module: dict[str, Tensor]
+    optimizers: list[dict[str, Any]] = field(default_factory=list)
+    best_loss: float = inf
+    best: dict[str, Tensor] | None = None
+    version: int = VERSION
+
+    def save(self, path: Path) -> None:
+        """Write the file whole or not at all."""
+        temporary = path.with_name(path.name + ".tmp")
+        with temporary.open("wb") as file:
+            torch.save({f.name: getattr(self, f.name) for f in fields(self)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a checkpoint; raise ValueError that names the file if it is not a whole one of this version."""
+        whole = io.BytesIO(path.read_bytes())  # so that what torch raises is about the content, not about the disk
+        try:
+            content = torch.load(whole, map_location="cpu", weights_only=True)
+            if not isinstance(content, dict) or content.get("version") != VERSION:
+                raise ValueError(f"not version {VERSION}")
+            return cls(**content)
+        except (EOFError, OSError, RuntimeError, ValueError, TypeError, KeyError, pickle.UnpicklingError) as error:
+            raise fault(path, "it is truncated, or not a checkpoint of this version") from error
+
+    def check_run(self, path: Path, *, seed: int, samples: int, fingerprint: str) -> None:
+        """Raise ValueError unless the checkpoint is of the run with these facts."""
+        if self.seed != seed:
+            raise fault(path, f"it is of seed {self.seed}, not {seed}")
+        if self.samples != samples:
+            raise fault(path, f"it is of {self.samples} samples, not {samples}")
+        if self.fingerprint != fingerprint:
+            raise fault(path, "its first prepared sample is another: other data or other parameters")
+
+
+def fault(path: Path, reason: str) -> ValueError:
+    """Return the error for a checkpoint that cannot be used."""
+    return ValueError(f"cannot resume from {path}: {reason}; remove it to start afresh")

@@ -1,0 +1,209 @@
+"""One training: the stages in their order, from the beginning or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geoad.training.batches import Batches
+from geoad.training.checkpoint import Checkpoint, fault
+from geoad.training.monitor import Monitor
+from geoad.training.seed import seed_of
+from geoad.training.stage import Descend, Stage, Update, Visit
+from geoad.training.state import FreeShapes, copy_state, load_state, state_fault
+
+
+@dataclass
+class Progress:
+    """How far a `Descend` is: the steps behind it, its optimisers, the best validation loss and its state."""
+
+    step: int
+    optimizers: list[Any]
+    best_loss: float = inf
+    best: dict[str, Tensor] | None = None
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One call of `Trainer.run`; `path` is the checkpoint's, `facts` (seed, samples, fingerprint) say whose it is."""
+
+    fabric: Any
+    module: Any
+    batches: Batches
+    monitor: Monitor
+    free: FreeShapes
+    path: Path | None
+    checkpoint_every: int
+    facts: dict[str, Any]
+    validates: bool
+
+    def stages(self) -> None:
+        """Run every stage that the checkpoint has not behind it."""
+        saved = self._resume()
+        stages, index = iter(self.module.stages()), 0
+        while (stage := self._next(stages, index)) is not None:
+            mine = saved if saved is not None and index <= saved.stage else None
+            if mine is not None:
+                load_state(self.module, mine.module, self.free)
+            if mine is None or index == mine.stage:
+                self._stage(stage, index, mine)
+            index += 1
+        if saved is not None and saved.stage >= index:
+            raise self._fault(f"it is in stage number {saved.stage}, and there are only {index}")
+
+    def _next(self, stages: Iterator[Stage], index: int) -> Stage | None:
+        """Return the next stage, what stands before it run under its own seed; None after the last."""
+        self._seed("stage", index)
+        stage = next(stages, None)
+        if isinstance(stage, Descend):
+            stage.check()
+        elif not isinstance(stage, Visit | None):
+            raise TypeError(f"stages must yield Descend or Visit, got {type(stage).__name__}")
+        return stage
+
+    def _stage(self, stage: Stage, index: int, saved: Checkpoint | None) -> None:
+        """Run one stage, or what is left of it."""
+        total = stage.total_steps(self.facts["samples"])
+        if saved is not None and tuple(saved.plan) != (stage.name, total):
+            raise self._fault(
+                f"it is in stage {saved.plan[0]!r} of {saved.plan[1]} steps, not {stage.name!r} of {total}"
+            )
+        done = saved.step if saved is not None else 0
+        if done == total:
+            return
+        self.monitor.start(stage.name, total, done)
+        if isinstance(stage, Visit):
+            self._visit(stage, index, total)
+        else:
+            self._descend(stage, index, total, saved)
+        self._save(stage, index, Progress(total, []))
+
+    def _visit(self, stage: Visit, index: int, total: int) -> None:
+        """Show every sample once, in order."""
+        self.module.eval()
+        for step in range(total):
+            batch = self.batches.visited(step)
+            self._seed("step", index, step)
+            with torch.no_grad(), self.fabric.autocast():
+                stage.see(batch)
+            self.monitor.step(step + 1, {})
+
+    def _descend(self, stage: Descend, index: int, total: int, saved: Checkpoint | None) -> None:
+        """Run the gradient steps of a stage, from its beginning or from the checkpoint."""
+        raw = [update.optimizer(_parameters(update)) for update in stage.updates]
+        progress = Progress(0, raw) if saved is None else _restore(raw, saved)
+        driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
+        chooses = self._chooses(stage)
+        period = stage.validate_every or stage.epoch_steps(self.facts["samples"])
+        self.module.train()
+        for step in range(progress.step, total):
+            self._step(stage, index, step, driven)
+            progress.step = step + 1
+            if chooses and (progress.step % period == 0 or progress.step == total):
+                self._validate(stage, index, progress)
+            if progress.step % self.checkpoint_every == 0 and progress.step < total:
+                self._save(stage, index, progress)
+        if progress.best is not None:
+            load_state(self.module, progress.best, self.free)
+
+    def _step(self, stage: Descend, index: int, step: int, optimizers: Sequence[Any]) -> None:
+        """Run every update whose turn it is on one batch."""
+        batch = self.batches.shuffled(stage, index, step)
+        self._seed("step", index, step)
+        logged: dict[str, Tensor] = {}
+        for number, (update, optimizer) in enumerate(zip(stage.updates, optimizers, strict=True)):
+            if (step + 1) % update.every:
+                continue
+            with self.fabric.autocast():
+                losses = update.loss(batch)
+            _total(losses, stage, step + 1)
+            optimizer.zero_grad()
+            self.fabric.backward(losses["total"], inputs=_parameters(update))
+            optimizer.step()
+            optimizer.zero_grad()
+            prefix = f"{number}." if len(stage.updates) > 1 else ""
+            logged |= {prefix + name: loss for name, loss in losses.items()}
+        self.monitor.step(step + 1, logged)
+
+    def _chooses(self, stage: Descend) -> bool:
+        """Return whether a stage chooses by validation loss; say so if it would and cannot."""
+        if stage.select == "best" and not self.validates:
+            self.monitor.note("no validation data: the last state is kept, not the best")
+        return stage.select == "best" and self.validates
+
+    def _validate(self, stage: Descend, index: int, progress: Progress) -> None:
+        """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
+        self.module.eval()
+        total, count = 0.0, 0
+        for number, batch in enumerate(self.batches.held_out(stage.batch_size)):
+            self._seed("validation", index, number)
+            with torch.no_grad(), self.fabric.autocast():
+                losses = stage.updates[0].loss(batch)
+            size = len(batch["sample"])
+            total, count = total + _total(losses, stage, progress.step) * size, count + size
+        self.module.train()
+        self.monitor.say(progress.step, validation=total / count)
+        if total / count < progress.best_loss:
+            progress.best_loss, progress.best = total / count, copy_state(self.module)
+
+    def _resume(self) -> Checkpoint | None:
+        """Return the checkpoint of this very run, or None if there is none."""
+        if self.path is None or not self.path.exists():
+            return None
+        saved = Checkpoint.load(self.path)
+        saved.check_run(self.path, **self.facts)
+        if reason := state_fault(self.module, saved.module, self.free):
+            raise self._fault(f"it is of another module: {reason}")
+        return saved
+
+    def _save(self, stage: Stage, index: int, progress: Progress) -> None:
+        """Write the checkpoint, if there is a folder for it."""
+        if self.path is None:
+            return
+        Checkpoint(
+            **self.facts,
+            stage=index,
+            step=progress.step,
+            plan=(stage.name, stage.total_steps(self.facts["samples"])),
+            module=copy_state(self.module),
+            optimizers=[optimizer.state_dict() for optimizer in progress.optimizers],
+            best_loss=progress.best_loss,
+            best=progress.best,
+        ).save(self.path)
+
+    def _seed(self, *place: int | str) -> None:
+        """Seed torch for a place in the training."""
+        torch.manual_seed(seed_of(self.facts["seed"], *place))
+
+    def _fault(self, reason: str) -> ValueError:
+        """Return the error for a checkpoint that is not of this run."""
+        assert self.path is not None
+        return fault(self.path, reason)
+
+
+def _restore(optimizers: list[Any], saved: Checkpoint) -> Progress:
+    """Return how far a stage was, the optimisers' states loaded."""
+    for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
+        optimizer.load_state_dict(state)
+    return Progress(saved.step, optimizers, saved.best_loss, saved.best)
+
+
+def _parameters(update: Update) -> list[torch.nn.Parameter]:
+    """Return what an update may change."""
+    return [parameter for parameter in update.module.parameters() if parameter.requires_grad]
+
+
+def _total(losses: dict[str, Tensor], stage: Descend, step: int) -> float:
+    """Return the total as a number; raise ValueError that says where it stopped being one."""
+    value = float(losses["total"].detach())
+    if not isfinite(value):
+        raise ValueError(
+            f"the loss of stage {stage.name!r} is {value} at step {step}: lower the learning rate, check the data"
+        )
+    return value

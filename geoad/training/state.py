@@ -1,0 +1,56 @@
+"""The state of a module: parameters and persistent buffers, some of whose sizes depend on the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+FreeShapes = Mapping[str, tuple[int, ...]]
+
+
+def free_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the buffers that are still empty: their lengths of 0 are for the data to fill in.
+
+    >>> module = nn.Module()
+    >>> module.register_buffer("bank", torch.empty(0, 8))
+    >>> free_shapes(module)
+    {'bank': (0, 8)}
+    """
+    return {name: tuple(buffer.shape) for name, buffer in module.named_buffers() if buffer.numel() == 0}
+
+
+def copy_state(module: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the module's state on the CPU."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}
+
+
+def state_fault(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> str | None:
+    """Return why `state` does not fit `module`, or None if it does; lengths of 0 in `free` match any length."""
+    own = {name: free.get(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()}
+    if missing := sorted(own.keys() - state.keys()):
+        return f"it lacks {missing[0]}"
+    if unknown := sorted(state.keys() - own.keys()):
+        return f"it has an unknown {unknown[0]}"
+    for name, shape in own.items():
+        got = tuple(state[name].shape)
+        if len(got) != len(shape) or any(e not in (0, g) for e, g in zip(shape, got, strict=True)):
+            return f"{name} must have shape {shape}, got {got}"
+    return None
+
+
+def resize_buffers(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
+    """Give each buffer named in `free` the shape that it has in `state`."""
+    for name in free.keys() & state.keys():
+        owner, _, leaf = name.rpartition(".")
+        parent = module.get_submodule(owner)
+        buffer = parent.get_buffer(leaf)
+        if buffer.shape != state[name].shape:
+            setattr(parent, leaf, torch.empty(state[name].shape, dtype=buffer.dtype, device=buffer.device))
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
+    """Load a state that fits; `state_fault` says whether it does."""
+    resize_buffers(module, state, free)
+    module.load_state_dict(state)

@@ -1,0 +1,165 @@
+"""The one trainer: it knows stages and the reserved key "total", and never what a tensor stands for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import nn
+
+from geoad import _check
+from geoad._optional import need
+from geoad.training.batches import Batches, stack
+from geoad.training.cache import Cache
+from geoad.training.log import Log
+from geoad.training.monitor import Monitor
+from geoad.training.progress import Bar, Silence
+from geoad.training.run import Run
+from geoad.training.stage import Batch, Stage
+from geoad.training.state import free_shapes
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+class Trainable(Protocol):
+    """What the trainer asks of a module; `collate(list[dict]) -> dict` is optional, the default stacks."""
+
+    def prepare(self, sample: Any) -> Batch:
+        """Return the sample as tensors on the CPU; pure, so that it can be called once and kept."""
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the stages; what stands between two yields also runs on the way to a resumed stage."""
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Trainer:
+    """Runs the stages of a module over samples, and resumes where it was killed.
+
+    `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
+    `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
+    goes on from it: on the CPU of the same machine to the same weights, bit for bit. `log` is a file of JSON lines.
+    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar.
+
+    A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
+    for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. On the way to a
+    resumed stage the code between earlier stages runs again and sees the state of the checkpoint.
+
+    Raises ValueError for no samples, a total that is not finite, and a checkpoint that is not of this run.
+
+    >>> class Sum(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.register_buffer("sum", torch.zeros(()))
+    ...     def prepare(self, sample):
+    ...         return {"x": torch.tensor(sample)}
+    ...     def stages(self):
+    ...         yield Visit("sum", self.see)
+    ...     def see(self, batch):
+    ...         self.sum += batch["x"].sum()
+    >>> from geoad.training.stage import Visit
+    >>> Trainer(device="cpu").run(Sum(), [1.0, 2.0]).sum
+    tensor(3.)
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        device: str = "auto",
+        precision: str = "32-true",
+        folder: str | Path | None = None,
+        checkpoint_every: int = 500,
+        progress: bool = False,
+        log: str | Path | None = None,
+        memory: float = 4e9,
+    ) -> None:
+        _check.one_of("precision", precision, PRECISIONS)
+        _check.positive("checkpoint_every", checkpoint_every)
+        self.seed, self.device, self.precision = seed, device, precision
+        self.folder = None if folder is None else Path(folder)
+        self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory
+        self.log = None if log is None else Path(log)
+
+    def run(self, module: M, samples: Sequence[Any], validation: Sequence[Any] | None = None) -> M:
+        """Train `module` in place and return it, in evaluation mode and without gradients."""
+        if not len(samples):
+            raise ValueError("samples must hold at least one sample, got none")
+        fabric = _fabric(self.device, self.precision)
+        with (
+            _own_randomness(fabric.device),
+            _scratch(self.folder) as scratch,
+            Bar() if self.progress else Silence() as bar,
+        ):
+            free = free_shapes(module)
+            train, held_out = self._caches(module, samples, validation, scratch)
+            fabric.to_device(module)
+            Run(
+                fabric=fabric,
+                module=module,
+                batches=Batches(
+                    train,
+                    held_out,
+                    collate=getattr(module, "collate", stack),
+                    move=fabric.to_device,
+                    seed=self.seed,
+                ),
+                monitor=Monitor(bar, Log(self.log)),
+                free=free,
+                path=None if self.folder is None else self.folder / "checkpoint.pt",
+                checkpoint_every=self.checkpoint_every,
+                facts={"seed": self.seed, "samples": len(samples), "fingerprint": train.fingerprint},
+                validates=held_out is not None,
+            ).stages()
+            shutil.rmtree(scratch, ignore_errors=True)
+        module.zero_grad(set_to_none=True)
+        return module.eval()
+
+    def _caches(
+        self, module: Any, samples: Sequence[Any], validation: Sequence[Any] | None, scratch: Path
+    ) -> tuple[Cache, Cache | None]:
+        """Return the prepared samples and validation samples, which share the memory."""
+        train = Cache(samples, module.prepare, self.memory, scratch / "train")
+        if validation is None or not len(validation):
+            return train, None
+        left = max(self.memory - train.bytes, 0) if train.in_memory else self.memory
+        return train, Cache(validation, module.prepare, left, scratch / "validation")
+
+
+def _fabric(device: str, precision: str) -> Any:
+    """Return a Fabric for one device, from whichever package has it."""
+    accelerator, _, number = device.partition(":")
+    devices: Any = [int(number)] if number else 1
+    try:
+        package = import_module("lightning_fabric")
+    except ImportError:
+        try:
+            package = import_module("lightning.fabric")
+        except ImportError:
+            package = need("lightning_fabric", "train")
+    return package.Fabric(accelerator=accelerator, devices=devices, precision=precision)
+
+
+@contextmanager
+def _own_randomness(device: torch.device) -> Iterator[None]:
+    """Leave torch's generators as they were found."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _scratch(folder: Path | None) -> Iterator[Path]:
+    """Yield the place for prepared samples: beside the checkpoint, or a temporary folder."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder / "cache"
+        return
+    with tempfile.TemporaryDirectory(prefix="geoad-") as temporary:
+        yield Path(temporary) / "cache"
