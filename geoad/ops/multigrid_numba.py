@@ -7,7 +7,7 @@ whatever the shape of the unknown part. Piecewise constants correct too little, 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
