@@ -45,7 +45,7 @@ def synthetic_scan(seed: int, *, defect: bool = False, size: tuple[int, int] = S
 
     >>> scan = synthetic_scan(0, defect=True)
     >>> scan.shape, int(scan.mask.sum()), bool(scan.xyz.valid.all())
-    ((32, 40), 49, False)
+    ((32, 40), 50, False)
     """
     rng = np.random.default_rng(seed)
     height, width = size
