@@ -57,3 +57,24 @@ def _sq_dist(points: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray
     with np.errstate(over="ignore", under="ignore"):
         dx, dy, dz = (points - query).T
         return ((dx * dx) + (dy * dy)) + (dz * dz)  # type: ignore[no-any-return]
+
+
+def harmonic_fill(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return values (H, W) with the unknown pixels solved for directly, in double precision.
+
+    >>> harmonic_fill(np.array([[0, 9, 4]], np.float32), np.array([[True, False, True]])).tolist()
+    [[0.0, 2.0, 4.0]]
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
+    number = np.arange(known.size).reshape(known.shape)
+    pairs = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    a, b = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+    links = sparse.coo_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(known.size, known.size)).tocsr()
+    laplacian = (sparse.diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
+    fixed, free = np.flatnonzero(known), np.flatnonzero(~known)
+    result = np.where(known, values, 0).astype(np.float64).ravel()
+    if len(free):
+        result[free] = spsolve(laplacian[free][:, free], -laplacian[free][:, fixed] @ result[fixed])
+    return result.reshape(known.shape)

@@ -1,0 +1,38 @@
+"""The simulator of industrial 3D scans: parts, defects, a structured-light sensor, written in MVTec 3D-AD's tree."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from geoad import _check
+
+if TYPE_CHECKING:
+    from geoad.data.sim3d.category import Category
+    from geoad.data.sim3d.make import make_sim3d
+
+CATEGORIES = {
+    "bagel": "geoad.data.sim3d.bagel:BAGEL",
+    "cable_gland": "geoad.data.sim3d.cable_gland:CABLE_GLAND",
+    "foam": "geoad.data.sim3d.foam:FOAM",
+}
+
+__all__ = ["CATEGORIES", "get_category", "make_sim3d"]
+
+
+def get_category(name: str) -> Category:
+    """Return a category by name; an unknown one is a ValueError that lists the known.
+
+    >>> get_category("foam").kinds
+    ('good', 'contamination', 'cut', 'dent', 'missing')
+    """
+    _check.one_of("category", name, CATEGORIES)
+    module, attribute = CATEGORIES[name].split(":")
+    found: Category = getattr(import_module(module), attribute)
+    return found
+
+
+def __getattr__(name: str) -> Any:
+    if name == "make_sim3d":
+        return import_module("geoad.data.sim3d.make").make_sim3d
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,116 @@
+"""One scan: a part built, spoiled where asked, looked at and measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from geoad.data.sim3d.category import Category
+from geoad.data.sim3d.defects import Anchor, Defect
+from geoad.data.sim3d.mesh import Mesh
+from geoad.data.sim3d.scene import Pose, Station, View
+from geoad.data.sim3d.sensor import Sensor, photograph, sense
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+CHANGE = 3e-4  # metres along the ray: less than this is not called a change of the surface
+SPECK = 4  # pixels: smaller regions are dropped from the ground truth
+AREA = (4e-4, 3e-2)  # share of the image that a defect may cover
+SECOND = 0.15  # share of the defective parts that have a second defect
+ATTEMPTS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """What is written: xyz (H, W, 3) float32 metres, rgb (H, W, 3) uint8, mask (H, W) bool, True on the defect."""
+
+    xyz: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    mask: Bools
+
+
+def simulate(
+    category: Category,
+    kind: str,
+    seed: np.random.SeedSequence,
+    *,
+    pixels: int | None = None,
+    sensor: Sensor | None = None,
+) -> Scan:
+    """Return a scan of a new part of `category`; `kind` is "good" or one of its defects.
+
+    The shape, the defect and the sensor draw from streams of their own: a part is the same with and without defect.
+
+    >>> import numpy as np
+    >>> from geoad.data.sim3d import get_category
+    >>> scan = simulate(get_category("bagel"), "hole", np.random.SeedSequence(0), pixels=64)
+    >>> scan.xyz.shape, bool(scan.mask.any())
+    ((64, 64, 3), True)
+    """
+    sensor = sensor or Sensor()
+    shape, defect, measure = (np.random.default_rng(stream) for stream in seed.spawn(3))
+    station = category.station(pixels)
+    mesh, pose = category.build(shape, station.pitch), category.lay(shape)
+    view = station.look(mesh, pose)
+    mask = np.zeros(view.depth.shape, bool)
+    if kind != "good":
+        mesh, view, mask = _spoil(category.defects[kind], mesh, pose, station, view, defect)
+    shadow = station.shadow(mesh, pose, view.depth, sensor.baseline)
+    xyz = sense(view, station, shadow, sensor, measure)
+    return Scan(xyz, photograph(view, station, sensor, measure), mask)
+
+
+def changed(good: View, bad: View) -> Bools:
+    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks."""
+    differs = np.abs(good.depth - bad.depth) > CHANGE
+    region, count = ndimage.label(differs, np.ones((3, 3)))
+    size = np.bincount(region.ravel(), minlength=count + 1)
+    return np.asarray(differs & (size >= SPECK)[region])
+
+
+def _spoil(
+    defect: Defect, mesh: Mesh, pose: Pose, station: Station, good: View, rng: np.random.Generator
+) -> tuple[Mesh, View, Bools]:
+    """Apply the defect, once or twice, at places where the ground truth gets a size that occurs in the originals."""
+    places = _places(defect, mesh, good, station)
+    if not len(places):
+        raise ValueError("the defect fits nowhere on the part: its `fits` admits no visible pixel")
+    for _ in range(ATTEMPTS):
+        bad = mesh
+        for _ in range(2 if rng.random() < SECOND else 1):
+            bad = defect.change(bad, _anchor(mesh, good, places[rng.integers(len(places))], station), rng)
+        view = station.look(bad, pose)
+        mask = changed(good, view)
+        if AREA[0] <= mask.mean() <= AREA[1]:
+            return bad, view, mask
+    raise ValueError(
+        f"no defect of {AREA[0]:.2%} to {AREA[1]:.2%} of the image in {ATTEMPTS} attempts: sizes do not fit"
+    )
+
+
+def _places(defect: Defect, mesh: Mesh, view: View, station: Station) -> NDArray[np.int64]:
+    """Flat addresses of the pixels where the defect may be anchored: 3 mm inside the outline and seen well."""
+    inner = ndimage.distance_transform_edt(np.pad(view.part, 1))[1:-1, 1:-1] > 3.0 / station.pitch
+    seen = -(view.normal * station.rays).sum(-1) > 0.5 * np.linalg.norm(station.rays, axis=-1)
+    candidates = np.flatnonzero(inner & seen)
+    points = _at(mesh, view, candidates, mesh.vertices)
+    return candidates[defect.fits(points, _at(mesh, view, candidates, mesh.normals))]
+
+
+def _anchor(mesh: Mesh, view: View, pixel: int, station: Station) -> Anchor:
+    """The surface under a pixel, its normal averaged over 2 mm around."""
+    point = _at(mesh, view, np.array([pixel]), mesh.vertices)[0]
+    near = ((mesh.vertices - point) ** 2).sum(-1) < max(2.0, 2 * station.pitch) ** 2
+    normal = mesh.normals[near].mean(0)
+    return Anchor(point, normal / np.linalg.norm(normal))
+
+
+def _at(mesh: Mesh, view: View, pixels: NDArray[np.int64], values: Floats) -> Floats:
+    """Vertex values (V, C) at flat pixel addresses (N,) that lie on the part."""
+    corners = mesh.faces[view.hits.face.ravel()[pixels]]
+    weights = view.hits.weights.reshape(-1, 3)[pixels]
+    return np.asarray((values[corners] * weights[..., None]).sum(1))

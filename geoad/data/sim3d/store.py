@@ -1,0 +1,108 @@
+"""The root folder on disk: whole files or none, and a manifest that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MANIFEST = "manifest.json"
+
+
+def publish(path: Path, write: Callable[[Path], object]) -> str:
+    """Let `write` fill a temporary file beside `path`, put it in place at once, and return its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = _part(path)
+    try:
+        write(part)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return digest
+
+
+def write_xyz(path: Path, xyz: NDArray[np.float32]) -> str:
+    """Write xyz (H, W, 3) as an uncompressed float32 tiff without a date, and return its SHA-256."""
+    import tifffile
+
+    return publish(
+        path,
+        lambda part: tifffile.imwrite(part, xyz, photometric="rgb", metadata=None, software=False),
+    )
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
+    """Write an 8-bit image (H, W) or (H, W, 3), and return its SHA-256."""
+    from PIL import Image
+
+    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png"))
+
+
+def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) -> dict[str, Any]:
+    """Make `root` ours and return its manifest: a new one in an empty folder, the old one if its settings are equal.
+
+    Raises ValueError if the folder holds other files than `paths` and the manifest, or was made with other settings.
+    Temporary files of an interrupted run are removed.
+    """
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"{root} must be a folder, got a file: choose another root")
+    manifest = _read(root / MANIFEST)
+    if manifest is not None:
+        _compare(root, manifest, settings)
+    _refuse_foreign(root, {root / path for path in paths}, manifest is not None)
+    if manifest is None:
+        manifest = {**settings, "complete": False, "files": {}}
+        save(root, manifest)
+    return manifest
+
+
+def save(root: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest."""
+    publish(root / MANIFEST, lambda part: part.write_text(json.dumps(manifest, indent=1) + "\n"))
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The manifest of an earlier run, None if there is none."""
+    if not path.exists():
+        return None
+    try:
+        manifest = json.loads(path.read_text())
+        return {**manifest, "complete": bool(manifest["complete"]), "files": dict(manifest["files"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: not a manifest of sim3d: choose an empty root") from error
+
+
+def _compare(root: Path, manifest: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Raise ValueError where the settings of the earlier run differ."""
+    for name, value in settings.items():
+        if manifest.get(name) != value:
+            raise ValueError(f"{root} was made with {name} {manifest.get(name)}, got {value}: choose another root")
+
+
+def _refuse_foreign(root: Path, planned: set[Path], ours: bool) -> None:
+    """Raise ValueError for a file that is none of ours; remove unfinished ones that are."""
+    unfinished = {_part(path) for path in planned | {root / MANIFEST}}
+    known = planned | {root / MANIFEST} if ours else set()
+    for path in sorted(root.rglob("*")):
+        if path in unfinished:
+            path.unlink()
+        elif path not in known and not path.is_dir():
+            name = path.relative_to(root)
+            raise ValueError(f"{root} holds a file that is not sim3d's, {name}: choose an empty folder")
