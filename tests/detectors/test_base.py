@@ -76,19 +76,13 @@ def test_score_before_fit_is_refused() -> None:
         Bank().score(SCANS[0])
 
 
-def test_an_interrupted_fit_leaves_an_unfitted_detector() -> None:
+def test_a_failed_fit_leaves_an_unfitted_detector() -> None:
     detector = Bank().fit(SCANS)
-    with pytest.raises(ValueError, match="is nan"):
-        detector.fit(
-            [synthetic_scan(0)] * 2, trainer=Trainer(device="cpu", precision="32-true")
-        ) if False else _poisoned(detector)
+    detector.loss = lambda batch: {"total": batch["depth"].sum() * torch.nan}  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="is nan at step 1"):
+        detector.fit(SCANS)
     with pytest.raises(NotFittedError):
         detector.score(SCANS[0])
-
-
-def _poisoned(detector: Bank) -> None:
-    detector.loss = lambda batch: {"total": batch["depth"].sum() * torch.nan}  # type: ignore[method-assign]
-    detector.fit(SCANS)
 
 
 def test_no_samples_are_refused() -> None:

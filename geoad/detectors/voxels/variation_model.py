@@ -11,7 +11,6 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
-from geoad.detectors.moments import Moments, Reduce, reduce_channels
 from geoad.detectors.voxels.rays import scores_along_rays
 from geoad.geometry.convert import (
     bounding_grid,
@@ -22,10 +21,12 @@ from geoad.geometry.convert import (
 )
 from geoad.geometry.point_cloud import PointCloud
 from geoad.geometry.voxel_grid import VoxelGrid
+from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
 
 Source = Literal["xyz", "xyz+rgb"]
+Reduce = Literal["norm", "max", "mean"]
 
 
 class VoxelVariationModel(Detector):
@@ -64,7 +65,7 @@ class VoxelVariationModel(Detector):
         self.rgb, self.resolution, self.floor, self.reduce = source == "xyz+rgb", resolution, floor, reduce
         self.register_buffer("lower", torch.full((3,), torch.inf))
         self.register_buffer("upper", torch.full((3,), -torch.inf))
-        self.moments = Moments(3 if self.rgb else 1, resolution, resolution, resolution)
+        self.moments = Moments((3 if self.rgb else 1) * resolution**3)
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
@@ -95,8 +96,8 @@ class VoxelVariationModel(Detector):
         """Score every voxel, then every pixel by its ray and its point."""
         prepared = self.prepare(sample)
         filled = self._voxels(prepared)
-        deviations = self.moments.deviations(torch.tensor(filled.values, device=self.device), self.floor)
-        scores = reduce_channels(deviations, self.reduce).float().cpu().numpy()
+        values = torch.tensor(filled.values, device=self.device)
+        scores = deviation_scores(values, self.moments, self.floor, self.reduce).float().cpu().numpy()
         pixels = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"].numpy(), sample.shape)
         if sample.camera is not None:
             if sample.camera.shape != sample.shape:
@@ -117,7 +118,7 @@ class VoxelVariationModel(Detector):
 
     def _see_voxels(self, batch: Batch) -> None:
         filled = self._voxels({name: tensor[0].cpu() for name, tensor in batch.items()})
-        self.moments.see(torch.tensor(filled.values, device=self.device))
+        self.moments.see(torch.tensor(filled.values, device=self.device).reshape(1, -1))
 
     def _grid(self) -> VoxelGrid:
         """Return the empty cube around the training set."""
@@ -131,3 +132,19 @@ class VoxelVariationModel(Detector):
         return cloud_to_voxels(
             PointCloud(points, rgb=prepared["rgb"].numpy() if self.rgb else None), grid, rgb=self.rgb
         )
+
+
+def deviation_scores(values: Tensor, moments: Moments, floor: float, reduce: Reduce = "norm") -> Tensor:
+    """Return |values - mean| / max(deviation, floor) of (C, …) reduced over C; `moments` are of the flattened values.
+
+    "norm" is the Mahalanobis distance of independent channels (thesis, eqs. 2.22 and 2.23).
+
+    >>> moments = Moments(1)
+    >>> moments.see(torch.tensor([[1.0], [2.0], [3.0]]))
+    >>> [round(float(deviation_scores(torch.tensor([[x]]), moments, floor=0.1)), 4) for x in (5.0, -1.0, 2.0)]
+    [3.6742, 3.6742, 0.0]
+    """
+    z = (values - moments.mean.reshape(values.shape)).abs() / moments.std.clamp_min(floor).reshape(values.shape)
+    if reduce == "max":
+        return z.amax(0)
+    return z.mean(0) if reduce == "mean" else z.square().sum(0).sqrt()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.detectors.voxels.variation_model import VoxelVariationModel
+from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import depth_to_xyz
 from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.moments import Moments
 from geoad.sample import Sample
 
 CAMERA = Camera.pinhole(100.0, (40, 60))
@@ -33,6 +35,35 @@ def fitted(**keywords: object) -> VoxelVariationModel:
     return VoxelVariationModel(resolution=16, **keywords).fit([wall()] * 3)  # type: ignore[arg-type]
 
 
+def seen(*values: float) -> Moments:
+    moments = Moments(1)
+    for value in values:
+        moments.see(torch.tensor([[value]]))
+    return moments
+
+
+def test_one_two_three() -> None:
+    five, minus_one, mean = (float(deviation_scores(torch.tensor([[v]]), seen(1, 2, 3), 0.05)) for v in (5, -1, 2))
+    assert five == minus_one == pytest.approx(3.6742346) and mean == 0
+    assert float(deviation_scores(torch.tensor([[5.0]]), seen(1, 2, 3), 1.0)) == 3.0
+
+
+def test_channels_are_reduced() -> None:
+    moments = Moments(2)
+    moments.see(torch.zeros(1, 2))
+    z = torch.tensor([[1.0], [3.0]])
+    assert [round(float(deviation_scores(z, moments, 1.0, how)), 4) for how in get_args(Reduce)] == [3.1623, 3, 2]
+
+
+def test_running_moments_equal_two_passes() -> None:
+    images = 100 + torch.randn(1000, 30, generator=torch.Generator().manual_seed(0))
+    moments, exact = Moments(30), images.double()
+    for image in images:
+        moments.see(image[None])
+    assert torch.allclose(moments.mean, exact.mean(0), rtol=0, atol=1e-10)
+    assert torch.allclose(moments.std, exact.std(0, correction=0), rtol=0, atol=1e-10)
+
+
 def test_an_unchanged_scan_scores_zero() -> None:
     assert not fitted().score(wall()).pixels.any()
 
@@ -47,10 +78,11 @@ def test_a_cell_that_was_always_empty_scores_two_by_the_floor(floor: float) -> N
 
 
 def test_missing_material_is_seen_through_the_camera_and_not_without() -> None:
-    found = fitted().score(wall(hole=True))
-    assert found.valid is not None and not found.valid[12:18, 32:38].any()
-    assert found.pixels[12:18, 32:38].min() == pytest.approx(40)
-    assert not fitted().score(wall(hole=True, camera=None)).pixels.any()
+    detector = VoxelVariationModel(resolution=30).fit([wall()] * 3)  # two pixels a cell
+    found = detector.score(wall(hole=True))
+    assert found.valid is not None and not found.valid[10:20, 30:40].any()
+    assert found.pixels[12:18, 32:38].min() == pytest.approx(40) and found.pixels[:8].max() == 0
+    assert not detector.score(wall(hole=True, camera=None)).pixels.any()
 
 
 def test_points_outside_the_grid_are_counted_and_scored_as_in_the_nearest_cell() -> None:
