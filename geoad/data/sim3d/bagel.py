@@ -24,10 +24,10 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     size = rng.normal(1, 0.025)
     around = round(2 * np.pi * (RING + TUBE) * size / spacing)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)[:, None]
-    turn = np.radians(np.linspace(-65, 245, round(TUBE * size * np.radians(310) / spacing)))[None]
+    turn = np.radians(np.linspace(-45, 225, round(TUBE * size * np.radians(270) / spacing)))[None]
     ring = RING * size * (1 + _wave(rng, angle, 0.02))
-    tube = TUBE * size * (1 + _wave(rng, angle, 0.04))
-    high = HEIGHT * size * (1 + _wave(rng, angle, 0.035))
+    tube = TUBE * size * (rng.normal(1, 0.025) + _wave(rng, angle, 0.04))
+    high = HEIGHT * size * (rng.normal(1, 0.03) + _wave(rng, angle, 0.035))
     out = ring + tube * np.cos(turn)
     rise = np.maximum(high * (np.sin(turn) + 0.75), 0)
     mesh = grid(np.stack([out * np.cos(angle), out * np.sin(angle), rise], -1), colour=CRUST, closed=(True, False))
@@ -69,7 +69,7 @@ def _wave(rng: np.random.Generator, angle: Floats, amplitude: float) -> Floats:
 def _crust(rng: np.random.Generator, points: Floats) -> Floats:
     """Lumps of dough, blisters and grain, mm."""
     lumps = 1.1 * bumps(points, noise_table(rng), 16.0)
-    blisters = 0.55 * np.clip(bumps(points, noise_table(rng), 5.0) - 0.05, 0, None) * rng.uniform(0.6, 1.6)
+    blisters = 0.8 * np.clip(bumps(points, noise_table(rng), 5.0) - 0.05, 0, None) * rng.uniform(0.6, 1.6)
     return lumps + blisters + 0.1 * bumps(points, noise_table(rng), 1.6)
 
 

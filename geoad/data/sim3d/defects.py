@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 
@@ -17,7 +18,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of the surface, smoothed, unit length."""
+    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of unit length, smoothed."""
 
     point: Floats
     normal: Floats
@@ -33,7 +34,17 @@ class Anchor:
         """Return points (N, 3) as coordinates along both tangents and the normal, each (N,)."""
         along, across = self.frame(angle)
         offset = points - self.point
-        return offset @ along, offset @ across, offset @ self.normal
+        x, y, z = np.einsum("ij,nj->in", np.stack([along, across, self.normal]), offset)
+        return x, y, z
+
+
+Change = Callable[[Mesh, Anchor, np.random.Generator], Mesh]
+
+
+def upwards(points: Floats, normals: Floats) -> NDArray[np.bool_]:
+    """Return where (N,) a surface faces up: points (N, 3) and normals (N, 3) in the part's frame."""
+    _check.shape("normals", normals, (len(points), 3))
+    return np.asarray(normals[:, 2] > 0.6)
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,11 @@ class Defect:
     frame, mm, and normals (N, 3), whether the defect may be anchored there.
     """
 
-    change: Callable[[Mesh, Anchor, np.random.Generator], Mesh]
-    fits: Callable[[Floats, Floats], NDArray[np.bool_]] = lambda points, normals: normals[:, 2] > 0.6
+    change: Change
+    fits: Callable[[Floats, Floats], NDArray[np.bool_]] = upwards
 
 
-def dent(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
+def dent(radius: Range, depth: Range) -> Change:
     """Press a smooth hollow of a radius and depth in mm into the surface."""
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
@@ -60,7 +71,7 @@ def dent(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Gener
     return change
 
 
-def hole(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
+def hole(radius: Range, depth: Range) -> Change:
     """Drill a steep hole of a radius and depth in mm, a little ragged."""
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
@@ -74,9 +85,7 @@ def hole(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Gener
     return change
 
 
-def cut(
-    length: Range, width: Range, depth: Range, wander: float = 0.0
-) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
+def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Change:
     """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack."""
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
@@ -86,15 +95,13 @@ def cut(
         path = wander * bumps(np.column_stack([x, still, still]), table, 7.0, octaves=3)
         taper = np.sqrt(np.clip(1 - (x / half) ** 2, 0, 1))
         near = np.clip(1 - np.abs(y - path) / np.maximum(wide * taper, 1e-6), 0, 1) * (np.abs(z) < half)
-        inwards = np.clip(mesh.normals @ anchor.normal, 0, 1) > 0.05
+        inwards = np.einsum("ni,i->n", mesh.normals, anchor.normal) > 0.05
         return mesh.moved(mesh.vertices - (deep * taper * near**0.6 * inwards)[:, None] * anchor.normal, torn=0.4)
 
     return change
 
 
-def foreign(
-    radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]
-) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
+def foreign(radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]) -> Change:
     """Lay a lump on the surface: radius and height above it in mm."""
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
@@ -111,7 +118,7 @@ def foreign(
     return change
 
 
-def chip(depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
+def chip(depth: Range) -> Change:
     """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal."""
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:

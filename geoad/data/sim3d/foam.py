@@ -25,7 +25,8 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     mesh = grid(_block(spacing), colour=SOFT)
     mesh = mesh.moved(_bent(rng, mesh.vertices))
     wavy = 0.7 * bumps(mesh.vertices, noise_table(rng), 22.0, octaves=2)
-    pore = np.clip(1 - cells(mesh.vertices, noise_table(rng), 3.2) / 0.42, 0, 1)
+    open_ = 0.4 + 0.15 * bumps(mesh.vertices, noise_table(rng), 7.0)  # radius of the pores, in cells
+    pore = np.clip(1 - cells(mesh.vertices, noise_table(rng), 3.2) / open_, 0, 1)
     rough = 0.16 * bumps(mesh.vertices, noise_table(rng), 1.5, octaves=2)
     skin = mesh.displaced(wavy + rough - 0.9 * np.sqrt(pore))
     shade = 1 + 0.06 * bumps(mesh.vertices, noise_table(rng), 9.0, octaves=3) - 0.25 * pore
@@ -75,7 +76,7 @@ def _top(points: Floats, normals: Floats) -> NDArray[np.bool_]:
 
 def _corner(points: Floats, normals: Floats) -> NDArray[np.bool_]:
     """The upper face near a corner."""
-    return (np.abs(points[:, 0]) > 28) & (np.abs(points[:, 1]) > 20)
+    return (np.abs(points[:, 0]) > 28) & (np.abs(points[:, 1]) > 20) & (normals[:, 2] > 0.5)
 
 
 FOAM = Category(

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def make_sim3d(
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
     entries = [entry for name in names for entry in plan(get_category(name), scale)]
-    cameras = [Path(name) / CAMERA for name in names]
+    cameras = [name / CAMERA for name in map(PurePosixPath, names)]
     paths = [path for entry in entries for path in entry.paths.values()]
     manifest = store.claim(root, _settings(names, scale, seed), [*paths, *cameras])
     todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
@@ -173,7 +173,7 @@ def _single_threaded() -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[Any]) -> None:
+def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[PurePosixPath]) -> None:
     """Complete the manifest: checksums of what was written now, recorded ones, and those of an interrupted run."""
     known = manifest["files"] | files
     table = {path.as_posix(): known.get(path.as_posix()) or store.checksum(root / path) for path in paths}

@@ -42,7 +42,7 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
     """Write an 8-bit image (H, W) or (H, W, 3), and return its SHA-256."""
     from PIL import Image
 
-    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png"))
+    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png", compress_level=1))
 
 
 def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) -> dict[str, Any]:
