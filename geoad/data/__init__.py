@@ -24,6 +24,12 @@ DATASETS = {
     "sim3d": "geoad.data.mvtec3d:Sim3D",
 }
 
+_ABOUT = {
+    "folder": "your own scans: .tiff .npy .pcd .ply .off .obj .stl, flat and all good, or train/good and test/<kind>",
+    "mvtec3d": "MVTec 3D-AD: ten categories from a structured-light sensor, 41 kinds of defects, official splits",
+    "sim3d": "simulated scans with exact ground truth, in the tree of mvtec3d (geoad data make sim3d ROOT)",
+}
+
 _EXPORTS = {
     "Dataset": "geoad.data.dataset",
     "Entry": "geoad.data.dataset",
@@ -68,9 +74,9 @@ def list_datasets() -> dict[str, str]:
     """Return {name: what it is, in one line}.
 
     >>> list_datasets()["sim3d"]
-    'Simulated scans with exact ground truth, written by `geoad data make sim3d ROOT`.'
+    'simulated scans with exact ground truth, in the tree of mvtec3d (geoad data make sim3d ROOT)'
     """
-    return {name: (dataset_class(name).__doc__ or "").splitlines()[0] for name in sorted(DATASETS)}
+    return dict(_ABOUT)
 
 
 def list_categories(name: str, root: str | Path) -> list[str]:

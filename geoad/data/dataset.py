@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self, overload
+from typing import ClassVar, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
 from geoad.data.image_file import read_rgb
-from geoad.data.mask_file import read_mask
+from geoad.data.mask_file import read_codes, read_mask
 from geoad.data.scan_file import read_scan, scan_shape
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
@@ -20,10 +20,15 @@ from geoad.sample import Sample
 
 SPLITS = ("train", "validation", "test")
 GOOD = "good"
+T = TypeVar("T")
 
 
 class Entry(NamedTuple):
-    """The files of one sample; `name` is split/kind/stem, None stands for a file that there is not."""
+    """The files of one sample; `name` is split/kind/stem, None stands for a file that there is not.
+
+    >>> Entry("test/hole/003", "hole", Path("test/hole/xyz/003.tiff")).mask is None
+    True
+    """
 
     name: str
     kind: str
@@ -33,18 +38,22 @@ class Entry(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Something wrong on disk: the file or folder, what is wrong, and what mends it.
+    """Something wrong on disk: the file or folder, and in one line what is wrong and what mends it.
 
-    >>> print(Fault("bagel/test", "no such folder", "unpack the archive again"))
+    >>> print(Fault("bagel/test", "no such folder: unpack the archive again"))
     bagel/test: no such folder: unpack the archive again
     """
 
     file: str
-    what: str
-    mend: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.what}: {self.mend}"
+        return f"{self.file}: {self.problem}"
+
+    @classmethod
+    def of(cls, path: Path, error: Exception) -> Self:
+        """Return the fault that an error about `path` tells of."""
+        return cls(str(path), str(error).removeprefix(f"{path}: "))
 
 
 class Dataset(Sequence[Sample]):
@@ -54,27 +63,44 @@ class Dataset(Sequence[Sample]):
     the files, `camera` the calibration (None without one), `codes` the class codes of masks (None: any). A slice is a
     dataset again.
 
-    Raises ValueError that names the file and the mend if the tree has a fault.
+    Raises ValueError that names the file and the mend if the tree has a fault; with a list `faults`, adds it there.
+
+    >>> Dataset(".", split="training")
+    Traceback (most recent call last):
+    ValueError: unknown split 'training' (did you mean 'train'?); known: test, train, validation
     """
 
     NAME: ClassVar[str] = "dataset"
 
-    def __init__(self, root: str | Path, *, category: str | None = None, split: str = "train") -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        category: str | None = None,
+        split: str = "train",
+        faults: list[Fault] | None = None,
+    ) -> None:
         _check.one_of("split", split, SPLITS)
         self.root, self.category, self.split = Path(root), category, split
-        self.base = self.locate(self.root, category)
-        self.entries, faults = self.survey(self.base, split)
-        if faults:
-            more = f" (and {len(faults) - 1} more: geoad data check {self.NAME}:{root})" if len(faults) > 1 else ""
-            raise ValueError(f"{faults[0]}{more}")
-        calibration = self.base / "calibration" / "camera_parameters.json"
-        self.camera = Camera.load(calibration) if calibration.exists() else None
-        self.codes = self.read_codes(self.base)
+        base = self.locate(self.root, category)
+        self.entries, found = self.survey(base, split)
+        self.camera = _read_if_there(base / "calibration" / "camera_parameters.json", Camera.load, found)
+        self.codes = _read_if_there(base / "class_ids.json", read_codes, found)
+        if faults is not None:
+            faults += found
+        elif found:
+            more = f" (and {len(found) - 1} more: geoad data check {self.NAME}:{root})" if len(found) > 1 else ""
+            raise ValueError(f"{found[0]}{more}")
 
     @classmethod
-    def categories(cls, root: Path) -> list[str]:
+    def categories(cls, root: Path) -> list[str]:  # noqa: ARG003
         """Return the names of the categories under `root`, [] for a dataset without."""
         return []
+
+    @classmethod
+    def splits(cls, base: Path) -> tuple[str, ...]:  # noqa: ARG003
+        """Return the splits that must be there."""
+        return SPLITS
 
     @classmethod
     def locate(cls, root: Path, category: str | None) -> Path:
@@ -93,11 +119,6 @@ class Dataset(Sequence[Sample]):
     def survey(cls, base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
         """List the files of a split and everything wrong with their places; read none of them."""
         raise NotImplementedError
-
-    @classmethod
-    def read_codes(cls, base: Path) -> frozenset[int] | None:
-        """Return the class codes that masks may hold, None if nothing says."""
-        return None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -152,3 +173,14 @@ class Dataset(Sequence[Sample]):
         if entry.mask is not None:
             return read_mask(entry.mask, shape, self.codes)
         return np.zeros(shape, bool) if entry.kind == GOOD else None
+
+
+def _read_if_there(path: Path, read: Callable[[Path], T], faults: list[Fault]) -> T | None:
+    """Read a file that a tree need not have."""
+    if not path.exists():
+        return None
+    try:
+        return read(path)
+    except (OSError, ValueError) as error:
+        faults.append(Fault.of(path, error))
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from geoad import _check
 from geoad.data import image_file, mask_file, scan_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import files_by_stem, match, subfolders
@@ -35,10 +36,12 @@ class Folder(Dataset):
         *,
         category: str | None = None,
         split: str = "train",
+        faults: list[Fault] | None = None,
         points: int = 100_000,
         seed: int = 0,
     ) -> None:
-        super().__init__(root, category=category, split=split)
+        _check.positive("points", points)
+        super().__init__(root, category=category, split=split, faults=faults)
         self.points, self.seed = points, seed
 
     def read_xyz(self, entry: Entry) -> XYZImage | None:
@@ -52,6 +55,11 @@ class Folder(Dataset):
         return scan_file.scan_shape(entry.xyz or "", points=self.points)
 
     @classmethod
+    def splits(cls, base: Path) -> tuple[str, ...]:
+        """Return train, and the others that are there."""
+        return ("train", *(split for split in SPLITS[1:] if (base / split).is_dir()))
+
+    @classmethod
     def survey(cls, base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
         """List the scans of a split; a flat folder is a train split."""
         if not any((base / name).is_dir() for name in SPLITS):
@@ -61,11 +69,11 @@ class Folder(Dataset):
             return [], []
         if not kinds:
             want = "test/<kind>" if split == "test" else f"{split}/{GOOD}"
-            return [], [Fault(str(folder), "empty or no such folder", f"put scans into {want}")]
+            return [], [Fault(str(folder), f"empty or no such folder: put scans into {want}")]
         entries, faults = list[Entry](), list[Fault]()
         for kind in kinds:
             if split != "test" and kind != GOOD:
-                faults.append(Fault(str(folder / kind), f"{split} holds only good scans", "move it to test"))
+                faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
             masks = files_by_stem(base / "gt" / kind, mask_file.SUFFIXES, faults) if split == "test" else {}
             found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind, masks)
             entries += found
@@ -78,7 +86,7 @@ def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:
     if split == "validation":
         return [], []
     if split == "test":
-        return [], [Fault(str(base / "test"), "no such folder: flat, so all good", "add test/<kind>, or use split train")]
+        return [], [Fault(str(base / "test"), "no such folder (flat: all good): add test/<kind>, or use split train")]
     return _survey_kind(base, f"train/{GOOD}", GOOD, {})
 
 
@@ -89,10 +97,9 @@ def _survey_kind(folder: Path, place: str, kind: str, masks: dict[str, Path]) ->
     scans = files_by_stem(where, scan_file.SUFFIXES, faults)
     colours = files_by_stem(folder / "rgb", image_file.SUFFIXES, faults)
     if not scans:
-        faults.append(Fault(str(where), "no scan", f"put files there that end in one of {_FORMATS}"))
+        faults.append(Fault(str(where), f"no scan: put files there that end in one of {_FORMATS}"))
     if scans and colours:
         match(scans, colours, folder / "rgb", "rgb", faults)
-    for stem in sorted(masks.keys() - scans.keys()):
-        faults.append(Fault(str(masks[stem]), f"a mask without a scan in {where}", "add the scan, or remove it"))
+    match({stem: scans[stem] for stem in scans.keys() & masks.keys()}, masks, where, "mask", faults)
     entries = [Entry(f"{place}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
     return entries, faults

@@ -32,7 +32,7 @@ def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) 
         if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
             continue
         if path.stem in found:
-            faults.append(Fault(str(path), f"has the name of {found[path.stem].name}", "rename one of the two"))
+            faults.append(Fault(str(path), f"has the name of {found[path.stem].name}: rename one of the two"))
         else:
             found[path.stem] = path
     return found
@@ -46,8 +46,11 @@ def match(scans: dict[str, Path], other: dict[str, Path], folder: Path, what: st
     >>> print(faults[0])
     gt/000.png: no mask for xyz/000.tiff: add it, or remove the scan
     """
-    for stem in scans.keys() - other.keys():
-        faults.append(Fault(str(folder / f"{stem}.png"), f"no {what} for {scans[stem]}", "add it, or remove the scan"))
-    for stem in other.keys() - scans.keys():
-        faults.append(Fault(str(other[stem]), f"a {what} without a scan", "add the scan, or remove it"))
-    faults.sort()
+    faults += [
+        Fault(str(folder / f"{stem}.png"), f"no {what} for {scans[stem]}: add it, or remove the scan")
+        for stem in sorted(scans.keys() - other.keys())
+    ]
+    faults += [
+        Fault(str(other[stem]), f"a {what} without a scan: add the scan, or remove it")
+        for stem in sorted(other.keys() - scans.keys())
+    ]

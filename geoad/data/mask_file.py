@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,14 @@ MAX_CODES = 16
 """Without a list of codes, more values than this cannot be classes: the mask was scaled or compressed with loss."""
 
 
-def read_mask(path: str | Path, shape: tuple[int, int], codes: Collection[int] | None = None) -> NDArray[np.bool_]:
+def read_mask(
+    path: str | Path, shape: tuple[int, int] | None, codes: Collection[int] | None = None
+) -> NDArray[np.bool_]:
     """Read ground truth as (H, W) bool: True where the value is above zero, whatever class it codes.
 
-    .png holds one 8-bit channel; .npy an array (H, W), or (N,) for a cloud of one row; .txt N labels. `codes` are the
-    classes that may occur beside 0 and 255 (None: up to 16 of any value). A defect may lie on invalid pixels.
+    .png holds one 8-bit channel; .npy an array (H, W), or (N,) for a cloud of one row; .txt N labels. `shape` is the
+    scan's (None: not compared), `codes` the classes that may occur beside 0 and 255 (None: up to 16 of any value). A
+    defect may lie on invalid pixels.
 
     Raises ValueError that names the file for another size, several channels, negative, fractional or foreign values.
 
@@ -37,12 +42,27 @@ def read_mask(path: str | Path, shape: tuple[int, int], codes: Collection[int] |
         values = values[None]
     if values.ndim != 2:
         raise ValueError(f"{path}: a mask has one channel, got shape {values.shape}: save it as 8-bit grey")
-    check_size(path, "mask", values.shape, shape)
+    if shape is not None:
+        check_size(path, "mask", values.shape, shape)
     _check_values(path, values, codes)
-    return values > 0
+    mask: NDArray[np.bool_] = values > 0
+    return mask
 
 
-def _check_values(path: Path, values: NDArray[np.generic], codes: Collection[int] | None) -> None:
+def read_codes(path: Path) -> frozenset[int]:
+    """Read the codes of a `class_ids.json`, which says what each value of a mask means.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w") as file:
+    ...     _ = file.write('{"253": "hole", "0": "good"}'); file.flush()
+    ...     sorted(read_codes(Path(file.name)))
+    [0, 253]
+    """
+    with reading(path, "list of classes"):
+        return frozenset(int(code) for code in json.loads(path.read_text()))
+
+
+def _check_values(path: Path, values: NDArray[Any], codes: Collection[int] | None) -> None:
     """Raise unless the values are classes."""
     found = np.unique(values)
     if values.dtype.kind == "b":
@@ -60,7 +80,7 @@ def _check_values(path: Path, values: NDArray[np.generic], codes: Collection[int
         )
 
 
-def _read_png(path: Path) -> NDArray[np.generic]:
+def _read_png(path: Path) -> NDArray[Any]:
     """Pixels as stored: grey levels, bits, or the palette's indices."""
     from PIL import Image
 
@@ -69,12 +89,12 @@ def _read_png(path: Path) -> NDArray[np.generic]:
         return np.array(image)
 
 
-def _read_npy(path: Path) -> NDArray[np.generic]:
-    array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+def _read_npy(path: Path) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
 
-def _read_txt(path: Path) -> NDArray[np.generic]:
+def _read_txt(path: Path) -> NDArray[Any]:
     return np.loadtxt(path, ndmin=1)
 
 

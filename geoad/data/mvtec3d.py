@@ -6,13 +6,11 @@ ROOT/<category>/calibration/camera_parameters.json.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from geoad.data import image_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import files_by_stem, match, subfolders
-from geoad.data.reading import reading
 
 _TREE = "a category holds train/good, validation/good and test/<kind>"
 
@@ -42,27 +40,22 @@ class MVTec3D(Dataset):
         folder, entries, faults = base / split, list[Entry](), list[Fault]()
         kinds = subfolders(folder)
         if not kinds:
-            return [], [Fault(str(folder), "empty or no such folder", _TREE)]
+            return [], [Fault(str(folder), f"empty or no such folder: {_TREE}")]
         for kind in kinds:
             if split != "test" and kind != GOOD:
-                faults.append(Fault(str(folder / kind), f"{split} holds only good scans", "move it to test"))
+                faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
             found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind)
             entries += found
             faults += wrong
         return entries, faults
 
-    @classmethod
-    def read_codes(cls, base: Path) -> frozenset[int] | None:
-        """Return the codes of `class_ids.json`, which says what each value of a mask means."""
-        path = base / "class_ids.json"
-        if not path.exists():
-            return None
-        with reading(path, "list of classes"):
-            return frozenset(int(code) for code in json.loads(path.read_text()))
-
 
 class Sim3D(MVTec3D):
-    """Simulated scans with exact ground truth, written by `geoad data make sim3d ROOT`."""
+    """Simulated scans with exact ground truth, written by `geoad data make sim3d ROOT`.
+
+    >>> issubclass(Sim3D, MVTec3D)
+    True
+    """
 
     NAME = "sim3d"
 
@@ -74,7 +67,7 @@ def _survey_kind(folder: Path, place: str, kind: str) -> tuple[list[Entry], list
     colours = files_by_stem(folder / "rgb", image_file.SUFFIXES, faults)
     masks = files_by_stem(folder / "gt", (".png",), faults)
     if not scans:
-        faults.append(Fault(str(folder / "xyz"), "no .tiff scan", "put the scans there, or remove the kind's folder"))
+        faults.append(Fault(str(folder / "xyz"), "no .tiff scan: put the scans there, or remove the kind"))
     if scans and colours:
         match(scans, colours, folder / "rgb", "rgb", faults)
     if scans and (masks or kind != GOOD):

@@ -31,8 +31,8 @@ class Header(NamedTuple):
 def read_pcd_header(content: bytes) -> Header:
     """Parse the header; raise ValueError that says which line is missing or wrong.
 
-    >>> lines = b"VERSION .7", b"FIELDS x y z", b"SIZE 4 4 4", b"TYPE F F F", b"WIDTH 2", b"HEIGHT 1", b"DATA ascii", b""
-    >>> read_pcd_header(b"\\n".join(lines)).shape
+    >>> lines = "FIELDS x y z", "SIZE 4 4 4", "TYPE F F F", "WIDTH 2", "HEIGHT 1", "DATA ascii", ""
+    >>> read_pcd_header("\\n".join(lines).encode()).shape
     (1, 2)
     """
     lines: dict[str, list[str]] = {}
@@ -114,7 +114,8 @@ def _compressed(body: bytes, header: Header) -> NDArray[Any]:
     start = 0
     for name in header.dtype.names or ():
         kind = header.dtype[name]
-        points[name] = np.frombuffer(plain, kind.base, len(points) * int(np.prod(kind.shape)), start).reshape(points[name].shape)
+        values = np.frombuffer(plain, kind.base, len(points) * int(np.prod(kind.shape)), start)
+        points[name] = values.reshape(points[name].shape)
         start += len(points) * kind.itemsize
     return points
 

@@ -48,7 +48,7 @@ def write_scan(
         _write(Path(folder) / "gt" / f"{stem}.png", lambda file: truth.save(file, format="png"))
 
 
-def _write(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write under another name in the same folder, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
+
 TYPE = "area_scan_division"
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Intrinsics in metres: focal length `focus`, distortion `kappa` (1/m²), pixel pitch `sx`, `sy`, centre `cx`, `cy` (pixels).
+    """Intrinsics: `focus`, pixel pitch `sx`, `sy` in metres, distortion `kappa` in 1/m², centre `cx`, `cy` in pixels.
 
-    A pixel's integer coordinates are its centre. kappa = 0 is the ideal pinhole.
+    A pixel's integer coordinates are its centre. kappa = 0 is the ideal pinhole. Raises ValueError if a length or a
+    size is not positive.
 
     >>> import numpy as np
     >>> camera = Camera.pinhole(focal=100.0, shape=(64, 64))
@@ -33,6 +37,17 @@ class Camera:
     image_width: int
     image_height: int
 
+    def __post_init__(self) -> None:
+        for name in ("focus", "sx", "sy", "image_width", "image_height"):
+            _check.positive(name, getattr(self, name))
+        if not np.isfinite([self.focus, self.kappa, self.sx, self.sy, self.cx, self.cy]).all():
+            raise ValueError(f"camera parameters must be finite, got {self}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of its images."""
+        return self.image_height, self.image_width
+
     @classmethod
     def pinhole(cls, focal: float, shape: tuple[int, int], centre: tuple[float, float] | None = None) -> Camera:
         """Return an undistorted camera of focal length `focal` (pixels) for images of `shape` (H, W)."""
@@ -48,25 +63,39 @@ class Camera:
             kind = fields.pop("camera_type", TYPE)
             if kind != TYPE:
                 raise ValueError(f"camera_type must be {TYPE!r}, got {kind!r}")
-            return cls(**{name: fields[name] for name in cls.__dataclass_fields__})
+            values = {name: fields[name] for name in cls.__dataclass_fields__}
+            for name, value in values.items():
+                if not isinstance(value, int | float):
+                    raise ValueError(f"{name} must be a number, got {value!r}")
+            return cls(**values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             what = f"no {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"{path}: not a camera file: {what}") from error
+            raise ValueError(f"{path}: not a camera file ({what}): restore the one that came with the scans") from error
 
     def save(self, path: str | Path) -> None:
-        """Write the parameters in MVTec's JSON form."""
-        Path(path).write_text(json.dumps({"camera_type": TYPE, **asdict(self)}, indent=2) + "\n")
+        """Write the parameters in MVTec's JSON form; the file appears whole or not at all."""
+        path = Path(path)
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(json.dumps({"camera_type": TYPE, **asdict(self)}, indent=2) + "\n")
+        os.replace(draft, path)
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the pixel coordinates (N, 2), column then row, of points (N, 3) in the sensor frame, z > 0."""
+        """Return the pixel coordinates (N, 2), column then row, of points (N, 3) in the sensor frame.
+
+        What does not lie in front of the camera (z > 0) gets NaN. The inverse of HALCON's division model:
+        v = 2 u / (1 + sqrt(1 - 4 kappa |u|²)) takes the ideal image point u to the distorted one.
+        """
         p = np.asarray(points, dtype=np.float64)
-        plane = p[..., :2] * (self.focus / p[..., 2:])
+        plane = p[..., :2] * (self.focus / np.where(p[..., 2:] > 0, p[..., 2:], np.nan))
         squared = (plane**2).sum(-1, keepdims=True)
         distorted = 2 * plane / (1 + np.sqrt(np.maximum(1 - 4 * self.kappa * squared, 0)))
-        return distorted / (self.sx, self.sy) + (self.cx, self.cy)
+        return np.asarray(distorted / (self.sx, self.sy) + (self.cx, self.cy))
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return directions (N, 3) with z = 1 through pixel coordinates (N, 2): the inverse of `project`."""
+        """Return directions (N, 3) with z = 1 through pixel coordinates (N, 2): the inverse of `project`.
+
+        The division model itself: u = v / (1 + kappa |v|²).
+        """
         plane = (np.asarray(pixels, dtype=np.float64) - (self.cx, self.cy)) * (self.sx, self.sy)
         plane = plane / (1 + self.kappa * (plane**2).sum(-1, keepdims=True))
         return np.concatenate([plane / self.focus, np.ones_like(plane[..., :1])], axis=-1)

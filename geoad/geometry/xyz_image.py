@@ -51,4 +51,4 @@ class XYZImage:
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
         """(H, W) bool: the pixels that hold a point."""
-        return np.isfinite(self.xyz).all(-1) & (self.xyz != 0).any(-1)
+        return np.asarray(np.isfinite(self.xyz).all(-1) & (self.xyz != 0).any(-1))

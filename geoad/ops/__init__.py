@@ -8,14 +8,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from geoad.ops.aggregate import aggregate
+    from geoad.ops.chamfer import chamfer
     from geoad.ops.farthest_point_sample import farthest_point_sample
     from geoad.ops.harmonic_fill import harmonic_fill
     from geoad.ops.knn import Knn, knn
+    from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
     from geoad.ops.voxelize import voxelize
 
 EXPORTS = {
     "Knn": "knn",
+    "ReceptiveField": "receptive_field",
     "aggregate": "aggregate",
     "chamfer": "chamfer",
     "farthest_point_sample": "farthest_point_sample",
@@ -28,9 +32,13 @@ EXPORTS = {
 
 __all__ = [
     "Knn",
+    "ReceptiveField",
+    "aggregate",
+    "chamfer",
     "farthest_point_sample",
     "harmonic_fill",
     "knn",
+    "receptive_field",
     "splat_points",
     "voxelize",
 ]

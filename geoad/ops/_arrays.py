@@ -32,7 +32,7 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
     if array.dtype.kind not in kinds:
-        wanted = "bool" if kinds == "b" else "integer" if "f" not in kinds else "real numbers"
+        wanted = "bool" if kinds == "b" else "real numbers" if "f" in kinds else "integers"
         raise TypeError(f"{name} must hold {wanted}, got {array.dtype}")
     return array
 
@@ -42,7 +42,7 @@ def to_floats(name: str, array: Any, shape: tuple[int | str, ...]) -> NDArray[np
     numbers = to_numpy(name, array)
     _check.shape(name, numbers, shape)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which every kernel knows
-        return np.ascontiguousarray(numbers, dtype=np.float32)
+        return np.require(numbers, np.float32, ["C", "W"])  # writable, as kernels compile once for each kind
 
 
 def to_points(name: str, array: Any) -> NDArray[np.float32]:

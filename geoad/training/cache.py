@@ -88,7 +88,7 @@ def _read(path: Path) -> Batch | None:
     """Return an item from its file, None if there is none that can be read."""
     try:
         item: Batch = torch.load(path, map_location="cpu", weights_only=True)
-    except (FileNotFoundError, EOFError, RuntimeError, pickle.UnpicklingError):
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
         return None
     return item
 

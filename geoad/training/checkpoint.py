@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from dataclasses import dataclass, field, fields
@@ -47,13 +48,14 @@ class Checkpoint:
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
         """Read a checkpoint; raise ValueError that names the file if it is not a whole one of this version."""
+        whole = io.BytesIO(path.read_bytes())  # so that what torch raises is about the content, not about the disk
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-            if content["version"] != VERSION:
-                raise ValueError(f"version {content['version']}, expected {VERSION}")
+            content = torch.load(whole, map_location="cpu", weights_only=True)
+            if not isinstance(content, dict) or content.get("version") != VERSION:
+                raise ValueError(f"not version {VERSION}")
             return cls(**content)
-        except (EOFError, RuntimeError, ValueError, TypeError, KeyError, IndexError, pickle.UnpicklingError) as error:
-            raise fault(path, f"it is truncated or not a checkpoint ({type(error).__name__})") from error
+        except (EOFError, OSError, RuntimeError, ValueError, TypeError, KeyError, pickle.UnpicklingError) as error:
+            raise fault(path, "it is truncated, or not a checkpoint of this version") from error
 
     def check_run(self, path: Path, *, seed: int, samples: int, fingerprint: str) -> None:
         """Raise ValueError unless the checkpoint is of the run with these facts."""

@@ -23,8 +23,8 @@ class Update(NamedTuple):
     >>> from functools import partial
     >>> import torch
     >>> net = torch.nn.Linear(2, 1)
-    >>> update = Update(net, lambda batch: {"total": net(batch["x"]).square().mean()}, partial(torch.optim.Adam, lr=1e-3))
-    >>> update.every
+    >>> adam = partial(torch.optim.Adam, lr=1e-3)
+    >>> Update(net, lambda batch: {"total": net(batch["x"]).square().mean()}, adam).every
     1
     """
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-KINDS = ("uniform", "lattice", "same", "duplicates", "clusters", "plane", "line", "offset", "outlier", "overflow", "tiny")
+KINDS = (
+    "uniform",
+    "lattice",
+    "same",
+    "duplicates",
+    "clusters",
+    "plane",
+    "line",
+    "offset",
+    "outlier",
+    "overflow",
+    "tiny",
+)
 
 
 def cloud(kind: str, count: int, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,170 @@
+"""The only place that changes representation: what goes there by address comes back by address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+from geoad.geometry.camera import Camera
+from geoad.geometry.point_cloud import PointCloud
+from geoad.geometry.voxel_grid import VoxelGrid
+from geoad.geometry.xyz_image import XYZImage
+
+EMPTY = -1.0
+"""The value of a voxel without a point."""
+SLACK = 1e-6
+"""How far outside, in cells, a point may be for rounding."""
+
+
+def xyz_to_cloud(image: XYZImage) -> PointCloud:
+    """Return the valid pixels as points, in row-major order, with colours and pixel addresses.
+
+    >>> xyz_to_cloud(XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))).pixel
+    array([1])
+    """
+    pixel = np.flatnonzero(image.valid)
+    rgb = None if image.rgb is None else image.rgb.reshape(-1, 3)[pixel]
+    return PointCloud(image.xyz.reshape(-1, 3)[pixel], rgb=rgb, pixel=pixel)
+
+
+def cloud_to_xyz(cloud: PointCloud, shape: tuple[int, int]) -> XYZImage:
+    """Return the image (H, W) that holds each point at its own pixel and nothing elsewhere: undo `xyz_to_cloud`.
+
+    Raises ValueError if the cloud has no pixel addresses, one lies outside, or two points share one.
+
+    >>> image = XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))
+    >>> cloud_to_xyz(xyz_to_cloud(image), image.shape).xyz.tolist()
+    [[[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]
+    """
+    if cloud.pixel is None:
+        raise ValueError("cloud must know its pixels, got none: only clouds of organised scans go back to images")
+    _check_pixel(cloud.pixel, shape)
+    if np.bincount(cloud.pixel).max(initial=0) > 1:
+        raise ValueError("two points of the cloud have the same pixel: keep one point a pixel")
+    xyz = np.zeros((shape[0] * shape[1], 3), np.float32)
+    xyz[cloud.pixel] = cloud.points
+    if cloud.rgb is None:
+        return XYZImage(xyz.reshape(*shape, 3))
+    rgb = np.zeros((shape[0] * shape[1], 3), np.uint8)
+    rgb[cloud.pixel] = cloud.rgb
+    return XYZImage(xyz.reshape(*shape, 3), rgb.reshape(*shape, 3))
+
+
+def xyz_to_depth(image: XYZImage) -> NDArray[np.float32]:
+    """Return z (H, W) in metres, 0 on invalid pixels.
+
+    >>> xyz_to_depth(XYZImage(np.array([[[0, 0, np.inf], [0, 0, 2.0]]]))).tolist()
+    [[0.0, 2.0]]
+    """
+    return np.where(image.valid, image.xyz[..., 2], np.float32(0))
+
+
+def depth_to_xyz(depth: NDArray[np.floating], camera: Camera) -> XYZImage:
+    """Return the scan whose points lie on the rays of `camera` at depth (H, W) in metres; 0, NaN and inf are invalid.
+
+    Raises ValueError if the camera makes images of another size.
+
+    >>> depth_to_xyz(np.full((1, 3), 2.0), Camera.pinhole(1.0, (1, 3))).xyz[0, :, 0].tolist()
+    [-2.0, 0.0, 2.0]
+    """
+    _check.shape("depth", depth, camera.shape)
+    rows, columns = np.indices(camera.shape)
+    known = np.isfinite(depth) & (depth != 0)
+    rays = camera.rays(np.stack([columns, rows], axis=-1))
+    return XYZImage((rays * np.where(known, depth, 0)[..., None]).astype(np.float32))
+
+
+def scores_to_pixels(
+    scores: NDArray[np.floating], pixel: NDArray[np.int64], shape: tuple[int, int], empty: float = 0.0
+) -> NDArray[np.float32]:
+    """Return the map (H, W) of scores (N,) at their pixels (N,): the maximum where several meet, `empty` where none is.
+
+    >>> scores_to_pixels(np.array([1.0, 3.0, 2.0]), np.array([1, 1, 0]), (1, 3)).tolist()
+    [[2.0, 3.0, 0.0]]
+    """
+    _check.shape("scores", scores, ("N",))
+    _check.shape("pixel", pixel, scores.shape)
+    _check_pixel(pixel, shape)
+    pixels = np.full(shape[0] * shape[1], -np.inf, np.float32)
+    np.maximum.at(pixels, pixel, np.asarray(scores, dtype=np.float32))
+    hit = np.zeros(pixels.shape, bool)
+    hit[pixel] = True
+    return np.where(hit, pixels, np.float32(empty)).reshape(shape)
+
+
+def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGrid:
+    """Return the empty cube of `resolution` cells a side around all points of all clouds, concentric with their box.
+
+    Its side is the longest of the box (thesis ch. 9). Raises ValueError if the clouds have no extent.
+
+    >>> bounding_grid([PointCloud(np.array([[0, 0, 0], [2, 1, 0.5]], np.float32))]).origin.tolist()
+    [0.0, -0.5, -0.75]
+    """
+    _check.positive("resolution", resolution)
+    lower, upper = np.full(3, np.inf), np.full(3, -np.inf)
+    for cloud in clouds:
+        points = cloud.points[np.isfinite(cloud.points).all(-1)].astype(np.float64)
+        lower = np.minimum(lower, points.min(0, initial=np.inf))
+        upper = np.maximum(upper, points.max(0, initial=-np.inf))
+    side = float((upper - lower).max())
+    if not side > 0:
+        raise ValueError(f"the clouds must have an extent to put a grid around, got a box from {lower} to {upper}")
+    return VoxelGrid((lower + upper) / 2 - side / 2, side / resolution, (resolution,) * 3)
+
+
+def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False) -> VoxelGrid:
+    """Return the grid with the cloud in it: values 1 in occupied cells and -1 in empty ones, and each point's cell.
+
+    With `rgb` the values are the mean colour of a cell's points, (3, X, Y, Z) in 0 to 1, and -1 in empty cells. A point
+    on the upper boundary belongs to the last cell.
+
+    >>> grid = VoxelGrid(np.zeros(3), 1.0, (2, 1, 1))
+    >>> cloud_to_voxels(PointCloud(np.array([[2, 0, 0], [9, 0, 0]], np.float32)), grid).values.ravel().tolist()
+    [-1.0, 1.0]
+    """
+    if rgb and cloud.rgb is None:
+        raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
+    index = _cells(cloud.points, grid)
+    nearest = _cells(np.clip(cloud.points, grid.origin, grid.upper), grid)
+    inside = index >= 0
+    cells = int(np.prod(grid.shape))
+    count = np.bincount(index[inside], minlength=cells)
+    columns = np.ones((len(cloud), 1)) if not rgb or cloud.rgb is None else cloud.rgb / 255
+    sums = [np.bincount(index[inside], column[inside], minlength=cells) for column in columns.T]
+    values = np.where(count > 0, np.stack(sums) / np.maximum(count, 1), EMPTY).astype(np.float32)
+    return replace(grid, values=values.reshape(-1, *grid.shape), index=index, nearest=nearest)
+
+
+def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.float32]:
+    """Return the score (N,) of each point that went into `grid`: that of its cell, outside that of the nearest cell.
+
+    `scores` is (X, Y, Z).
+
+    >>> grid = VoxelGrid(np.zeros(3), 1.0, (2, 1, 1))
+    >>> grid = cloud_to_voxels(PointCloud(np.array([[0.5, 0, 0], [9, 0, 0]], np.float32)), grid)
+    >>> voxel_scores_to_points(np.array([[[3.0]], [[4.0]]]), grid).tolist()
+    [3.0, 4.0]
+    """
+    _check.shape("scores", scores, grid.shape)
+    if grid.nearest is None:
+        raise ValueError("grid must hold a cloud, got an empty one: fill it with cloud_to_voxels")
+    return np.asarray(scores, dtype=np.float32).reshape(-1)[grid.nearest]
+
+
+def _cells(points: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.int64]:
+    """The flat cell of each point, -1 outside; rounding may not push a point of the grid's own box out of it."""
+    place = (np.asarray(points, dtype=np.float64) - grid.origin) / grid.cell
+    size = np.asarray(grid.shape)
+    inside = np.all((place >= -SLACK) & (place <= size + SLACK), axis=-1)
+    cell = np.floor(np.where(inside[:, None], place, 0)).astype(np.int64).clip(0, size - 1)
+    return np.where(inside, np.ravel_multi_index(tuple(cell.T), grid.shape), -1)
+
+
+def _check_pixel(pixel: NDArray[np.int64], shape: tuple[int, int]) -> None:
+    size = shape[0] * shape[1]
+    if len(pixel) and not (pixel.min() >= 0 and pixel.max() < size):
+        raise ValueError(f"pixel must be in [0, {size}) for shape {shape}, got {pixel.min()} to {pixel.max()}")

@@ -1,0 +1,60 @@
+"""How well scores separate two classes: areas over all thresholds, exact under ties."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from geoad import _check
+
+
+def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Return the area under the ROC curve of `scores` (N,) for `labels` (N,), > 0 where anomalous; ties count half.
+
+    NaN, with a warning, where one class is missing. Raises ValueError for NaN among the scores.
+
+    >>> roc_auc([3, 2, 2, 1], [1, 1, 0, 0])
+    0.875
+    """
+    scores, anomalous = _scores_and_labels(scores, labels)
+    high, low = scores[anomalous], np.sort(scores[~anomalous])
+    if not len(high) or not len(low):
+        return _undefined("anomalous" if len(low) else "good")
+    twice = np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
+    return int(twice) / (2 * len(high) * len(low))
+
+
+def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
+    """Return the sum over distinct scores of precision times the recall gained, Σ (Rᵢ − Rᵢ₋₁) Pᵢ.
+
+    `scores` (N,), `labels` (N,), > 0 where anomalous. NaN, with a warning, where no label is anomalous; 1 where all
+    are. Raises ValueError for NaN among the scores.
+
+    >>> average_precision([3, 2, 2, 1], [1, 1, 0, 0])
+    0.8333333333333333
+    """
+    scores, anomalous = _scores_and_labels(scores, labels)
+    if not anomalous.any():
+        return _undefined("anomalous")
+    order = np.argsort(-scores, kind="stable")
+    ranked = scores[order]
+    last = np.r_[np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1]  # of every group of equal scores
+    found = np.cumsum(anomalous[order])[last]
+    return float(np.sum(np.diff(found, prepend=0) * (found / (last + 1))) / found[-1])
+
+
+def _scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    values, anomalous = np.asarray(scores, dtype=np.float64), np.asarray(labels) > 0
+    _check.shape("scores", values, ("N",))
+    _check.shape("labels", anomalous, (len(values),))
+    if np.isnan(values).any():
+        raise ValueError(f"scores must not be NaN, got NaN at index {int(np.isnan(values).argmax())}")
+    return values, anomalous
+
+
+def _undefined(kind: str) -> float:
+    """Return NaN and say why."""
+    warnings.warn(f"no {kind} label: the area is undefined (NaN)", RuntimeWarning, stacklevel=3)
+    return float("nan")

@@ -1,0 +1,48 @@
+"""A curve over the false positive rate, and the area under its beginning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A polygonal line: `x` (N,) ascending from 0 to 1, false positive rates; `y` (N,) values in [0, 1].
+
+    >>> import numpy as np
+    >>> Curve(np.array([0.0, 0.5, 1.0]), np.array([0.0, 1.0, 1.0])).area(0.5)
+    0.5
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    def area(self, limit: float = 1.0) -> float:
+        """Return the area over [0, limit] divided by `limit`: trapezoids, the last cut by interpolation at `limit`.
+
+        Raises ValueError unless 0 < limit ≤ 1.
+        """
+        check_limit(limit)
+        inside = int(np.searchsorted(self.x, limit, side="right"))
+        x, y = self.x[:inside], self.y[:inside]
+        area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]))) / 2
+        if inside < len(self.x):
+            left, right = self.x[inside - 1 : inside + 1]
+            low, high = self.y[inside - 1 : inside + 1]
+            cut = low + (high - low) * ((limit - left) / (right - left))
+            area += float((limit - left) * (low + cut)) / 2
+        return area / limit
+
+
+def check_limit(limit: float) -> None:
+    """Raise ValueError unless `limit`, a false positive rate, is in (0, 1].
+
+    >>> check_limit(30)
+    Traceback (most recent call last):
+    ValueError: limit must be a false positive rate in (0, 1], got 30
+    """
+    if not 0 < limit <= 1:
+        raise ValueError(f"limit must be a false positive rate in (0, 1], got {limit}")

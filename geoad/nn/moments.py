@@ -1,0 +1,54 @@
+"""Mean and standard deviation of features seen in pieces."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Moments(nn.Module):
+    """Running mean and population standard deviation a channel, float64, by Chan's merge of means and squares.
+
+    >>> moments = Moments(1)
+    >>> moments.see(torch.tensor([[1.0], [2.0]]))
+    >>> moments.see(torch.tensor([[3.0]]))
+    >>> moments.mean.item(), round(moments.std.item(), 7)
+    (2.0, 0.8164966)
+    """
+
+    count: Tensor
+    mean: Tensor
+    squares: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(width, dtype=torch.float64))
+        self.register_buffer("squares", torch.zeros(width, dtype=torch.float64))
+
+    def reset(self) -> None:
+        """Forget everything."""
+        for buffer in (self.count, self.mean, self.squares):
+            buffer.zero_()
+
+    @torch.no_grad()
+    def see(self, features: Tensor) -> None:
+        """Add the rows of (n, d)."""
+        rows = features.double()
+        centre = rows.mean(0)
+        step, total = centre - self.mean, self.count + len(rows)
+        self.squares += (rows - centre).square().sum(0) + step.square() * (self.count * len(rows) / total)
+        self.mean += step * (len(rows) / total)
+        self.count.copy_(total)
+
+    @property
+    def std(self) -> Tensor:
+        """The population standard deviation (d,)."""
+        return (self.squares / self.count).sqrt()
+
+    def normalise(self, features: Tensor) -> Tensor:
+        """Return (features − mean) / std in the dtype of `features`; a channel that never varied becomes 0."""
+        std = self.std
+        varies = std > 1e-8 * (1 + self.mean.abs())
+        inverse = torch.where(varies, 1 / torch.where(varies, std, 1.0), 0.0)
+        return (features - self.mean.to(features)) * inverse.to(features)

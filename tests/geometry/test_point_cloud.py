@@ -1,0 +1,34 @@
+"""Point clouds: attributes stay with their points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geoad.geometry import PointCloud
+
+
+def cloud(n: int = 6) -> PointCloud:
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 256, (n, 3), dtype=np.uint8)
+    points, normals = random.random((2, n, 3), dtype=np.float32)
+    return PointCloud(points, rgb=rgb, normals=normals, pixel=np.arange(n) * 3)
+
+
+def test_take_takes_every_attribute() -> None:
+    index = np.array([4, 0, 4])
+    taken = cloud().take(index)
+    for name in ("points", "rgb", "normals", "pixel"):
+        np.testing.assert_array_equal(getattr(taken, name), getattr(cloud(), name)[index])
+
+
+def test_take_of_a_bare_cloud_is_bare() -> None:
+    taken = PointCloud(np.zeros((3, 3), np.float32)).take(np.array([1]))
+    assert taken.rgb is None and taken.normals is None and taken.pixel is None
+
+
+def test_attributes_must_have_one_row_a_point() -> None:
+    with pytest.raises(ValueError, match=r"pixel must have shape \(3,\), got \(4,\)"):
+        PointCloud(np.zeros((3, 3), np.float32), pixel=np.arange(4))
+    with pytest.raises(ValueError, match=r"points must have shape \(N, 3\), got \(4, 100\)"):
+        PointCloud(np.zeros((4, 100), np.float32))

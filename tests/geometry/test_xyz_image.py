@@ -1,0 +1,42 @@
+"""XYZ images: what is valid, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geoad.geometry import XYZImage
+
+
+def test_valid_means_finite_and_not_all_zero() -> None:
+    row = [[0, 0, 0], [0, 0, 1], [1, 0, 0], [np.nan, 0, 1], [0, np.inf, 1], [-0.0, 0, 0]]
+    assert XYZImage(np.array([row], np.float32)).valid.tolist() == [[False, True, True, False, False, False]]
+
+
+def test_float64_is_converted_and_other_memory_orders_too() -> None:
+    xyz = np.asfortranarray(np.random.default_rng(0).random((4, 5, 3)))
+    image = XYZImage(xyz)
+    assert image.xyz.dtype == np.float32 and image.xyz.flags.c_contiguous
+    np.testing.assert_array_equal(image.xyz, xyz.astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 1), (4, 5, 2), (4, 5, 4), (3,)])
+def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"xyz must have shape \(H, W, 3\), got"):
+        XYZImage(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, bool])
+def test_other_dtypes_are_refused(dtype: type) -> None:
+    with pytest.raises(TypeError, match="xyz must be float32 in metres, got"):
+        XYZImage(np.zeros((4, 5, 3), dtype))
+
+
+def test_rgb_has_the_size_of_xyz() -> None:
+    with pytest.raises(ValueError, match=r"rgb must have shape \(4, 5, 3\), got \(5, 4, 3\)"):
+        XYZImage(np.ones((4, 5, 3), np.float32), np.zeros((5, 4, 3), np.uint8))
+
+
+def test_one_row_is_not_organised() -> None:
+    assert not XYZImage(np.ones((1, 5, 3), np.float32)).organised
+    assert XYZImage(np.ones((2, 5, 3), np.float32)).organised

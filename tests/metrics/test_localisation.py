@@ -1,0 +1,227 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geoad.metrics import au_pro, average_precision, pixel_auroc, rank_pixels, roc_auc
+from tests.metrics import reference
+from tests.metrics.cases import LIMITS, TEST_SETS, make_test_set
+
+
+def block(shape, *boxes):
+    """A mask with ones in the boxes (row, column, height, width)."""
+    mask = np.zeros(shape, np.uint8)
+    for row, column, height, width in boxes:
+        mask[row : row + height, column : column + width] = 1
+    return mask
+
+
+@given(TEST_SETS, st.sampled_from([4, 8]))
+@settings(max_examples=80, deadline=None)
+def test_exact_areas_agree_with_the_slow_twin(case, connectivity):
+    maps, masks = case
+    x, y = reference.pro_curve(maps, masks, connectivity)
+    for limit, value in au_pro(maps, masks, limit=LIMITS, connectivity=connectivity).items():
+        assert value == pytest.approx(reference.area(x, y, limit), abs=1e-12)
+    scores = np.concatenate([m.ravel().astype(np.float64) for m in maps])
+    labels = np.concatenate([m.ravel() > 0 for m in masks])
+    assert pixel_auroc(maps, masks) == pytest.approx(roc_auc(scores, labels), abs=1e-12)
+
+
+@given(TEST_SETS)
+@settings(max_examples=40, deadline=None)
+def test_official_mode_agrees_with_its_slow_twin(case):
+    maps, masks = case
+    x, y = reference.official_curve(maps, masks)
+    for limit, value in au_pro(maps, masks, limit=LIMITS, mode="official").items():
+        assert value == pytest.approx(reference.area(x, y, limit), abs=1e-12)
+
+
+@given(TEST_SETS, st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_order_of_images_does_not_matter(case, random):
+    pairs = list(zip(*case, strict=True))
+    random.shuffle(pairs)
+    maps, masks = zip(*pairs, strict=True)
+    assert au_pro(maps, masks) == pytest.approx(au_pro(*case), abs=1e-12)
+    assert pixel_auroc(maps, masks) == pixel_auroc(*case)
+
+
+@given(TEST_SETS)
+@settings(max_examples=40, deadline=None)
+def test_increasing_transforms_do_not_matter(case):
+    maps, masks = case
+    ranks = {v: i for i, v in enumerate(np.unique(np.concatenate([m.ravel() for m in maps])))}
+    transformed = [np.array([[ranks[v] ** 3 - 7.0 for v in row] for row in m]) for m in maps]
+    assert au_pro(transformed, masks, limit=LIMITS) == au_pro(maps, masks, limit=LIMITS)
+    assert pixel_auroc(transformed, masks) == pixel_auroc(maps, masks)
+
+
+@given(TEST_SETS)
+@settings(max_examples=40, deadline=None)
+def test_curves_rise_from_the_origin_to_one(case):
+    ranking = rank_pixels(*case)
+    for curve in (ranking.pro_curve, ranking.roc_curve):
+        assert curve.x[0] == 0 and curve.x[-1] == 1 and curve.y[0] == 0
+        assert curve.y[-1] == pytest.approx(1, abs=1e-12)
+        assert (np.diff(curve.x) >= 0).all() and (np.diff(curve.y) >= 0).all() and curve.y.max() <= 1
+    assert ranking.roc_curve.area() == pytest.approx(ranking.auroc(), abs=1e-12)
+
+
+def test_equal_single_regions_make_pro_the_true_positive_rate():
+    random = np.random.default_rng(3)
+    maps = [random.random((6, 6)) for _ in range(4)]
+    ranking = rank_pixels(maps, [block((6, 6), (i, 1, 2, 3)) for i in range(4)])
+    np.testing.assert_allclose(ranking.pro_curve.y, ranking.roc_curve.y, atol=1e-14)
+
+
+def test_toy_of_the_thesis_has_overlap_one_half():
+    mask = block((10, 10), (1, 1, 4, 4), (7, 7, 2, 2))
+    prediction = block((10, 10), (1, 1, 4, 4), (0, 8, 1, 2))
+    ranking = rank_pixels([prediction], [mask])
+    at = np.flatnonzero(ranking.pro_curve.x == 0.025)[-1]
+    assert ranking.pro_curve.y[at] == 0.5
+    assert ranking.roc_curve.y[at] == 0.8
+    assert ranking.regions == 2
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.05, 0.3, 1.0])
+def test_perfect_constant_and_inverted_maps(limit):
+    masks = [block((10, 10), (2, 2, 4, 5)), block((10, 10))]
+    perfect = [m.astype(np.float32) for m in masks]
+    constant = [np.full((10, 10), 0.25)] * 2
+    inverted = [1 - m for m in perfect]
+    assert au_pro(perfect, masks, limit=limit) == rank_pixels(perfect, masks).roc_curve.area(limit) == 1
+    assert au_pro(constant, masks, limit=limit) == pytest.approx(limit / 2, abs=1e-15)
+    assert rank_pixels(constant, masks).roc_curve.area(limit) == pytest.approx(limit / 2, abs=1e-15)
+    assert au_pro(inverted, masks, limit=limit) == pixel_auroc(inverted, masks) == 0
+    flat = np.ravel(masks)
+    assert average_precision(np.ravel(perfect), flat) == 1
+    assert average_precision(np.ravel(constant), flat) == average_precision(np.ravel(inverted), flat) == 0.1
+
+
+@pytest.mark.parametrize("limit", [0.01, 0.3, 1.0])
+def test_one_region_first_and_one_last(limit):
+    mask = block((1, 40), (0, 0, 1, 10), (0, 20, 1, 4))
+    scores = np.full((1, 40), 0.5)
+    scores[0, :10], scores[0, 20:24] = 1, 0
+    assert au_pro([scores], [mask], limit=limit) == pytest.approx(0.5, abs=1e-15)
+    assert pixel_auroc([scores], [mask]) == 10 / 14
+
+
+def test_interpolation_at_the_limit():
+    scores = np.array([[2] * 8 + [1] * 2, [2] * 2 + [1] * 4 + [0] * 4])
+    mask = block((2, 10), (0, 0, 1, 10))
+    assert au_pro([scores], [mask]) == pytest.approx(0.5416666666666667, abs=1e-15)
+    assert au_pro([scores], [mask], limit=1.0) == pytest.approx(0.84, abs=1e-15)
+    assert average_precision(scores.ravel(), mask.ravel()) == pytest.approx(0.765, abs=1e-15)
+
+
+def test_connectivity():
+    mask = block((10, 10), (1, 1, 4, 4), (5, 5, 1, 1))
+    prediction = block((10, 10), (1, 1, 4, 4))
+    for connectivity, overlap in ((4, 0.5), (8, 16 / 17)):
+        curve = rank_pixels([prediction], [mask], connectivity=connectivity).pro_curve
+        assert curve.y[curve.x == 0].max() == pytest.approx(overlap, abs=1e-15)
+
+
+def test_false_positive_in_a_good_image_changes_the_rate_alone():
+    maps = [block((4, 4), (1, 1, 2, 2)), 2 * block((4, 4), (3, 3, 1, 1))]
+    curve = rank_pixels(maps, [block((4, 4), (1, 1, 2, 2)), None]).pro_curve
+    assert (1 / 28, 0.0) in zip(curve.x, curve.y, strict=True)
+    assert au_pro(maps, [maps[0], None]) == au_pro(maps, [maps[0], np.zeros((4, 4))])
+
+
+def test_one_pixel_region_at_the_border():
+    scores = np.arange(9.0).reshape(3, 3)
+    assert au_pro([scores], [block((3, 3), (2, 2, 1, 1))]) == 1
+
+
+def test_both_zeros_are_one_score():
+    scores = np.array([[0.0, -0.0, -0.0, 0.0]], np.float32)
+    assert au_pro([scores], [np.array([[1, 1, 0, 0]])], limit=1.0) == pixel_auroc([scores], [[[1, 1, 0, 0]]]) == 0.5
+
+
+def test_float64_is_not_rounded():
+    scores = np.array([[1 + 1e-12, 1.0, 1e300, 1e301]])
+    assert pixel_auroc([scores], [[[1, 0, 0, 1]]]) == 0.75
+
+
+def test_large_maps_with_a_long_range_of_scores():
+    random = np.random.default_rng(5)
+    scores = (random.random((120, 130)) ** 40 * (random.random((120, 130)) < 0.6)).astype(np.float32)
+    mask = random.random((120, 130)) < 0.3
+    assert pixel_auroc([scores], [mask]) == pytest.approx(roc_auc(scores.ravel(), mask.ravel()), abs=1e-12)
+
+
+def test_tensors_codes_and_lazy_sequences():
+    maps, masks = make_test_set(1, 4, 30, "float32")
+
+    class Lazy:
+        def __len__(self):
+            return len(maps)
+
+        def __getitem__(self, i):
+            return torch.from_numpy(maps[i])
+
+    coded = [torch.from_numpy(np.where(m > 0, 253 + i % 3, 0).astype(np.uint8)) for i, m in enumerate(masks)]
+    assert au_pro(Lazy(), coded) == au_pro(maps, [m > 0 for m in masks])
+    assert au_pro(maps, iter(masks)) == au_pro(maps, masks)
+
+
+def test_maps_are_maxima_too():
+    maps, masks = make_test_set(2, 3, 30, "float64")
+    assert rank_pixels(maps, masks).maxima.tolist() == [m.max() for m in maps]
+
+
+@pytest.mark.parametrize("mode", ["exact", "official"])
+def test_areas_without_one_kind_of_pixel_are_nan(mode):
+    scores = np.random.default_rng(0).random((1, 5, 5))
+    for kind, mask in (("defective", np.zeros((5, 5))), ("good", np.ones((5, 5)))):
+        with pytest.warns(RuntimeWarning, match=f"no {kind} pixel"):
+            assert np.isnan(au_pro(scores, [mask], mode=mode))
+        with pytest.warns(RuntimeWarning, match=f"no {kind} pixel"):
+            assert np.isnan(pixel_auroc(scores, [mask]))
+    with pytest.warns(RuntimeWarning, match="no defective pixel"):
+        assert np.isnan(au_pro([], []))
+
+
+def test_errors_name_the_image_and_the_mend():
+    maps, masks = make_test_set(1, 3, 30, "float32")
+    with pytest.raises(TypeError, match=r"maps are read twice: give a list .* got a one-shot generator"):
+        au_pro((m for m in maps), masks)
+    bad = maps[1].copy()
+    bad.flat[:2] = np.nan
+    with pytest.raises(ValueError, match=r"map 1 holds 2 NaN: every pixel needs a score"):
+        au_pro([maps[0], bad, maps[2]], masks)
+    with pytest.raises(ValueError, match=r"mask 2 must have the size of its map, \(3, 3\), got \(2, 2\)"):
+        au_pro([*maps[:2], np.zeros((3, 3))], [*masks[:2], np.zeros((2, 2))])
+    with pytest.raises(ValueError, match=r"map 0 must have shape \(H, W\), got \(4,\)"):
+        au_pro(np.zeros((2, 4)), masks)
+    with pytest.raises(ValueError, match=r"more maps than masks \(2\)"):
+        au_pro(maps, masks[:2])
+    with pytest.raises(ValueError, match=r"more masks than maps \(2\)"):
+        au_pro(maps[:2], masks)
+    with pytest.raises(TypeError, match=r"map 0 must be an array of numbers, got str"):
+        au_pro(["a"], masks[:1])
+    with pytest.raises(
+        ValueError, match=r"unknown mode 'offical' \(did you mean 'official'\?\); known: exact, official"
+    ):
+        au_pro(maps, masks, mode="offical")
+    with pytest.raises(ValueError, match=r"limit must be a false positive rate in \(0, 1\], got 0"):
+        au_pro(maps, masks, limit=(0.3, 0))
+    with pytest.raises(ValueError, match=r"connectivity must be 4 or 8, got 6"):
+        au_pro(maps, masks, connectivity=6)
+
+
+def test_maps_that_change_between_readings_are_refused():
+    class Changing:
+        turn = 0
+
+        def __iter__(self):
+            self.turn += 1
+            yield np.arange(6.0).reshape(2, 3) + self.turn
+
+    with pytest.raises(ValueError, match="maps changed between the two readings"):
+        au_pro(Changing(), [np.eye(2, 3)])

@@ -1,0 +1,141 @@
+"""The 3D-ST network: parameter counts, invariances, receptive field (spec 7.1, 7.2, 7.5, 7.6)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from geoad.nn.local_features import FieldDecoder, LocalFeatures
+from geoad.nn.point_graph import neighbour_distance, point_graph
+from geoad.ops.receptive_field import receptive_field, relabel
+
+
+def graph(n: int = 300, k: int = 8, seed: int = 0) -> tuple[Tensor, Tensor, float]:
+    batch = point_graph(np.random.default_rng(seed).random((n, 3), dtype=np.float32), k)
+    points = batch["points"].double()
+    return points, batch["index"], 1 / float(neighbour_distance(points, batch["index"]))
+
+
+def network(width: int = 16, blocks: int = 4, coordinates: str = "relative") -> LocalFeatures:
+    torch.manual_seed(1)
+    return LocalFeatures(width, blocks, coordinates).double()
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameter_counts() -> None:
+    assert [count(m) for m in (LocalFeatures(64), LocalFeatures(128))] == [46_720, 183_552]
+    assert [count(m) for m in (FieldDecoder(64), FieldDecoder(128))] == [421_120, 429_312]
+
+
+def test_decoder_shape() -> None:
+    assert FieldDecoder(64)(torch.zeros(16, 64)).shape == (16, 1024, 3)
+
+
+def test_translation_permutation_and_scale() -> None:
+    points, index, scale = graph()
+    net = network()
+    features = net(points, index, scale)
+    torch.testing.assert_close(net(points + 100, index, scale), features, rtol=0, atol=1e-11)
+    scaled = points * 7.3
+    again = 1 / float(neighbour_distance(scaled, index))
+    torch.testing.assert_close(net(scaled, index, again), features, rtol=0, atol=1e-12)
+    order = torch.randperm(len(points))
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    assert torch.equal(net(points[order], place[index[order].long()], scale), features[order])
+
+
+def test_rotation_changes_features() -> None:
+    points, index, scale = graph()
+    net = network()
+    turn = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64)).Q
+    change = (net(points @ turn, index, scale) - net(points, index, scale)).abs().mean()
+    assert change > 1e-3
+
+
+def test_float32_offsets_are_exact_far_from_the_origin() -> None:
+    """Coordinates that a sensor can deliver, half a metre away: the offsets are subtracted before anything is scaled."""
+    points, index, _ = graph(seed=3)
+    near = (points * 0.0625).float()
+    far = near + 0.5
+    near = far - 0.5  # what float32 keeps of it
+    net = network().float()
+    assert torch.equal(net(near, index, 50.0), net(far, index, 50.0))
+
+
+def test_gradient_support_is_the_receptive_field() -> None:
+    points, index, scale = graph(n=500, k=4)
+    net = network()
+    leaf = points.clone().requires_grad_()
+    plain = [m for m in net.modules() if hasattr(m, "coordinates")]
+    assert plain
+    query = 17
+    features = torch_forward(net, leaf, index, scale)
+    (gradient,) = torch.autograd.grad(features[query].sum(), leaf)
+    support = set(gradient.abs().sum(1).nonzero().flatten().tolist())
+    assert support == set(receptive_field(index.numpy(), query, 8).nodes.tolist())
+    torch.testing.assert_close(features, net(points, index, scale), rtol=1e-10, atol=1e-10)
+
+
+def torch_forward(net: LocalFeatures, points: Tensor, index: Tensor, scale: float) -> Tensor:
+    """The same network through the plain aggregation, which also differentiates the coordinates."""
+    from geoad.nn import local_features
+
+    original = local_features.aggregate
+    try:
+        local_features.aggregate = lambda *a, **kw: original(*a, **kw, backend="torch")  # type: ignore[assignment]
+        return net(points, index, scale)
+    finally:
+        local_features.aggregate = original
+
+
+def test_point_outside_the_field_changes_no_bit() -> None:
+    points, index, scale = graph(n=500, k=4)
+    net = network()
+    nodes = receptive_field(index.numpy(), 17, 8).nodes
+    moved = points.clone()
+    outside = np.setdiff1d(np.arange(len(points)), nodes)
+    moved[outside] += 3
+    before, after = net(points, index, scale), net(moved, index, scale)
+    assert torch.equal(before[17], after[17])
+    assert not torch.equal(before[outside], after[outside])
+
+
+def test_cone_equals_the_whole_cloud_and_its_gradients() -> None:
+    points, index, scale = graph(n=2000, k=8)
+    net, queries = network(), np.array([3, 500, 1999])
+    field = receptive_field(index.numpy(), queries, net.hops)
+    assert field.sizes[-1] < len(points)
+    table = torch.from_numpy(relabel(index.numpy(), field.nodes, int(field.sizes[-2])))
+    weights = torch.randn(3, 16, dtype=torch.float64)
+    gradients = []
+    for features in (
+        net(points, index, scale)[queries],
+        net(points[field.nodes], table, scale, field.sizes.tolist()),
+    ):
+        gradients.append(torch.autograd.grad((features * weights).sum(), list(net.parameters())))
+    for whole, cone in zip(*gradients, strict=True):
+        torch.testing.assert_close(cone, whole, rtol=1e-9, atol=1e-12)
+
+
+def test_absolute_coordinates_lose_translation_invariance() -> None:
+    points, index, scale = graph()
+    net = network(coordinates="absolute")
+    assert (net(points + 1, index, scale) - net(points, index, scale)).abs().mean() > 1e-3
+
+
+def test_normalised_distances_have_mean_one() -> None:
+    points, index, scale = graph()
+    assert float(neighbour_distance(points * scale, index)) == pytest.approx(1, abs=1e-12)
+
+
+def test_bad_widths() -> None:
+    with pytest.raises(ValueError, match="positive multiple of 4, got 30"):
+        LocalFeatures(30)
+    with pytest.raises(ValueError, match="unknown coordinates 'rel'"):
+        LocalFeatures(32, coordinates="rel")

@@ -1,0 +1,178 @@
+"""Killed at any place, resumed to the same bits; refused if it is not of this run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from geoad.training.run import Run
+from geoad.training.trainer import Trainer
+from tests.training.toys import Toy, numbers, states_equal
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = """
+import os, signal, torch
+from geoad.training.trainer import Trainer
+from tests.training.toys import Toy, numbers
+class Mortal(Toy):
+    def _loss(self, batch):
+        losses = Toy._loss(self, batch)
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == {kill}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return losses
+module = Mortal(epochs=4)
+Trainer(device="cpu", folder={folder!r}, checkpoint_every=2, memory=0).run(module, numbers())
+torch.save(module.state_dict(), {folder!r} + "/weights.pt")
+"""
+
+
+def run_and_kill(folder: Path, kill: int) -> int:
+    script = SCRIPT.format(folder=str(folder), kill=kill)
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode
+
+
+def test_kill_9_and_the_same_command_again_gives_the_same_weights(tmp_path: Path) -> None:
+    assert run_and_kill(tmp_path, kill=9) == -signal.SIGKILL
+    assert (tmp_path / "checkpoint.pt").exists() and (tmp_path / "cache").exists()
+    assert run_and_kill(tmp_path, kill=-1) == 0
+    saved = torch.load(tmp_path / "weights.pt", weights_only=True)
+    whole = Trainer(device="cpu").run(Toy(epochs=4), numbers())
+    assert all(torch.equal(saved[name], value) for name, value in whole.state_dict().items())
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("saves", range(1, 8))
+def test_an_interrupt_after_any_save_resumes_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    save, count = Run._save, []
+
+    def dying(self: Run, *place: Any) -> None:
+        save(self, *place)
+        count.append(place)
+        if len(count) == saves:
+            raise KeyboardInterrupt
+
+    keywords: dict[str, Any] = {"device": "cpu", "folder": tmp_path, "checkpoint_every": 4}
+    monkeypatch.setattr(Run, "_save", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(**keywords).run(Toy(), numbers())
+    monkeypatch.setattr(Run, "_save", save)
+    resumed = Trainer(**keywords).run(Toy(), numbers())
+    assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
+
+
+def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Toy._stage
+    monkeypatch.setattr(Toy, "_stage", lambda *a: stage(*a)._replace(select="best", validate_every=2))
+    held_out = numbers(4, seed=1)
+    whole = Trainer(device="cpu").run(Toy(), numbers(), held_out)
+    loss, count = Toy._loss, []
+
+    def dying(self: Toy, batch: Any) -> Any:
+        count.append(self.training)
+        if sum(count) == 9:
+            raise KeyboardInterrupt
+        return loss(self, batch)
+
+    monkeypatch.setattr(Toy, "_loss", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(device="cpu", folder=tmp_path, checkpoint_every=3).run(Toy(), numbers(), held_out)
+    monkeypatch.setattr(Toy, "_loss", loss)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["best"] is not None
+    assert states_equal(whole, Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers(), held_out))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    monkeypatch.setattr(Toy, "_loss", None)
+    assert states_equal(first, Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers()))
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+
+    def full(content: dict[str, Any], file: Any) -> None:
+        if content["step"] == 6:
+            file.write(b"half")
+            raise OSError("disk full")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="disk full"):
+        Trainer(device="cpu", folder=tmp_path, checkpoint_every=3).run(Toy(), numbers())
+    monkeypatch.undo()
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["step"] == 3
+    resumed = Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
+
+
+def refusal(folder: Path, module: Toy | None = None, samples: Any = None, **keywords: Any) -> str:
+    """Return the one line with which a run declines the checkpoint in `folder`, which stays as it was."""
+    path = folder / "checkpoint.pt"
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="remove it to start afresh") as caught:
+        Trainer(device="cpu", folder=folder, **keywords).run(module or Toy(), samples or numbers())
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value) and path.read_bytes() == before
+    return str(caught.value)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert "seed 0, not 1" in refusal(tmp_path, seed=1)
+    assert "12 samples, not 11" in refusal(tmp_path, samples=numbers(11))
+    assert "other data or other parameters" in refusal(tmp_path, samples=numbers(seed=3))
+    assert "net.0.weight must have shape (9, 4), got (8, 4)" in refusal(tmp_path, Toy(width=9))
+    (tmp_path / "checkpoint.pt").unlink()
+    Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+
+
+def test_a_checkpoint_of_another_plan_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "_bank", None)
+    with pytest.raises(TypeError):
+        Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert "'head' of 9 steps, not 'head' of 12" in refusal(tmp_path, Toy(epochs=4))
+    monkeypatch.setattr(Toy, "stages", lambda self: iter(()))
+    assert "there are only 0" in refusal(tmp_path)
+
+
+def test_a_module_with_other_keys_is_refused(tmp_path: Path) -> None:
+    Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    more = Toy()
+    more.register_buffer("more", torch.zeros(1))
+    assert "it lacks more" in refusal(tmp_path, more)
+    less = Toy()
+    del less.scale
+    assert "unknown scale" in refusal(tmp_path, less)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 1000, -1])
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
+    Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:keep])
+    assert "truncated" in refusal(tmp_path)
+
+
+def test_something_else_in_place_of_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "checkpoint.pt")
+    assert "not a checkpoint" in refusal(tmp_path)
+    torch.save(torch.zeros(3), tmp_path / "checkpoint.pt")
+    assert "not a checkpoint" in refusal(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Trainer(device="cpu", folder=tmp_path / "file" / "run").run(Toy(), numbers())
+    assert os.listdir(tmp_path) == ["file"]
