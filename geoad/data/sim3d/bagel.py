@@ -19,7 +19,7 @@ CRUST, PALE, CRUMB = (0.58, 0.33, 0.13), (0.85, 0.64, 0.36), (0.95, 0.87, 0.68)
 STRANGE = ((0.25, 0.27, 0.3), (0.2, 0.3, 0.6), (0.75, 0.55, 0.3), (0.8, 0.8, 0.78))
 
 
-def build(rng: np.random.Generator, spacing: float) -> Mesh:
+def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a bagel about 9 cm across and 3 cm high."""
     size = rng.normal(1, 0.025)
     around = round(2 * np.pi * (RING + TUBE) * size / spacing)
@@ -41,12 +41,12 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     )
 
 
-def lay(rng: np.random.Generator) -> Pose:
+def _lay(rng: np.random.Generator) -> Pose:
     """Turn the bagel at will and move it by up to 4 mm."""
     return Pose(rng.uniform(0, 360), *rng.uniform(-4, 4, 2))
 
 
-def bite(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+def _bite(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Take a piece out of the rim: what lies inside an upright, rough cylinder moves back onto its wall."""
     outwards = anchor.point[:2] / np.linalg.norm(anchor.point[:2])
     radius, depth = rng.uniform(9, 15), rng.uniform(5, 9)
@@ -92,12 +92,12 @@ BAGEL = Category(
     counts=Counts(244, 22, 22, 88),
     tilt=4.0,
     centre=(0.58, 0.53),
-    build=build,
-    lay=lay,
+    build=_build,
+    lay=_lay,
     defects={
         "contamination": Defect(defects.foreign((2.2, 5.0), (1.8, 4.0), STRANGE)),
         "crack": Defect(defects.cut((18.0, 32.0), (2.0, 3.4), (3.0, 6.0), wander=2.5)),
         "hole": Defect(defects.hole((2.0, 4.5), (4.0, 9.0))),
-        "missing": Defect(bite, _rim),
+        "missing": Defect(_bite, _rim),
     },
 )

@@ -46,7 +46,7 @@ METAL, WORN = (0.55, 0.56, 0.58), (0.38, 0.39, 0.42)
 STRANGE = ((0.35, 0.25, 0.15), (0.15, 0.15, 0.17), (0.6, 0.58, 0.5))
 
 
-def build(rng: np.random.Generator, spacing: float) -> Mesh:
+def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a gland 58 mm long, 26 mm across flats, rolled by a degree or two; its axis is x."""
     x, radius, hexagon, thread = _along(0.6 * spacing)
     # nothing sees the underside: 35 degrees beyond the silhouette are enough
@@ -62,12 +62,12 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     return mesh.displaced(0.015 * bumps(mesh.vertices, noise_table(rng), 1.2))
 
 
-def lay(rng: np.random.Generator) -> Pose:
+def _lay(rng: np.random.Generator) -> Pose:
     """Put the gland back into its place: within 2.5 mm and 3 degrees."""
     return Pose(rng.uniform(-3, 3), *rng.uniform(-2.5, 2.5, 2))
 
 
-def strip(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+def _strip(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Shear off the teeth of the thread around the anchor, down to the root."""
     x, across, up = (mesh.vertices - (0.0, 0.0, AXIS)).T
     radius = np.hypot(across, up)
@@ -107,12 +107,12 @@ CABLE_GLAND = Category(
     counts=Counts(223, 23, 21, 87),
     tilt=8.0,
     centre=(0.45, 0.55),
-    build=build,
-    lay=lay,
+    build=_build,
+    lay=_lay,
     defects={
         "contamination": Defect(defects.foreign((1.2, 2.8), (1.2, 2.5), STRANGE)),
         "cut": Defect(defects.cut((7.0, 15.0), (1.2, 2.0), (1.5, 3.0)), _smooth),
         "hole": Defect(defects.hole((1.2, 2.4), (2.5, 5.0)), _smooth),
-        "thread": Defect(strip, _thread),
+        "thread": Defect(_strip, _thread),
     },
 )

@@ -18,7 +18,12 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of unit length, smoothed."""
+    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of unit length, smoothed.
+
+    >>> anchor = Anchor(np.array([1.0, 0.0, 5.0]), np.array([0.0, 0.0, 1.0]))
+    >>> [value.tolist() for value in anchor.local(np.array([[1.0, 0.0, 7.0]]))]
+    [[0.0], [0.0], [2.0]]
+    """
 
     point: Floats
     normal: Floats
@@ -42,7 +47,11 @@ Change = Callable[[Mesh, Anchor, np.random.Generator], Mesh]
 
 
 def upwards(points: Floats, normals: Floats) -> NDArray[np.bool_]:
-    """Return where (N,) a surface faces up: points (N, 3) and normals (N, 3) in the part's frame."""
+    """Return where (N,) a surface faces up: points (N, 3) and normals (N, 3) in the part's frame.
+
+    >>> upwards(np.zeros((2, 3)), np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
+    [True, False]
+    """
     _check.shape("normals", normals, (len(points), 3))
     return np.asarray(normals[:, 2] > 0.6)
 
@@ -53,6 +62,9 @@ class Defect:
 
     `change(mesh, anchor, rng)` returns the defective mesh; `fits(points, normals)` says for points (N, 3) of the part's
     frame, mm, and normals (N, 3), whether the defect may be anchored there.
+
+    >>> Defect(hole(radius=(1.0, 2.0), depth=(2.0, 4.0))).fits(np.zeros((1, 3)), np.array([[0.0, 0.0, -1.0]])).tolist()
+    [False]
     """
 
     change: Change
@@ -60,7 +72,14 @@ class Defect:
 
 
 def dent(radius: Range, depth: Range) -> Change:
-    """Press a smooth hollow of a radius and depth in mm into the surface."""
+    """Press a smooth hollow of a radius and depth in mm into the surface.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> round(float(dent((4.0, 4.0), (2.0, 2.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min()), 6)
+    -2.0
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, deep, stretch = rng.uniform(*radius), rng.uniform(*depth), rng.uniform(0.75, 1.3)
@@ -72,7 +91,14 @@ def dent(radius: Range, depth: Range) -> Change:
 
 
 def hole(radius: Range, depth: Range) -> Change:
-    """Drill a steep hole of a radius and depth in mm, a little ragged."""
+    """Drill a steep hole of a radius and depth in mm, a little ragged.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> bool(hole((4.0, 4.0), (3.0, 3.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min() < -2.5)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, deep, wall = rng.uniform(*radius), rng.uniform(*depth), 0.35
@@ -86,7 +112,15 @@ def hole(radius: Range, depth: Range) -> Change:
 
 
 def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Change:
-    """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack."""
+    """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> open_slit = cut(length=(9.0, 9.0), width=(2.0, 2.0), depth=(3.0, 3.0))
+    >>> round(float(open_slit(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min()), 6)
+    -3.0
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         half, wide, deep = rng.uniform(*length) / 2, rng.uniform(*width) / 2, rng.uniform(*depth)
@@ -102,7 +136,15 @@ def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Chang
 
 
 def foreign(radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]) -> Change:
-    """Lay a lump on the surface: radius and height above it in mm."""
+    """Lay a lump on the surface: radius and height above it in mm.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> add = foreign(radius=(2.0, 2.0), height=(2.0, 2.0), colours=((0.1, 0.1, 0.1),))
+    >>> bool(add(flat, anchor, np.random.default_rng(0)).vertices[:, 2].max() > 1)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, high, stretch = rng.uniform(*radius), rng.uniform(*height), rng.uniform(0.7, 1.4)
@@ -119,7 +161,14 @@ def foreign(radius: Range, height: Range, colours: tuple[tuple[float, float, flo
 
 
 def chip(depth: Range) -> Change:
-    """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal."""
+    """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> bool(chip((3.0, 3.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].max() < -2)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         _, _, z = anchor.local(mesh.vertices)

@@ -20,7 +20,7 @@ SOFT, DEEP = (0.78, 0.74, 0.5), (0.62, 0.58, 0.36)
 STRANGE = ((0.3, 0.32, 0.35), (0.55, 0.2, 0.15), (0.8, 0.78, 0.55))
 
 
-def build(rng: np.random.Generator, spacing: float) -> Mesh:
+def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a block of foam 80 x 60 x 26 mm, deformed."""
     mesh = grid(_block(spacing), colour=SOFT)
     mesh = mesh.moved(_bent(rng, mesh.vertices))
@@ -33,12 +33,12 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     return Mesh(skin.vertices, skin.faces, shade[:, None] * SOFT, skin.gloss, DEEP)
 
 
-def lay(rng: np.random.Generator) -> Pose:
+def _lay(rng: np.random.Generator) -> Pose:
     """Put the block down within 3 mm and 6 degrees."""
     return Pose(rng.uniform(-6, 6), *rng.uniform(-3, 3, 2))
 
 
-def tear(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+def _tear(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Tear off the corner nearest to the anchor."""
     corner = np.sign(anchor.point[:2])
     outwards = np.array([*(corner * rng.uniform(0.5, 1.0, 2)), rng.uniform(0.5, 1.0)])
@@ -86,12 +86,12 @@ FOAM = Category(
     counts=Counts(236, 27, 20, 80),
     tilt=9.0,
     centre=(0.52, 0.44),
-    build=build,
-    lay=lay,
+    build=_build,
+    lay=_lay,
     defects={
         "contamination": Defect(defects.foreign((2.0, 4.5), (1.8, 3.5), STRANGE), _top),
         "cut": Defect(defects.cut((18.0, 34.0), (1.6, 2.6), (4.0, 8.0)), _top),
         "dent": Defect(defects.dent((5.0, 9.0), (2.0, 4.5)), _top),
-        "missing": Defect(tear, _corner),
+        "missing": Defect(_tear, _corner),
     },
 )

@@ -22,6 +22,7 @@ from geoad.data.sim3d.scan import simulate
 from geoad.data.sim3d.sensor import Sensor
 
 VERSION = "sim3d-0"
+SMALLEST = 64  # pixels
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -70,7 +71,13 @@ def make_sim3d(
 
 
 def write_scan(root: Path, entry: Entry, pixels: int | None, seed: int) -> dict[str, str]:
-    """Simulate one scan and write the files that are missing; return their SHA-256 by path."""
+    """Simulate one scan and write the files that are missing; return their SHA-256 by path.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(write_scan(Path(folder), Entry("foam", "train", "good", 0), pixels=64, seed=0))
+    ['foam/train/good/rgb/000.png', 'foam/train/good/xyz/000.tiff']
+    """
     scan = simulate(get_category(entry.category), entry.kind, entry.seed(seed), pixels=pixels)
     written = {}
     for part, path in entry.paths.items():
@@ -101,8 +108,8 @@ def _size(size: str | Size) -> Size:
     if isinstance(size, str):
         _check.one_of("size", size, SIZES)
         return SIZES[size]
-    if size.pixels is not None:
-        _check.positive("size.pixels", size.pixels)
+    if size.pixels is not None and size.pixels < SMALLEST:
+        raise ValueError(f"size.pixels must be {SMALLEST} or more, or no defect can be seen, got {size.pixels}")
     if size.counts is not None and (min(asdict(size.counts).values()) < 0 or size.counts.train == 0):
         raise ValueError(f"size.counts must be 0 or more, and train positive, got {size.counts}")
     return size

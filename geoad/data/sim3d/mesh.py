@@ -64,7 +64,11 @@ class Mesh:
 
 
 def length(vectors: Floats) -> Floats:
-    """Return the Euclidean lengths of vectors (..., 3)."""
+    """Return the Euclidean lengths of vectors (..., 3).
+
+    >>> length(np.array([[3.0, 4.0, 0.0]])).tolist()
+    [5.0]
+    """
     return np.asarray(np.sqrt(np.einsum("...i,...i", vectors, vectors)))
 
 

@@ -12,7 +12,11 @@ from geoad.data.sim3d.category import Category, Counts
 
 @dataclass(frozen=True)
 class Size:
-    """How large a data set is: `pixels` of the images' longer side, `counts` per category; None: as the original."""
+    """How large a data set is: `pixels` of the images' longer side, `counts` per category; None: as the original.
+
+    >>> SIZES["tiny"].pixels
+    300
+    """
 
     pixels: int | None
     counts: Counts | None

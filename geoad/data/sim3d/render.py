@@ -19,6 +19,10 @@ class Hits:
 
     `depth` (H, W) metres along the optical axis, inf where nothing is hit; `face` (H, W) int32, −1 there;
     `weights` (H, W, 3) barycentric weights of the face's corners at the point that was hit.
+
+    >>> hits = Hits(np.ones((1, 1)), np.zeros((1, 1), np.int32), np.full((1, 1, 3), 1 / 3))
+    >>> hits.gather(np.array([[0, 1, 2]], np.int32), np.array([[0.0], [3.0], [6.0]])).round(6).tolist()
+    [[[3.0]]]
     """
 
     depth: Floats

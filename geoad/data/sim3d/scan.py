@@ -27,7 +27,11 @@ DENSITY = 1.25  # distance of the vertices, in pixels
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What is written: xyz (H, W, 3) float32 metres, rgb (H, W, 3) uint8, mask (H, W) bool, True on the defect."""
+    """What is written: xyz (H, W, 3) float32 metres, rgb (H, W, 3) uint8, mask (H, W) bool, True on the defect.
+
+    >>> Scan(np.zeros((4, 5, 3), np.float32), np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), bool)).mask.shape
+    (4, 5)
+    """
 
     xyz: NDArray[np.float32]
     rgb: NDArray[np.uint8]
@@ -66,7 +70,16 @@ def simulate(
 
 
 def changed(good: View, bad: View) -> Bools:
-    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks."""
+    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam = get_category("foam")
+    >>> station, mesh = foam.station(64), foam.build(np.random.default_rng(0), 2.0)
+    >>> view = station.look(mesh, Pose())
+    >>> int(changed(view, view).sum()), bool(changed(view, station.look(mesh, Pose(x=5.0))).any())
+    (0, True)
+    """
     differs = np.abs(good.depth - bad.depth) > CHANGE
     region, count = ndimage.label(differs, np.ones((3, 3)))
     size = np.bincount(region.ravel(), minlength=count + 1)

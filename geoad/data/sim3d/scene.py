@@ -22,7 +22,11 @@ FINER = 1.5  # pixels of the projector for each pixel of the camera
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the part lies on the table: turned by `yaw` degrees about z, then moved by x, y in mm."""
+    """Where the part lies on the table: turned by `yaw` degrees about z, then moved by x, y in mm.
+
+    >>> Pose(yaw=90.0, x=10.0).place(np.array([[1.0, 0.0, 5.0]])).round(6).tolist()
+    [[10.0, 1.0, 5.0]]
+    """
 
     yaw: float = 0.0
     x: float = 0.0
@@ -42,6 +46,12 @@ class View:
 
     `depth` (H, W) metres; `normal` (H, W, 3) unit, sensor frame, towards the camera; `colour` (H, W, 3) and `gloss`
     (H, W) of the material; `part` (H, W) bool, False on the table; `hits` the triangles behind the pixels.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> gland = get_category("cable_gland")
+    >>> view = gland.station(64).look(gland.build(np.random.default_rng(0), 2.0), Pose())
+    >>> bool(0.1 < view.part.mean() < 0.4)
+    True
     """
 
     depth: Floats

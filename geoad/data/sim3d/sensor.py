@@ -57,7 +57,19 @@ class Sensor:
 
 
 def sense(view: View, station: Station, shadow: Bools, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return xyz (H, W, 3) float32 in metres as the sensor measures the view; lost pixels are (0, 0, 0)."""
+    """Return xyz (H, W, 3) float32 in metres as the sensor measures the view; lost pixels are (0, 0, 0).
+
+    `shadow` (H, W) bool marks what the projector does not reach.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam, rng = get_category("foam"), np.random.default_rng(0)
+    >>> station, mesh = foam.station(64), foam.build(rng, 2.0)
+    >>> view = station.look(mesh, Pose())
+    >>> xyz = sense(view, station, station.shadow(mesh, Pose(), view.depth, 0.04), Sensor(), rng)
+    >>> bool(0.8 < (xyz != 0).any(-1).mean() < 1)
+    True
+    """
     shape = view.depth.shape
     # all random fields are drawn whether used or not: switching one effect off changes no other
     grain, patches, blotches = _field(rng, shape, sensor.grain), _field(rng, shape, 0.8), _field(rng, shape, 2.0)
@@ -75,7 +87,16 @@ def sense(view: View, station: Station, shadow: Bools, sensor: Sensor, rng: np.r
 
 
 def photograph(view: View, station: Station, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the colour image (H, W, 3) uint8 under diffuse light: shaded, darker in hollows, bright where glossy."""
+    """Return the colour image (H, W, 3) uint8 under diffuse light: shaded, darker in hollows, bright where glossy.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam, rng = get_category("foam"), np.random.default_rng(0)
+    >>> view = foam.station(64).look(foam.build(rng, 2.0), Pose())
+    >>> rgb = photograph(view, foam.station(64), Sensor(), rng)
+    >>> bool(rgb[view.part].mean() > 3 * rgb[~view.part].mean())
+    True
+    """
     facing = np.clip(_facing(view.normal, station.rays), 0, 1)
     below = view.depth - ndimage.gaussian_filter(view.depth, 4.0 / station.pitch, mode="nearest")
     hollow = np.exp(-np.clip(below, 0, None) / 4e-3)
