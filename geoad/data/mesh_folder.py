@@ -45,6 +45,10 @@ class ModelNet10(MeshFolder):
     """The mesh source `modelnet10`: the models ROOT/<class>/<split>/*.off of the classes that are there.
 
     `split` is "train" or "test" (the thesis' validation scenes; see datasets/modelnet10.md).
+
+    >>> ModelNet10(".", split="test")
+    Traceback (most recent call last):
+    FileNotFoundError: . holds no <class>/test/*.off of ModelNet10
     """
 
     def __init__(self, root: str | Path, split: str = "train") -> None:
@@ -60,10 +64,17 @@ class ModelNet10(MeshFolder):
 
 
 def read_mesh(path: str | Path) -> trimesh.Trimesh:
-    """Read one mesh; ValueError names the file if it is unreadable, not finite or without area."""
-    trimesh = _optional.need("trimesh", "read meshes")
+    """Read one mesh; ValueError names the file if it is unreadable, not finite or without area.
+
+    >>> import tempfile, trimesh
+    >>> with tempfile.NamedTemporaryFile(suffix=".stl") as file:
+    ...     _ = trimesh.creation.box([1, 1, 2]).export(file.name)
+    ...     float(read_mesh(file.name).area)
+    10.0
+    """
+    load_mesh = _optional.need("trimesh", "read meshes").load
     try:
-        mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
+        mesh = load_mesh(path, force="mesh", process=False, skip_materials=True)
         triangles = np.asarray(mesh.triangles, np.float64)
     except Exception as error:  # the readers of trimesh raise whatever their parsing meets
         raise ValueError(f"{path} is not a readable mesh: {type(error).__name__}: {error}") from error

@@ -33,24 +33,25 @@ def thicken(line: NDArray[np.float64], width: float) -> Polygon:
     return np.concatenate([line - normal, (line + normal)[::-1]])
 
 
-def regular(rng: Rng) -> Polygon:
+def _regular(rng: Rng) -> Polygon:
     """Three to nine equal sides, stretched."""
     return polar(np.ones(rng.integers(3, 10))) * [1.0, rng.uniform(0.4, 1.0)]
 
 
-def disc(rng: Rng) -> Polygon:
+def _disc(rng: Rng) -> Polygon:
     """A superellipse: from a diamond with bulging sides to a rounded rectangle."""
     power = rng.uniform(1.2, 6.0)
     corner = polar(np.ones(72))
-    return corner / (np.abs(corner) ** power).sum(axis=1, keepdims=True) ** (1 / power) * [1.0, rng.uniform(0.3, 1.0)]
+    outline: Polygon = corner / (np.abs(corner) ** power).sum(axis=1, keepdims=True) ** (1 / power)
+    return outline * [1.0, rng.uniform(0.3, 1.0)]
 
 
-def star(rng: Rng) -> Polygon:
+def _star(rng: Rng) -> Polygon:
     """Four to eleven sharp points."""
     return polar(np.tile([1.0, rng.uniform(0.3, 0.85)], rng.integers(4, 12)))
 
 
-def gear(rng: Rng) -> Polygon:
+def _gear(rng: Rng) -> Polygon:
     """A toothed wheel with 8 to 36 trapezoidal teeth."""
     teeth, root = int(rng.integers(8, 37)), 1 - rng.uniform(0.06, 0.25)
     width, flank = rng.uniform(0.3, 0.6), rng.uniform(0.02, 0.3)
@@ -60,7 +61,7 @@ def gear(rng: Rng) -> Polygon:
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def lobes(rng: Rng) -> Polygon:
+def _lobes(rng: Rng) -> Polygon:
     """A smooth wavy outline: two to nine lobes and a harmonic of them."""
     angle = 2 * np.pi * np.arange(96) / 96
     count = rng.integers(2, 10)
@@ -68,7 +69,7 @@ def lobes(rng: Rng) -> Polygon:
     return polar(radius + rng.uniform(0, 0.08) * np.cos(2 * count * angle + rng.uniform(0, 2 * np.pi)))
 
 
-def blob(rng: Rng) -> Polygon:
+def _blob(rng: Rng) -> Polygon:
     """An irregular smooth outline."""
     order = np.arange(2, 9)
     wave = rng.normal(size=(2, len(order), 1)) / order[:, None]
@@ -77,19 +78,19 @@ def blob(rng: Rng) -> Polygon:
     return polar(radius)
 
 
-def angle_bar(rng: Rng) -> Polygon:
+def _angle_bar(rng: Rng) -> Polygon:
     """The L of an angle iron."""
     a, b, w, v = rng.uniform(0.4, 1.0), rng.uniform(0.7, 1.0), *rng.uniform(0.05, 0.25, 2)
     return np.array([[0, 0], [a, 0], [a, w], [v, w], [v, b], [0, b]])
 
 
-def channel(rng: Rng) -> Polygon:
+def _channel(rng: Rng) -> Polygon:
     """The U of a channel bar."""
     a, b, w, v = rng.uniform(0.4, 1.0), rng.uniform(0.4, 1.0), *rng.uniform(0.04, 0.15, 2)
     return np.array([[0, 0], [a, 0], [a, b], [a - v, b], [a - v, w], [v, w], [v, b], [0, b]])
 
 
-def beam(rng: Rng) -> Polygon:
+def _beam(rng: Rng) -> Polygon:
     """The I of a beam; a T where the lower flange is as narrow as the web."""
     top, web, w = rng.uniform(0.3, 0.6), rng.uniform(0.03, 0.12), rng.uniform(0.05, 0.2)
     foot = web * 1.01 if rng.random() < 0.5 else top
@@ -97,7 +98,7 @@ def beam(rng: Rng) -> Polygon:
     return np.concatenate([right, right[::-1] * [-1, 1]])
 
 
-def comb(rng: Rng) -> Polygon:
+def _comb(rng: Rng) -> Polygon:
     """A heat sink: 4 to 14 fins on a base."""
     fins, base, duty = int(rng.integers(4, 15)), rng.uniform(0.05, 0.3), rng.uniform(0.25, 0.65)
     height, pitch = rng.uniform(0.3, 0.9), 1 / (fins - 1 + duty)
@@ -108,15 +109,16 @@ def comb(rng: Rng) -> Polygon:
     return np.concatenate([[[0.0, 0.0], [1.0, 0.0]], top])
 
 
-def corrugated(rng: Rng) -> Polygon:
+def _corrugated(rng: Rng) -> Polygon:
     """A wavy thin sheet, seen from its end."""
-    waves, width = rng.uniform(1.0, 6.0), rng.uniform(0.02, 0.06)
-    x = np.linspace(0, 1, 96)
-    height = rng.uniform(0.1, 0.5) / waves  # keeps the bends wider than the sheet
+    waves, width = rng.uniform(1.0, 6.0), rng.uniform(0.012, 0.05)
+    x = np.linspace(0, 1, 128)
+    gentle = 1.6 / (width * (2 * np.pi * waves) ** 2)  # the height at which the bends have 5/8 of the sheet for radius
+    height = min(rng.uniform(0.1, 0.5) / waves, gentle)
     return thicken(np.stack([x, height * np.sin(2 * np.pi * waves * x)], axis=1), width)
 
 
-def spiral(rng: Rng) -> Polygon:
+def _spiral(rng: Rng) -> Polygon:
     """A wound strip."""
     turns, width = rng.uniform(1.2, 3.5), rng.uniform(0.03, 0.08)
     angle = np.linspace(0, 2 * np.pi * turns, int(36 * turns))
@@ -125,8 +127,18 @@ def spiral(rng: Rng) -> Polygon:
 
 
 OUTLINES: dict[str, Callable[[Rng], Polygon]] = {
-    f.__name__: f
-    for f in (regular, disc, star, gear, lobes, blob, angle_bar, channel, beam, comb, corrugated, spiral)
+    "regular": _regular,
+    "disc": _disc,
+    "star": _star,
+    "gear": _gear,
+    "lobes": _lobes,
+    "blob": _blob,
+    "angle bar": _angle_bar,
+    "channel": _channel,
+    "beam": _beam,
+    "comb": _comb,
+    "corrugated": _corrugated,
+    "spiral": _spiral,
 }
 
 

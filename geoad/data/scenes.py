@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.data.surface import sample_surface
 
 if TYPE_CHECKING:
     import trimesh
@@ -23,7 +24,11 @@ SOURCES = {
 
 
 class MeshSource(Protocol):
-    """Where the objects of a scene come from."""
+    """Where the objects of a scene come from.
+
+    >>> callable(open_source("solids").draw)
+    True
+    """
 
     def draw(self, rng: np.random.Generator) -> trimesh.Trimesh:
         """Draw one mesh at random; what is drawn follows from the state of `rng` alone."""
@@ -74,16 +79,21 @@ class Scenes(Sequence[NDArray[np.float32]]):
         seed: int = 0,
         oversample: int = 10,
     ) -> None:
-        settings = {"count": count, "points": points, "objects": objects, "oversample": oversample}
-        for name, value in settings.items():
-            _check.positive(name, operator.index(value))
-        if operator.index(seed) < 0:
+        whole = {"count": count, "points": points, "objects": objects, "seed": seed, "oversample": oversample}
+        for name, value in whole.items():
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise TypeError(f"{name} must be an integer, got {value!r}")
+            if name != "seed":
+                _check.positive(name, value)
+        if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
-        self.count, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
+        if not isinstance(source, str) and not callable(getattr(source, "draw", None)):
+            raise TypeError(f"source must be a name or have draw(rng), got {source!r}")
+        self.length, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
         self.source = open_source(source) if isinstance(source, str) else source
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     @overload
     def __getitem__(self, index: int) -> NDArray[np.float32]: ...
@@ -101,7 +111,7 @@ class Scenes(Sequence[NDArray[np.float32]]):
         from geoad.ops import farthest_point_sample
 
         triangles = np.concatenate([place(unit_triangles(self.source.draw(rng)), rng) for _ in range(self.objects)])
-        dense = sample_surface(triangles, self.points * self.oversample, rng).astype(np.float32)
+        dense = sample_surface(triangles, self.points * self.oversample, rng)[0].astype(np.float32)
         start = int(rng.integers(len(dense)))
         return cast(NDArray[np.float32], dense[farthest_point_sample(dense, self.points, start=start)])
 
@@ -131,21 +141,3 @@ def place(triangles: NDArray[np.float64], rng: np.random.Generator) -> NDArray[n
     rz = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     moved: NDArray[np.float64] = triangles @ (rz @ ry @ rx).T + rng.uniform(-3, 3, 3)
     return moved
-
-
-def sample_surface(triangles: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw n points (n, 3), independent and uniform by area, in the order of the triangles (F, 3, 3).
-
-    >>> sample_surface(np.eye(3)[None], 5, np.random.default_rng(0)).sum(axis=1).round(6).tolist()
-    [1.0, 1.0, 1.0, 1.0, 1.0]
-    """
-    corner, along, across = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    area = np.linalg.norm(np.cross(along, across), axis=1)
-    counts = rng.multinomial(n, area / area.sum())
-    u, v = rng.random((2, n, 1))
-    flip = u + v > 1
-    u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
-    points: NDArray[np.float64] = (
-        np.repeat(corner, counts, axis=0) + u * np.repeat(along, counts, axis=0) + v * np.repeat(across, counts, axis=0)
-    )
-    return points

@@ -1,0 +1,64 @@
+"""Methods, by name; a method's module is imported when the method is made."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from geoad import _check
+
+if TYPE_CHECKING:
+    from geoad.detectors.base import Detector
+
+DETECTORS = {
+    "3d-st": "geoad.detectors.points.student_teacher:StudentTeacher3D",
+    "voxel-vm": "geoad.detectors.voxels.variation_model:VoxelVariationModel",
+}
+
+DESCRIPTIONS = {
+    "3d-st": "3D student-teacher: local geometric features of points, regressed from good scans",
+    "voxel-vm": "variation model: mean and deviation of each voxel over good, aligned scans",
+}
+
+
+def list_detectors() -> dict[str, str]:
+    """Return the known methods, each with a one-line description.
+
+    >>> list(list_detectors())
+    ['3d-st', 'voxel-vm']
+    """
+    return dict(DESCRIPTIONS)
+
+
+def detector_class(name: str) -> type[Detector]:
+    """Return the class of a method; raise ValueError that lists the known ones.
+
+    >>> detector_class("voxel-vm").__name__
+    'VoxelVariationModel'
+    """
+    _check.one_of("detector", name, DETECTORS)
+    module, _, symbol = DETECTORS[name].partition(":")
+    found: type[Detector] = getattr(import_module(module), symbol)
+    return found
+
+
+def make_detector(name: str, **params: Any) -> Detector:
+    """Return a new, unfitted detector; raise ValueError for an unknown name, TypeError for an unknown keyword.
+
+    >>> make_detector("voxel-vm", resolution=32).config["resolution"]
+    32
+    >>> make_detector("voxel-vm", sauce="xyz")
+    Traceback (most recent call last):
+    TypeError: voxel-vm has no keyword 'sauce' (did you mean 'source'?); known: floor, reduce, resolution, source
+    """
+    from inspect import signature
+
+    made = detector_class(name)
+    known = sorted(signature(made).parameters)
+    for keyword in params:
+        if keyword not in known:
+            near = get_close_matches(keyword, known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise TypeError(f"{name} has no keyword {keyword!r}{hint}; known: {', '.join(known)}")
+    return made(**params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops.chamfer import chamfer
@@ -22,6 +22,7 @@ def test_closed_form() -> None:
     assert chamfer(np.zeros((1, 3)), np.array([[1.0, 0, 0], [0, 2, 0]])) == 3.5
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
 def test_equals_the_full_matrix(m: int, r: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

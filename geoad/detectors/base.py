@@ -1,0 +1,140 @@
+"""What every method is to its users: keywords in, fit, score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import wraps
+from inspect import signature
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Stage
+from geoad.training.state import free_shapes, resize_buffers
+from geoad.training.trainer import Trainer
+
+
+class NotFittedError(RuntimeError):
+    """Raised by `score` before `fit`.
+
+    >>> raise NotFittedError("Mean is not fitted")
+    Traceback (most recent call last):
+    geoad.detectors.base.NotFittedError: Mean is not fitted
+    """
+
+
+class Detector(nn.Module):
+    """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
+
+    `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; a buffer whose
+    size depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
+    methods that learn from masks: no other may read them.
+
+    >>> import numpy as np
+    >>> from geoad.geometry.xyz_image import XYZImage
+    >>> from geoad.training.stage import Visit
+    >>> class MeanDepth(Detector):
+    ...     def __init__(self, *, scale: float = 1.0):
+    ...         super().__init__()
+    ...         self.register_buffer("depths", torch.empty(0))
+    ...     def prepare(self, sample):
+    ...         return {"depth": torch.tensor(sample.xyz.xyz[..., 2].mean())}
+    ...     def stages(self):
+    ...         yield Visit("depths", self.see)
+    ...     def see(self, batch):
+    ...         self.depths = torch.cat([self.depths, batch["depth"]])
+    ...     def map(self, sample):
+    ...         error = abs(self.prepare(sample)["depth"] - self.depths.mean()) * self.config["scale"]
+    ...         return AnomalyMap(np.full(sample.shape, float(error), np.float32))
+    >>> scan = Sample(xyz=XYZImage(np.ones((4, 5, 3), np.float32)))
+    >>> detector = MeanDepth(scale=3.0).fit([scan, scan])
+    >>> detector.score(scan).pixels.shape, detector.config, len(detector.depths)
+    ((4, 5), {'scale': 3.0}, 2)
+    """
+
+    supervised: ClassVar[bool] = False
+    config: dict[str, Any]
+    fitted: Tensor
+    _free: dict[str, tuple[int, ...]]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Make the constructor remember its keywords."""
+        super().__init_subclass__(**keywords)
+        construct = cls.__init__
+
+        @wraps(construct)
+        def remembering(self: Detector, **keywords: Any) -> None:
+            construct(self, **keywords)
+            if type(self) is cls:  # not while a subclass is still constructing
+                bound = signature(construct).bind(self, **keywords)
+                bound.apply_defaults()
+                self.config = dict(list(bound.arguments.items())[1:])
+                self._free = free_shapes(self)
+
+        cls.__init__ = remembering  # type: ignore[method-assign]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+
+    @classmethod
+    def tiny(cls) -> dict[str, Any]:
+        """Return keywords under which fit and score of eight small samples take under 10 s."""
+        return {}
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return a sample as tensors on the CPU; pure, and the same for training and scoring."""
+        raise NotImplementedError(f"{type(self).__name__} has no prepare(sample)")
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield what training consists of."""
+        raise NotImplementedError(f"{type(self).__name__} has no stages()")
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        """Return the anomaly map of a sample; called in evaluation mode, without gradients."""
+        raise NotImplementedError(f"{type(self).__name__} has no map(sample)")
+
+    def fit(
+        self, samples: Sequence[Sample], *, validation: Sequence[Sample] | None = None, trainer: Trainer | None = None
+    ) -> Self:
+        """Learn from good samples, from scratch: what was learnt before is forgotten.
+
+        Raises ValueError for no samples. The trainer's seed also decides the initial weights.
+        """
+        if not len(samples):
+            raise ValueError(f"{type(self).__name__} needs at least one good sample to fit, got none")
+        trainer = trainer if trainer is not None else Trainer()
+        self._start_afresh(trainer.seed)
+        trainer.run(self, samples, validation)
+        self.fitted.fill_(True)
+        return self
+
+    def score(self, sample: Sample) -> AnomalyMap:
+        """Return the anomaly map of one sample, of its native size; raise NotFittedError before `fit`."""
+        if not self.fitted:
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(samples), or load a fitted state")
+        self.eval()
+        with torch.inference_mode():
+            result = self.map(sample)
+        if result.pixels.shape != sample.shape:
+            raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")
+        return result
+
+    @property
+    def device(self) -> torch.device:
+        """Where the detector's state lies, and the tensors of `map` must go."""
+        return self.fitted.device
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load a state, buffers whose size depends on the data included."""
+        resize_buffers(self, state_dict, self._free)
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def _start_afresh(self, seed: int) -> None:
+        """Take the state of a newly constructed detector."""
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            fresh = type(self)(**self.config)
+        self.load_state_dict(fresh.state_dict())
