@@ -66,7 +66,7 @@ def _train(out: Path, method: str, category: str | None, settings: list[str]) ->
     folder = out / "runs" / method / (category or "")
     data = ["--data", f"sim3d:{out / 'sim3d'}", *(["--category", category] if category else [])]
     fit = ["fit", method, *data, "--out", str(folder), *settings]
-    score = ["score", str(folder), *data, "--out", str(out / "maps" / method)]
+    score = ["score", str(folder), *data, "--out", str(out / "maps" / method), "--overwrite"]
     return Job(name, [fit, score], out / "logs" / f"{name.replace(' ', '-')}.log")
 
 
