@@ -39,7 +39,7 @@ def solve(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.f
 
 @njit(cache=True, nogil=True)
 def _assemble(values, known):  # type: ignore[no-untyped-def]
-    """Return the links between unknown pixels, those to known ones and what these bring, each with a border of zeros."""
+    """Return the links between unknown pixels, those to known ones and what these bring, with a border of zeros."""
     height, width = known.shape
     shape = (height + 2, width + 2)
     right, down, held = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)

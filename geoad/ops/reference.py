@@ -96,10 +96,11 @@ def voxelize(
     """
     index = np.full(len(points), -1, np.int64)
     count, sums = np.zeros(shape, np.int64), np.zeros((*shape, values.shape[1]))
-    low, high = np.float32(origin), np.float32(np.array(origin) + np.array(shape) * float(cell))
+    corner = np.array(origin, dtype=np.float64)
+    low, high = corner.astype(np.float32), (corner + np.array(shape) * cell).astype(np.float32)
     for i, point in enumerate(points):
         if (low <= point).all() and (point <= high).all():
-            place = np.floor((point.astype(np.float64) - origin) / cell).astype(int)
+            place = np.floor((point.astype(np.float64) - corner) / cell).astype(int)
             voxel = tuple(np.clip(place, 0, np.array(shape) - 1))
             index[i] = np.ravel_multi_index(voxel, shape)
             count[voxel] += 1

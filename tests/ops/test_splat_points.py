@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from clouds import clouds
+from tests.ops.clouds import clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +38,7 @@ def test_the_largest_counts_and_thickness_hides_what_is_behind():
 
 def test_order_of_points_does_not_matter():
     rng = np.random.default_rng(0)
-    points, values = rng.normal(size=(400, 3)) + (0, 0, 4), rng.normal(size=400)
+    points, values = rng.normal((0, 0, 4), 1, size=(400, 3)), rng.normal(size=400)
     image = splat_points(points, values, CAMERA, (7, 9), thickness=0.1)
     shuffled = rng.permutation(400)
     again = splat_points(points[shuffled], values[shuffled], CAMERA, (7, 9), thickness=0.1)
