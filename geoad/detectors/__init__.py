@@ -48,9 +48,9 @@ def make_detector(name: str, **params: Any) -> Detector:
 
     >>> make_detector("voxel-vm", resolution=32).config["resolution"]
     32
-    >>> make_detector("voxel-vm", resolutoin=32)
+    >>> make_detector("voxel-vm", sauce="xyz")
     Traceback (most recent call last):
-    TypeError: voxel-vm has no keyword 'resolutoin' (did you mean 'resolution'?); known: floor, reduce, resolution, source
+    TypeError: voxel-vm has no keyword 'sauce' (did you mean 'source'?); known: floor, reduce, resolution, source
     """
     from inspect import signature
 

@@ -26,11 +26,6 @@ class Moments(nn.Module):
         self.register_buffer("mean", torch.zeros(width, dtype=torch.float64))
         self.register_buffer("squares", torch.zeros(width, dtype=torch.float64))
 
-    def reset(self) -> None:
-        """Forget everything."""
-        for buffer in (self.count, self.mean, self.squares):
-            buffer.zero_()
-
     @torch.no_grad()
     def see(self, features: Tensor) -> None:
         """Add the rows of (n, d)."""

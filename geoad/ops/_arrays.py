@@ -1,4 +1,4 @@
-"""The border between what callers hold (numpy arrays, torch tensors) and what kernels take (contiguous numpy arrays)."""
+"""The border between what callers hold, numpy arrays or torch tensors, and the contiguous arrays that kernels take."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def _key_by_axis(keys, first, last, bits, axis):  # type: ignore[no-untyped-def]
         i = keys[t] & 0xFFFFFFFF
         b = np.int64(bits[i, axis])
         if b == -0x80000000:  # -0.0 coincides with 0.0
-            b = 0
+            b = np.int64(0)
         keys[t] = (b ^ ((b >> 63) & 0x7FFFFFFF)) << 32 | i
 
 

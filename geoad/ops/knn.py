@@ -100,8 +100,8 @@ def _search_finite(
     points: NDArray[np.float32], queries: NDArray[np.float32] | None, k: int, include_self: bool, backend: str
 ) -> Found:
     """Search among the finite points for the finite queries; other rows stay (-1, +inf)."""
-    kept = np.isfinite(points).all(1)
-    asked = kept if queries is None else np.isfinite(queries).all(1)
+    kept = _finite(points)
+    asked = kept if queries is None else _finite(queries)
     if kept.all() and asked.all() and len(kept) and len(asked):
         return _search(points, queries, k, include_self, backend)
     index, sq_dist = np.full((len(asked), k), -1, np.int64), np.full((len(asked), k), np.inf, np.float32)
@@ -110,6 +110,11 @@ def _search_finite(
         found, sq_dist[asked] = _search(points[kept], narrow, k, include_self, backend)
         index[asked] = np.where(found < 0, -1, np.flatnonzero(kept)[found])
     return index, sq_dist
+
+
+def _finite(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (N,) bool: the points whose coordinates are all finite."""
+    return np.asarray(np.isfinite(points).all(1))
 
 
 def _search(

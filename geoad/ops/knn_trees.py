@@ -46,4 +46,5 @@ def _without_self(found: NDArray[np.int64]) -> NDArray[np.int64]:
     """Drop from each row its own index; where coinciding points crowded it out, the last."""
     own = found == np.arange(len(found))[:, None]
     own[~own.any(1), -1] = True
-    return found[~own].reshape(len(found), found.shape[1] - 1)
+    rest: NDArray[np.int64] = found[~own].reshape(len(found), found.shape[1] - 1)
+    return rest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ def knn(
     for row, query in enumerate(rows):
         if not np.isfinite(query).all():
             continue
-        allowed = np.isfinite(points).all(1)
+        allowed: NDArray[np.bool_] = np.asarray(np.isfinite(points).all(1))
         if batch is not None:
             allowed &= batch == batch[row]
         if not include_self:
@@ -57,3 +59,77 @@ def _sq_dist(points: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray
     with np.errstate(over="ignore", under="ignore"):
         dx, dy, dz = (points - query).T
         return ((dx * dx) + (dy * dy)) + (dz * dz)  # type: ignore[no-any-return]
+
+
+def harmonic_fill(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return values (H, W) with the unknown pixels solved for directly, in double precision.
+
+    >>> harmonic_fill(np.array([[0, 9, 4]], np.float32), np.array([[True, False, True]])).tolist()
+    [[0.0, 2.0, 4.0]]
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import spsolve
+
+    number = np.arange(known.size).reshape(known.shape)
+    pairs = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    a, b = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
+    links = sparse.coo_array((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(known.size, known.size)).tocsr()
+    laplacian = (sparse.diags_array(np.asarray(links.sum(1)).ravel()) - links).tocsc()
+    fixed, free = np.flatnonzero(known), np.flatnonzero(~known)
+    result = np.where(known, values, 0).astype(np.float64).ravel()
+    if len(free):
+        result[free] = spsolve(laplacian[free][:, free], -laplacian[free][:, fixed] @ result[fixed])
+    return result.reshape(known.shape)
+
+
+def voxelize(
+    points: NDArray[np.float32],
+    origin: tuple[float, float, float],
+    cell: float,
+    shape: tuple[int, int, int],
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Return index (N,), count (X, Y, Z) and the means of values (N, C), one point after the other.
+
+    >>> voxelize(np.array([[1.5, 0, 0]], np.float32), (0, 0, 0), 1.0, (2, 1, 1), np.array([[4.0]]))[0].tolist()
+    [1]
+    """
+    index = np.full(len(points), -1, np.int64)
+    count, sums = np.zeros(shape, np.int64), np.zeros((*shape, values.shape[1]))
+    corner = np.array(origin, dtype=np.float64)
+    low, high = corner.astype(np.float32), (corner + np.array(shape) * cell).astype(np.float32)
+    for i, point in enumerate(points):
+        if (low <= point).all() and (point <= high).all():
+            place = np.floor((point.astype(np.float64) - corner) / cell).astype(int)
+            voxel = tuple(np.clip(place, 0, np.array(shape) - 1))
+            index[i] = np.ravel_multi_index(voxel, shape)
+            count[voxel] += 1
+            sums[voxel] += values[i]
+    return index, count, (sums / np.maximum(count, 1)[..., None]).astype(np.float32)
+
+
+def splat_points(
+    points: NDArray[np.float32],
+    values: NDArray[np.float32],
+    camera: Any,
+    shape: tuple[int, int],
+    *,
+    thickness: float = np.inf,
+) -> NDArray[np.float32]:
+    """Return the image (H, W) of the largest value a pixel, one pixel after the other.
+
+    >>> from types import SimpleNamespace
+    >>> camera = SimpleNamespace(project=lambda points: points[:, :2])
+    >>> splat_points(np.array([[0, 0, 1]], np.float32), np.array([5], np.float32), camera, (1, 1)).tolist()
+    [[5.0]]
+    """
+    image = np.full(shape, np.nan, np.float32)
+    seen = np.isfinite(points).all(1) & (points[:, 2] > 0)
+    points, values = points[seen], values[seen]
+    place = np.floor(camera.project(points) + 0.5)
+    for row, column in np.ndindex(shape):
+        here = (place == (column, row)).all(1)
+        if here.any():
+            depth = points[here, 2]
+            image[row, column] = values[here][depth - depth.min() <= np.float32(thickness)].max()
+    return image

@@ -1,4 +1,4 @@
-"""Point clouds that break careless kernels: lattices, duplicates, clusters, planes, lines, offsets, huge coordinates."""
+"""Point clouds that break careless kernels: lattices, duplicates, clusters, planes, offsets, huge coordinates."""
 
 from __future__ import annotations
 

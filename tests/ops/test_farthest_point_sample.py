@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from clouds import KINDS, cloud, clouds
+from tests.ops.clouds import KINDS, cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

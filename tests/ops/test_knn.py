@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from clouds import KINDS, cloud, clouds
+from tests.ops.clouds import KINDS, cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -74,8 +74,6 @@ class TeacherPretraining(nn.Module):
 
     def stages(self) -> Iterator[Stage]:
         """Measure s, then descend."""
-        self.spacing_sum.zero_()
-        self.spacing_count.zero_()
         yield Visit("neighbour distance", self._see_spacing)
         update = Update(self, self.loss, self.optimizer)
         yield Descend("teacher", [update], steps=self.steps, select="best", validate_every=self.validate_every)

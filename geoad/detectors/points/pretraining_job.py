@@ -51,7 +51,9 @@ def pretrain(
     """
     for name, value in (("steps", steps), ("scenes", scenes), ("validation_scenes", validation_scenes)):
         _check.positive(name, value)
-    module = TeacherPretraining(width=width, steps=steps, **settings)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        module = TeacherPretraining(width=width, steps=steps, **settings)
     if points <= module.k:
         raise ValueError(f"points must be greater than k = {module.k}, got {points}")
     folder = Path(out)

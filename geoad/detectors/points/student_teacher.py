@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from geoad import _check
 from geoad.descriptors.teacher import load_teacher
@@ -102,14 +102,9 @@ class StudentTeacher3D(Detector):
         return join_graphs(items)
 
     def stages(self) -> Iterator[Stage]:
-        """Measure s and the teacher's moments on the training set, then train a fresh student."""
-        for buffer in (self.spacing_sum, self.spacing_count):
-            buffer.zero_()
-        self.moments.reset()
-        self._targets.clear()
+        """Measure s and the teacher's moments on the training set, then train the student."""
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", self._see_teacher)
-        _restart(self.student)
         update = Update(self.student, self.loss, self._optimizer)
         length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
         yield Descend("student", [update], batch_size=self.batch_size, select=self.select, **length)  # type: ignore[arg-type]
@@ -174,7 +169,7 @@ class StudentTeacher3D(Detector):
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""
-        batch = {name: tensor.to(self.spacing_sum.device) for name, tensor in self.prepare(sample).items()}
+        batch = {name: tensor.to(self.device) for name, tensor in self.prepare(sample).items()}
         scores, pixel = self.errors(batch).cpu().numpy(), batch["pixel"].cpu().numpy()
         assert sample.xyz is not None  # prepare has seen to it
         if not sample.xyz.organised:
@@ -196,10 +191,3 @@ def _rotation(like: Tensor) -> Tensor:
     q, r = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))
     q = q * r.diagonal().sign()
     return (q * torch.linalg.det(q)).to(like)
-
-
-def _restart(network: nn.Module) -> None:
-    """Draw fresh weights, by torch's default: uniform."""
-    for module in network.modules():
-        if isinstance(module, nn.Linear):
-            module.reset_parameters()

@@ -1,0 +1,69 @@
+"""Sort points into the cells of a regular grid."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad import _check
+from geoad.ops import _arrays
+
+
+class Voxels(NamedTuple):
+    """`index` (N,) int64: each point's flat voxel, −1 outside; `count` (X, Y, Z) int64: points a voxel; `values`.
+
+    `values` (X, Y, Z) or (X, Y, Z, C) float32 are the means of the points' values, 0 in empty voxels; None without.
+    """
+
+    index: Any
+    count: Any
+    values: Any
+
+
+def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int], values: Any = None) -> Voxels:
+    """Return the voxel of each of points (N, 3) and, a voxel, the number of points and the mean of their values.
+
+    The grid has `shape` (X, Y, Z) cubes of side `cell` from the corner `origin` (3,); voxel (i, j, k) has the flat
+    index (i · Y + j) · Z + k. A point on the face between two cells belongs to the upper one, on the upper face of
+    the grid to the last one. The outer faces are rounded to float32, as the points are, so that a grid spanned by
+    points holds them. Points that are not finite are outside. `values` is (N,) or (N, C); sums are double precision.
+
+    Points are numpy or torch (CPU), and the result is of the same kind.
+
+    >>> import numpy as np
+    >>> points = np.array([[0.0, 0, 0], [0.1, 0, 0], [2, 2, 2], [9, 0, 0]])
+    >>> found = voxelize(points, (0, 0, 0), 1.0, (2, 2, 2), values=np.array([1.0, 3, 5, 7]))
+    >>> found.index.tolist(), found.values[0, 0, 0], found.count.sum()
+    ([0, 0, 7, -1], np.float32(2.0), np.int64(3))
+    """
+    cloud = _arrays.to_points("points", points)
+    corner, sides = _check_grid(origin, cell, shape)
+    width = None
+    channels = np.empty((len(cloud), 0))
+    if values is not None:
+        numbers = _arrays.to_numpy("values", values)
+        _check.shape("values", numbers, (len(cloud), *(("C",) if numbers.ndim == 2 else ())))
+        width = numbers.shape[1:]
+        channels = np.require(numbers.reshape(len(cloud), math.prod(width)), np.float64, ["C", "W"])
+    from geoad.ops.voxelize_numba import sort
+
+    index, count, means = sort(cloud, corner, float(cell), sides, channels)
+    grid = None if width is None else _arrays.like(means.reshape(*shape, *width), points)
+    return Voxels(_arrays.like(index, points), _arrays.like(count.reshape(shape), points), grid)
+
+
+def _check_grid(origin: Any, cell: float, shape: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the grid's corner and shape as arrays."""
+    corner = np.array(origin.tolist() if _arrays.is_tensor(origin) else origin, dtype=np.float64)
+    _check.shape("origin", corner, (3,))
+    if not np.isfinite(corner).all():
+        raise ValueError(f"origin must be finite, got {corner.tolist()}")
+    _check.positive("cell", cell)
+    if not math.isfinite(cell):
+        raise ValueError(f"cell must be finite, got {cell}")
+    if len(shape) != 3:
+        raise ValueError(f"shape must be (X, Y, Z), got {shape}")
+    return corner, np.array([_arrays.whole("shape", side) for side in shape])
