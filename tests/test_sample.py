@@ -27,6 +27,13 @@ def test_sizes_must_agree(field: str) -> None:
         Sample(xyz=XYZ, name="test/cut/007", **{field: wrong})
 
 
+def test_colours_are_the_same_in_both_places() -> None:
+    assert Sample(xyz=XYZImage(XYZ.xyz, RGB)).rgb is RGB
+    sample = Sample(xyz=XYZ, rgb=RGB)
+    assert sample.xyz.rgb is RGB and sample.xyz.xyz is XYZ.xyz and XYZ.rgb is None
+    assert Sample(xyz=XYZ).xyz is XYZ
+
+
 def test_a_map_has_a_score_and_validity() -> None:
     found = AnomalyMap(np.array([[0.0, 2.0, 1.0]]))
     assert found.pixels.dtype == np.float32 and found.score == 2.0 and found.valid.all()
