@@ -16,7 +16,7 @@ from geoad.geometry.xyz_image import XYZImage
 class Sample:
     """One part as the sensors saw it; everything is optional but one of `xyz`, `rgb` and `views`.
 
-    `rgb` (H, W, 3) uint8, the same in `xyz`; `mask` (H, W) bool, True on defects (ground truth: no unsupervised
+    `rgb` (H, W, 3) uint8, by default those of `xyz`; `mask` (H, W) bool, True on defects (ground truth: no unsupervised
     detector may read it); `label` 0 good, 1 defective; `kind` the defect's name; `name` the sample's place in its
     dataset ("test/hole/003"); `path` the file it came from; `views` the same part from several cameras.
 
@@ -46,11 +46,8 @@ class Sample:
                     f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}"
                 )
 
-        if self.xyz is not None and self.xyz.rgb is not self.rgb:  # the colours of one are those of the other
-            if self.rgb is None:
-                object.__setattr__(self, "rgb", self.xyz.rgb)
-            else:
-                object.__setattr__(self, "xyz", XYZImage(self.xyz.xyz, self.rgb))
+        if self.rgb is None and self.xyz is not None:
+            object.__setattr__(self, "rgb", self.xyz.rgb)
 
     @property
     def shape(self) -> tuple[int, int]:
