@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad.sample import AnomalyMap, Sample
+from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Stage
 from geoad.training.state import free_shapes, resize_buffers
 from geoad.training.trainer import Trainer
@@ -134,7 +135,7 @@ class Detector(nn.Module):
 
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with own_randomness():
+            seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)
         self.load_state_dict(fresh.state_dict())

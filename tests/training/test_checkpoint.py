@@ -91,6 +91,17 @@ def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytes
     assert states_equal(whole, Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers(), held_out))
 
 
+def test_files_prepared_by_another_run_are_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "_loss", None)
+    with pytest.raises(TypeError):
+        Trainer(device="cpu", folder=tmp_path, memory=0).run(Toy(), numbers())
+    monkeypatch.undo()
+    (tmp_path / "checkpoint.pt").unlink()
+    samples = [*numbers()[:6], *numbers(6, seed=3)]  # the first is the same, as if a scan had been replaced
+    afresh = Trainer(device="cpu", folder=tmp_path, memory=0).run(Toy(), samples)
+    assert states_equal(afresh, Trainer(device="cpu").run(Toy(), samples))
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
     monkeypatch.setattr(Toy, "_loss", None)
