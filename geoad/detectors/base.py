@@ -114,14 +114,18 @@ class Detector(nn.Module):
 
     def score(self, sample: Sample) -> AnomalyMap:
         """Return the anomaly map of one sample, of its native size; raise NotFittedError before `fit`."""
-        if not self.fitted:
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(samples), or load a fitted state")
+        self.check_fitted()
         self.eval()
         with torch.inference_mode():
             result = self.map(sample)
         if result.pixels.shape != sample.shape:
             raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")
         return result
+
+    def check_fitted(self) -> None:
+        """Raise NotFittedError unless something was learnt or loaded."""
+        if not self.fitted:
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(samples), or load a fitted state")
 
     @property
     def device(self) -> torch.device:
