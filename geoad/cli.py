@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -25,7 +26,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = build_parser().parse_args(words)
+    arguments.command = shlex.join(["geoad", *words])
     if arguments.threads is not None:  # read by the libraries when they are imported, which is later
         os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
     try:
@@ -116,8 +119,9 @@ def _pretrain(parser: Parser) -> None:
     parser.add_argument(
         "--points", type=a.count, default=64_000, metavar="N", help="points of a scene (default: 64000)"
     )
-    parser.add_argument("--source", default="solids", help="solids, or a folder of meshes: .off, .obj, .ply, .stl")
+    parser.add_argument("--source", default="solids", help="solids, meshes:FOLDER or modelnet10:ROOT (default: solids)")
     parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that draw scenes (default: 1)")
     _device(parser)
 
 
@@ -132,6 +136,8 @@ def _fit(parser: Parser) -> None:
     )
     parser.add_argument("--seed", type=a.seed, default=0)
     _device(parser)
+    every = "training steps between two checkpoints (default: 500)"
+    parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
     parser.add_argument("--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed (default: 32-true)")
 
 
@@ -141,6 +147,7 @@ def _score(parser: Parser) -> None:
     _data(parser, required=False)
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
     parser.add_argument("--out", required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace maps of the same names")
     parser.add_argument("--jsonl", action="store_true", help="print one JSON object a part")
     _device(parser)
 
@@ -151,5 +158,5 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument(
         "--limits", type=a.limits, default=(0.05, 0.3), metavar="A,B", help="integration limits of AU-PRO"
     )
-    parser.add_argument("--mode", default="exact", choices=["exact", "official", "community-224"])
+    parser.add_argument("--mode", default="exact", choices=["exact", "official"])
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for metrics.json and metrics.csv")
