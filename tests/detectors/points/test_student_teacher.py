@@ -49,7 +49,9 @@ def test_normalised_teacher_has_mean_0_and_std_1(fitted: StudentTeacher3D, scans
     assert features.mean(0).abs().max() < 1e-4
     varies = features.std(0) > 0
     assert varies.sum() > 32
-    torch.testing.assert_close(features[:, varies].std(0, correction=0), torch.ones(int(varies.sum()), dtype=torch.float64), atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        features[:, varies].std(0, correction=0), torch.ones(int(varies.sum()), dtype=torch.float64), atol=1e-3, rtol=0
+    )
 
 
 def test_teacher_stays_frozen_and_student_learns(scans: list[Sample]) -> None:
