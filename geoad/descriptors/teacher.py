@@ -106,7 +106,7 @@ def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     ...     load_teacher(f"{folder}/mine.safetensors").k
     4
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     network = teacher.network
     own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": teacher.k}
@@ -114,5 +114,5 @@ def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    save_file({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, temporary, text)
+    temporary.write_bytes(save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))
     os.replace(temporary, path)
