@@ -27,6 +27,11 @@ def test_sizes_must_agree(field: str) -> None:
         Sample(xyz=XYZ, name="test/cut/007", **{field: wrong})
 
 
+def test_the_colours_of_the_scan_are_those_of_the_sample() -> None:
+    assert Sample(xyz=XYZImage(XYZ.xyz, RGB)).rgb is RGB
+    assert Sample(xyz=XYZ).rgb is None and Sample(xyz=XYZ, rgb=RGB).rgb is RGB
+
+
 def test_a_map_has_a_score_and_validity() -> None:
     found = AnomalyMap(np.array([[0.0, 2.0, 1.0]]))
     assert found.pixels.dtype == np.float32 and found.score == 2.0 and found.valid.all()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad.evaluation.map_folder import MapFolder
-from geoad.metrics import average_precision, rank_pixels, roc_auc
+from geoad.metrics import PixelRanking, average_precision, rank_pixels, roc_auc
 from geoad.metrics.curve import check_limit
 from geoad.metrics.pixel_ranking import MODES
 
@@ -68,7 +68,6 @@ def evaluate_maps(
     labels = [dataset.label(i) for i in range(len(names))]
     if unmarked and len(unmarked) < sum(labels):
         raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
-    areas = ranking.au_pro(limits, mode)
     facts = {
         "method": method,
         "source": "geoad",
@@ -78,14 +77,21 @@ def evaluate_maps(
         "images": len(maps),
         "regions": ranking.regions,
     }
-    local = {"mode": mode, "connectivity": connectivity}
-    whole = {"limit": None, "mode": "exact", "connectivity": None}
-    return [
-        *({**facts, "metric": "au_pro", "limit": limit, **local, "value": area} for limit, area in areas.items()),
-        {**facts, "metric": "pixel_auroc", **whole, "value": ranking.auroc()},
-        {**facts, "metric": "image_auroc", **whole, "value": roc_auc(ranking.maxima, labels)},
-        {**facts, "metric": "image_ap", **whole, "value": average_precision(ranking.maxima, labels)},
-    ]
+    return [{**facts, **row} for row in _measure(ranking, labels, limits, mode, connectivity)]
+
+
+def _measure(
+    ranking: PixelRanking, labels: Sequence[int], limits: Sequence[float], mode: str, connectivity: int
+) -> Iterator[Row]:
+    """Yield each number with the protocol that it depends on."""
+    for limit, area in ranking.au_pro(limits, mode).items():
+        yield {"metric": "au_pro", "limit": limit, "mode": mode, "connectivity": connectivity, "value": area}
+    for metric, value in (
+        ("pixel_auroc", ranking.auroc()),
+        ("image_auroc", roc_auc(ranking.maxima, labels)),
+        ("image_ap", average_precision(ranking.maxima, labels)),
+    ):
+        yield {"metric": metric, "limit": None, "mode": "exact", "connectivity": None, "value": value}
 
 
 def mean_rows(rows: Sequence[Row]) -> list[Row]:

@@ -30,7 +30,7 @@ def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, feature
     arrays = [_numpy(t, points.dtype) for t in (points, weight.T, bias, features)]
     table, result = index.numpy(), out.numpy()
     scale = result.dtype.type(slope)
-    _threads.split(len(index), lambda a, b: _forward(arrays[0], table, *arrays[1:], scale, result, a, b))
+    _threads.split(len(index), lambda a, b: _forward(arrays[0], table, *arrays[1:], scale, result, a, b))  # type: ignore[call-arg]
     return out
 
 
@@ -47,7 +47,7 @@ def backward_weight(
     def run(start: int, stop: int) -> None:
         for b in range(start, stop):
             rows = b * BLOCK, min((b + 1) * BLOCK, len(table))
-            _backward_weight(arrays[0], table, *arrays[1:], scale, partial[b], *rows)
+            _backward_weight(arrays[0], table, *arrays[1:], scale, partial[b], *rows)  # type: ignore[call-arg]
 
     _threads.split(blocks, run)
     total = torch.from_numpy(partial.sum(0, dtype=np.float64)).to(points.dtype)
@@ -67,7 +67,7 @@ def _numpy(tensor: Tensor, dtype: torch.dtype) -> Any:
     return tensor.to(dtype).contiguous().numpy()
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _forward(points, index, weight, bias, features, slope, out, start, stop):  # type: ignore[no-untyped-def]
     k, width, rest = index.shape[1], weight.shape[1], features.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
@@ -99,7 +99,7 @@ def _forward(points, index, weight, bias, features, slope, out, start, stop):  #
             out[i, width + c] = gathered[c] * share
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _backward_weight(points, index, weight, bias, gradient, slope, out, start, stop):  # type: ignore[no-untyped-def]
     k, width = index.shape[1], weight.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
@@ -128,7 +128,7 @@ def _backward_weight(points, index, weight, bias, gradient, slope, out, start, s
             out[4, c] += g * (extra * m + slope * count)
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _scatter(index, gradient, width, out):  # type: ignore[no-untyped-def]
     k, rest = index.shape[1], out.shape[1]
     row = np.empty(rest, out.dtype)
@@ -142,7 +142,7 @@ def _scatter(index, gradient, width, out):  # type: ignore[no-untyped-def]
                 out[q, c] += row[c]
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")
 def _offsets(points, index, i, x, y, z, d, zero):  # type: ignore[no-untyped-def]
     """Fill x_i − x_j and its length, structure of arrays, and return the four sums."""
     k = index.shape[1]

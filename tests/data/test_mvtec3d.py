@@ -110,6 +110,15 @@ def test_root_may_be_one_category(tree: Path) -> None:
     assert len(open_dataset("mvtec3d", tree / "bagel")) == 3
 
 
+def test_the_card_adds_up() -> None:
+    card = (Path(__file__).parents[2] / "datasets" / "mvtec3d.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in card.splitlines() if line.count("|") == 9]
+    table = {row[0]: [int(cell) for cell in row[1:7]] for row in rows if row[1].isdecimal()}
+    total = table.pop("all")
+    assert len(table) == 10 and [sum(column) for column in zip(*table.values(), strict=True)] == total
+    assert total == [2656, 294, 249, 948, 41, 1148]
+
+
 @pytest.mark.data
 def test_real_masks_and_codes(shared_data: Path, tmp_path: Path) -> None:
     """The tire category has no scans here: flat ones stand in, all else is real."""

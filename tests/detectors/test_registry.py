@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from geoad.detectors import DESCRIPTIONS, DETECTORS, detector_class, list_detectors, make_detector
+import geoad
+from geoad.detectors import DESCRIPTIONS, DETECTORS, base, detector_class, list_detectors, make_detector
+from geoad.training.trainer import Trainer
 
 
 def test_every_name_has_a_place_and_a_line() -> None:
@@ -37,3 +39,11 @@ def test_an_unknown_keyword_lists_the_known_ones() -> None:
 def test_keywords_reach_the_detector() -> None:
     made = make_detector("voxel-vm", resolution=8)
     assert type(made) is detector_class("voxel-vm") and made.config["resolution"] == 8
+
+
+def test_the_base_is_there_when_asked_for() -> None:
+    assert geoad.detectors.Detector is base.Detector and geoad.training.Trainer is Trainer
+    assert geoad.training.Visit("see", print).name == "see"
+    for module in (geoad.detectors, geoad.training):
+        with pytest.raises(AttributeError, match="no attribute 'Detectors'"):
+            module.Detectors  # noqa: B018

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.ops.clouds import KINDS, cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import farthest_point_sample, reference
+from tests.ops.clouds import KINDS, cloud, clouds
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,11 +8,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tests.ops.clouds import KINDS, cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import _threads, knn, reference
+from tests.ops.clouds import KINDS, cloud, clouds
 
 EXACT = ("numba", "torch")
 TREES = ("pykdtree", "scipy")

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.ops.clouds import clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.geometry.camera import Camera
 from geoad.ops import reference, splat_points
+from tests.ops.clouds import clouds
 
 CAMERA = Camera.pinhole(focal=6.0, shape=(7, 9))
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.ops.clouds import cloud, clouds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import reference, voxelize
+from tests.ops.clouds import cloud, clouds
 
 side = st.integers(1, 6)
 

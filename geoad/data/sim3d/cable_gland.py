@@ -33,13 +33,7 @@ PROFILE = (
     (-1.0, 10.6, 0, 0),
     (-1.0, 12.0, 1, 0),
     (-0.6, 12.4, 1, 0),
-    (12.0, 12.4, 1, 0),
-    (14.0, 12.0, 0, 0),
-    (19.0, 11.4, 0, 0),
-    (23.0, 10.2, 0, 0),
-    (25.5, 8.6, 0, 0),
-    (26.8, 6.8, 0, 0),
-    (27.0, 6.0, 0, 0),
+    *((12.0 + 15.0 * np.sin(t), 6.0 + 6.4 * np.cos(t), max(0.0, 1 - 6 * t), 0) for t in np.linspace(0, np.pi / 2, 24)),
     (20.0, 5.8, 0, 0),
 )
 METAL, WORN = (0.55, 0.56, 0.58), (0.38, 0.39, 0.42)
@@ -59,7 +53,7 @@ def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     roll = theta + np.radians(90 + rng.normal(0, 0.8))
     points = np.stack([x + 0 * theta, r * np.cos(roll), AXIS + r * np.sin(roll)], -1)
     mesh = grid(points, colour=METAL, gloss=0.45, inside=WORN)
-    return mesh.displaced(0.015 * bumps(mesh.vertices, noise_table(rng), 1.2))
+    return mesh.displaced(0.006 * bumps(mesh.vertices, noise_table(rng), 1.2))
 
 
 def _lay(rng: np.random.Generator) -> Pose:

@@ -69,7 +69,8 @@ def length(vectors: Floats) -> Floats:
     >>> length(np.array([[3.0, 4.0, 0.0]])).tolist()
     [5.0]
     """
-    return np.asarray(np.sqrt(np.einsum("...i,...i", vectors, vectors)))
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 def grid(

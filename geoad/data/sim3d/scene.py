@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from geoad.data.sim3d.mesh import Mesh, length
@@ -36,7 +37,7 @@ class Pose:
         """Return points (N, 3) of the part's frame in the table's frame, mm."""
         c, s = np.cos(np.radians(self.yaw)), np.sin(np.radians(self.yaw))
         shift = np.array([self.x, self.y, 0.0])
-        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+        turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
         return np.asarray(_turned(points, turn) + shift)
 
 
@@ -153,7 +154,17 @@ class Station:
 
 def _turned(points: Floats, matrix: Floats) -> Floats:
     """matrix · point for every point; not by BLAS, whose sums depend on the machine and its threads."""
-    return np.asarray(np.einsum("ij,nj->ni", matrix, points))
+    return np.asarray(_turn(points, matrix))
+
+
+@njit(cache=True, nogil=True)
+def _turn(points, matrix):  # type: ignore[no-untyped-def]
+    out = np.empty((len(points), 3))
+    for n in range(len(points)):
+        x, y, z = points[n, 0], points[n, 1], points[n, 2]
+        for i in range(3):
+            out[n, i] = matrix[i, 0] * x + matrix[i, 1] * y + matrix[i, 2] * z
+    return out
 
 
 @lru_cache(maxsize=4)

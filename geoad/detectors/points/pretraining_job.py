@@ -68,7 +68,7 @@ def pretrain(
     trainer = Trainer(seed=seed, device=device, folder=folder, progress=progress, log=log, memory=memory)
     trainer.run(module, train, held_out)
     path = folder / f"3d-st-{width}.safetensors"
-    save_teacher(path, Teacher(module.teacher, module.k), spacing=repr(module.spacing), steps=str(steps))
+    save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=steps)
     facts = {
         "width d": width,
         "steps": steps,

@@ -30,7 +30,7 @@ def scores_along_rays(
     (441, True)
     """
     _check.shape("scores", scores, grid.shape)
-    rows, columns = np.indices(camera.shape)
+    rows, columns = np.indices(camera.shape, np.float64)
     slopes = camera.rays(np.stack([columns, rows], axis=-1).reshape(-1, 2))[:, :2].T / grid.cell
     walls = _walls(np.asarray(scores, np.float32))
     heights = grid.origin[2] + grid.cell * np.arange(len(walls))

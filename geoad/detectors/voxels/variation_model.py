@@ -107,6 +107,7 @@ class VoxelVariationModel(Detector):
 
     def outside(self, sample: Sample) -> int:
         """Return how many points of a sample lie outside the grid of the training set."""
+        self.check_fitted()
         points = self.prepare(sample)["points"]
         index = cloud_to_voxels(PointCloud(points.numpy()), self._grid()).index
         return int(np.count_nonzero(index == -1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 import pytest
 import torch
@@ -137,5 +136,5 @@ def test_truncated_teacher_is_named(tmp_path) -> None:  # type: ignore[no-untype
     path = tmp_path / "t.safetensors"
     save_teacher(path, Teacher(LocalFeatures(8, 1), k=4))
     path.write_bytes(path.read_bytes()[:-50])
-    with pytest.raises(ValueError, match="t.safetensors: not a whole safetensors file"):
+    with pytest.raises(ValueError, match=r"t\.safetensors: not a whole safetensors file"):
         load_teacher(path)

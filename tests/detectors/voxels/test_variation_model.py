@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
+from geoad.detectors.base import NotFittedError
 from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import depth_to_xyz
@@ -92,6 +93,8 @@ def test_points_outside_the_grid_are_counted_and_scored_as_in_the_nearest_cell()
     xyz[5, 7:9, 0] = -9
     outside = replace(sample, xyz=XYZImage(xyz))
     detector = fitted()
+    with pytest.raises(NotFittedError):
+        VoxelVariationModel().outside(outside)
     assert detector.outside(wall()) == 0 and detector.outside(outside) == 2
     inside = xyz.copy()
     inside[5, 7:9, 0] = float(detector.lower[0])
