@@ -163,9 +163,13 @@ def test_public_functions_and_classes_have_an_example() -> None:
     for file in FILES:
         if room(".".join(file.relative_to(ROOT).with_suffix("").parts)) in ("cli", "__main__", "__init__"):
             continue
+        # A kernel's backends are reached through its public function, and `_name.py` is nobody's business.
+        if file.stem.startswith("_") or re.search(r"ops/\w+_(numba|torch|trees)\.py$", file.as_posix()):
+            continue
         for node in ast.parse(file.read_text()).body:
             public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-            if public and ">>>" not in (ast.get_docstring(node) or ""):
+            overload = public and any("overload" in ast.unparse(mark) for mark in node.decorator_list)
+            if public and not overload and ">>>" not in (ast.get_docstring(node) or ""):
                 without.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not without
 
