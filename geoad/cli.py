@@ -15,6 +15,7 @@ from geoad import __version__
 from geoad import cli_arguments as a
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,7 +107,7 @@ def _data(parser: Parser, required: bool) -> None:
 
 
 def _device(parser: Parser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    parser.add_argument("--device", type=a.device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
 
 
 def _pretrain(parser: Parser) -> None:
@@ -138,7 +139,7 @@ def _fit(parser: Parser) -> None:
     _device(parser)
     every = "training steps between two checkpoints (default: 500)"
     parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
-    parser.add_argument("--precision", default="32-true", help="32-true, bf16-mixed or 16-mixed (default: 32-true)")
+    parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
 
 
 def _score(parser: Parser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,6 +61,13 @@ def limits(text: str) -> tuple[float, ...]:
     if not all(0 < value <= 1 for value in values):
         raise ArgumentTypeError(f"must be numbers in (0, 1] with commas between, such as 0.05,0.3, got {text!r}")
     return values
+
+
+def device(text: str) -> str:
+    """Read where to compute."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise ArgumentTypeError(f"must be auto, cpu, cuda or cuda:NUMBER, got {text!r}")
+    return text
 
 
 def count(text: str) -> int:

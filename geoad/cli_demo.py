@@ -15,6 +15,7 @@ CATEGORIES = ("bagel", "cable_gland", "foam")
 STUDENT = {"points": 8192, "steps": 1800}
 QUICK = {"points": 1024, "steps": 18}
 HEARTBEAT = 60.0
+VERBS = ("data", "make", "fit", "score", "evaluate")
 # One thread a process; and glibc keeps freed tensors instead of giving every page back to the kernel.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
@@ -42,7 +43,9 @@ def run(arguments: Namespace) -> int:
     (out / "logs").mkdir(parents=True, exist_ok=True)
     for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):
         if failed := work(stage, arguments.jobs, begun):
-            raise RuntimeError("; ".join(f"{job.name}: {last_line(job.log)} ({job.log})" for job in failed))
+            for job in failed:
+                print(f"geoad: error: {job.name}: {last_line(job.log)} (all of it in {job.log})", file=sys.stderr)
+            return 1
     print(report(out, CATEGORIES), f"\n{time.monotonic() - begun:.0f} s in all")
     return 0
 
@@ -99,12 +102,14 @@ def _run(job: Job, running: set[subprocess.Popen[bytes]], begun: float) -> bool:
     """Run the commands of a job until one fails; say what happens, and once a minute that it still does."""
     with job.log.open("ab") as log:
         for words in job.commands:
-            _say(begun, job, words[0])
+            verb = " ".join(word for word in words[:2] if word in VERBS)
+            _say(begun, job, verb)
+            start = log.tell()
             command = [sys.executable, "-m", "geoad", *words]
             process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **ENVIRONMENT})
             running.add(process)
             while (code := _wait(process, HEARTBEAT)) is None:
-                _say(begun, job, f"{words[0]} {last_line(job.log)}")
+                _say(begun, job, last_line(job.log, start) or f"still at {verb}")
             running.discard(process)
             if code:
                 return False
@@ -119,10 +124,11 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 
 def _say(begun: float, job: Job, text: str) -> None:
-    print(f"[{time.monotonic() - begun:4.0f} s] {job.name}: {text}", flush=True)
+    sys.stdout.write(f"[{time.monotonic() - begun:4.0f} s] {job.name}: {text}\n")  # in one piece, from any thread
+    sys.stdout.flush()
 
 
-def last_line(log: Path) -> str:
-    """Return the last line of a log, "" of an empty one."""
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+def last_line(log: Path, start: int = 0) -> str:
+    """Return the last line of a log behind a position, "" if there is none."""
+    lines = log.read_bytes()[start:].decode(errors="replace").split("\n")
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -48,8 +48,8 @@ def _detector(arguments: Namespace) -> Detector:
     """Make the detector that was asked for, or say which word was wrong."""
     try:
         return make_detector(arguments.detector, **dict(arguments.set))
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"--set: {error}") from error
+    except TypeError as error:  # a keyword that it has not
+        raise UsageError(str(error)) from error
 
 
 def _jobs(arguments: Namespace) -> Iterator[Job]:

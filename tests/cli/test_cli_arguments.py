@@ -30,6 +30,7 @@ def test_a_dataset_is_a_name_and_a_folder() -> None:
         (a.limits, "0.3,x", r"numbers in \(0, 1\]"),
         (a.limits, "0,0.3", r"numbers in \(0, 1\]"),
         (a.limits, "nan", r"numbers in \(0, 1\]"),
+        (a.device, "gpu", "cuda:NUMBER, got 'gpu'"),
         (a.count, "0", "at least 1, got '0'"),
         (a.count, "2.5", "whole number"),
         (a.seed, "-1", "at least 0"),
