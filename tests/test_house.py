@@ -168,7 +168,8 @@ def is_public(node: ast.stmt) -> bool:
 def test_public_functions_and_classes_have_an_example() -> None:
     without = []
     for file in FILES:
-        inner = (file.name.startswith("_") and file.name != "_check.py") or file.stem.endswith("_numba")
+        # A kernel's backends are reached through its public function, and `_name.py` is nobody's business.
+        inner = file.stem.startswith("_") or re.search(r"ops/\w+_(numba|torch|trees)\.py$", file.as_posix())
         if inner or room(".".join(file.relative_to(ROOT).with_suffix("").parts)) == "cli":
             continue
         nodes = [node for node in ast.parse(file.read_text()).body if is_public(node)]

@@ -12,7 +12,12 @@ from geoad.ops import receptive_field_numba
 
 
 class ReceptiveField(NamedTuple):
-    """`nodes` (r,) int64 in the order of their hops; `sizes` (hops + 1,) int64: nodes[:sizes[h]] are within h hops."""
+    """`nodes` (r,) int64 in the order of their hops; `sizes` (hops + 1,) int64: nodes[:sizes[h]] are within h hops.
+
+    >>> nodes, sizes = receptive_field(np.array([[1], [0]]), 1, hops=1)
+    >>> nodes.tolist(), sizes.tolist()
+    ([1, 0], [1, 2])
+    """
 
     nodes: NDArray[np.int64]
     sizes: NDArray[np.int64]
