@@ -117,6 +117,7 @@ def _pretrain(parser: Parser) -> None:
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
     parser.add_argument("--steps", type=a.count, default=250_000, metavar="N")
     parser.add_argument("--scenes", type=a.count, default=1000, metavar="N")
+    parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help="to choose the best by")
     parser.add_argument(
         "--points", type=a.count, default=64_000, metavar="N", help="points of a scene (default: 64000)"
     )

@@ -11,12 +11,13 @@ from geoad.training.progress import Bar
 def run(arguments: Namespace) -> int:
     """Draw scenes, train, and write weights and card."""
     with Bar() as bar:
-        bar.start("scenes", arguments.scenes, 0)
+        bar.start("scenes", arguments.scenes + arguments.validation_scenes, 0)
         path = pretrain(
             arguments.out,
             width=arguments.width,
             steps=arguments.steps,
             scenes=arguments.scenes,
+            validation_scenes=arguments.validation_scenes,
             points=arguments.points,
             source=arguments.source,
             seed=arguments.seed,

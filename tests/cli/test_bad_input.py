@@ -204,7 +204,21 @@ def test_an_output_folder_that_cannot_be_made(geoad, tree: Path, trained: Path, 
         "score": ("score", trained, *data, "--out", out),
         "evaluate": ("evaluate", tmp_path / "maps", *data, "--out", out),
         "make": ("data", "make", "sim3d", out, "--category", "bagel"),
-        "pretrain": ("pretrain", "--out", out, "--width", "8", "--steps", "1", "--scenes", "1", "--points", "100"),
+        "pretrain": (
+            "pretrain",
+            "--out",
+            out,
+            "--width",
+            "8",
+            "--steps",
+            "1",
+            "--scenes",
+            "1",
+            "--validation-scenes",
+            "1",
+            "--points",
+            "100",
+        ),
     }[command]
     assert_one_line(geoad(*words), tmp_path / "file")
     assert (tmp_path / "file").read_text() == "in the way"

@@ -133,7 +133,7 @@ def test_the_parser_knows_what_the_libraries_know(geoad) -> None:
 
 
 def test_pretrain_makes_a_teacher_that_fit_takes(geoad, tree: Path, tmp_path: Path) -> None:
-    words = ("--width", "8", "--steps", "2", "--scenes", "1", "--points", "300")
+    words = ("--width", "8", "--steps", "2", "--scenes", "1", "--validation-scenes", "1", "--points", "300")
     said = geoad("pretrain", "--out", tmp_path / "teacher", *words)
     assert said.code == 0 and "3d-st-8.safetensors" in said.out
     teacher = tmp_path / "teacher" / "3d-st-8.safetensors"
@@ -158,7 +158,7 @@ def test_list_and_info(geoad) -> None:
 
 def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) -> None:
     save_teacher(tmp_path / "teacher.safetensors", Teacher(LocalFeatures(8, 1), k=8))
-    settings = [f"teacher={tmp_path / 'teacher.safetensors'}", "points=100", "k=8", "steps=900"]
+    settings = [f"teacher={tmp_path / 'teacher.safetensors'}", "points=100", "k=8", "steps=600"]
     words = ["fit", "3d-st", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--checkpoint-every", "50"]
     words += [f"--set={setting}" for setting in settings]
     command = [sys.executable, "-m", "geoad", *words, "--out", str(tmp_path / "killed")]
