@@ -69,13 +69,10 @@ def pretrain(
     trainer.run(module, train, held_out)
     path = folder / f"3d-st-{width}.safetensors"
     save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=steps)
+    command = f"geoad pretrain --width {width} --steps {steps} --scenes {scenes} --points {points} --source {source}"
     facts = {
-        "command": f"geoad pretrain --width {width} --steps {steps} --scenes {scenes} --points {points} "
-        f"--source {source} --seed {seed}",
-        "width d": width,
-        "steps": steps,
+        "command": f"{command} --seed {seed}",
         "scenes": f"{scenes} + {validation_scenes} of {points} points, source {source}",
-        "seed": seed,
         **{name: str(value) for name, value in settings.items()},
     }
     _write_card(path, facts, log)
