@@ -62,7 +62,8 @@ def test_shadow_alone_loses_only_what_the_projector_cannot_reach(name: str) -> N
     view = station.look(mesh, pose)
     lost = ~valid(xyz)
     assert np.array_equal(lost, station.shadow(mesh, pose, view.depth, sensor.baseline))
-    assert 0.002 < lost.mean() < 0.06
+    # a part that lies along the baseline shades a strip no wider than itself
+    assert (5e-4 if name in ("dowel", "rope") else 2e-3) < lost.mean() < 0.06
     steep = np.einsum("hwi,hwi->hw", view.normal, station.rays) < -0.9  # the top of the part
     assert lost[view.part & steep].mean() < 0.02
 
@@ -90,7 +91,9 @@ def test_natural_parts_vary_and_rigid_ones_do_not() -> None:
 
     assert spread("bagel") > 1.0
     assert spread("foam") > 0.4
+    assert spread("rope") > 1.0
     assert spread("cable_gland") < 0.2
+    assert spread("dowel") < 0.2
 
 
 def test_a_floating_plate_shades_what_lies_on_the_projectors_rays_through_it() -> None:
