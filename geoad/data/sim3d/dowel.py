@@ -50,14 +50,16 @@ def _bend(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     side = 1.0 if anchor.point[0] > 0 else -1.0
     angle, way = np.radians(rng.uniform(7, 16)), np.radians(rng.uniform(-80, 80))
     towards, level = np.array([0.0, np.sin(way), np.cos(way)]), np.array([0.0, np.cos(way), -np.sin(way)])
-    offset = mesh.vertices - (anchor.point[0], 0.0, RADIUS)
-    far, out, off = side * offset[:, 0], offset @ towards, offset @ level
+    knee = np.array([anchor.point[0], 0.0, RADIUS])
+    x, y, z = (mesh.vertices - knee).T
+    far, out, off = side * x, y * towards[1] + z * towards[2], y * level[1] + z * level[2]
     turn = angle * np.clip(far / KNEE, 0, 1)
     beyond = np.clip(far - KNEE, 0, None)
     ahead = np.minimum(far, 0) + KNEE / angle * np.sin(turn) + beyond * np.cos(angle) - out * np.sin(turn)
     rise = KNEE / angle * (1 - np.cos(turn)) + beyond * np.sin(angle) + out * np.cos(turn)
     bent = rise[:, None] * towards + off[:, None] * level
-    return mesh.moved(bent + np.column_stack([side * ahead, 0 * ahead, 0 * ahead]) + (anchor.point[0], 0.0, RADIUS))
+    bent[:, 0] = side * ahead
+    return mesh.moved(bent + knee)
 
 
 def _along(spacing: float) -> tuple[Floats, Floats]:
@@ -76,9 +78,9 @@ def _shaft(points: Floats, normals: Floats) -> NDArray[np.bool_]:
 
 
 def _knee(points: Floats, normals: Floats) -> NDArray[np.bool_]:
-    """Where an end bends off: 7 to 14 mm from its face."""
+    """Where an end bends off: 6 to 12 mm from its face."""
     inset = HALF - np.abs(points[:, 0])
-    return (inset > 7) & (inset < 14) & (normals[:, 2] > 0.6)
+    return (inset > 6) & (inset < 12) & (normals[:, 2] > 0.6)
 
 
 DOWEL = Category(

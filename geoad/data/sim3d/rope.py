@@ -16,7 +16,7 @@ from geoad.data.sim3d.scene import Pose
 
 Floats = NDArray[np.float64]
 
-LENGTH, LAY = 160.0, 62.0  # mm: of the strands, and along the rope for one turn of theirs
+LENGTH, LAY = 156.0, 62.0  # mm: of the strands, and along the rope for one turn of theirs
 OFFSET, STRAND = 5.7, 5.3  # mm: from the rope's axis to a strand's, radius of a strand
 SLANT = 1.16  # a strand's length for one of the rope's
 YARNS = 11  # around a strand
@@ -94,11 +94,11 @@ def _strand(rng: np.random.Generator, axis: _Axis, twist: Floats, rate: float, s
 
 def _whipping(rng: np.random.Generator, axis: _Axis, end: float, spacing: float) -> Mesh:
     """Twine wound around an end of the rope, closed by a rounded face; `end` is -1 or 1."""
-    s = np.linspace(0, WHIPPING + 3, max(round((WHIPPING + 3) / (0.7 * spacing)), 12))
+    s = np.linspace(0, WHIPPING + 5, max(round((WHIPPING + 5) / (0.7 * spacing)), 12))
     outer = OFFSET + STRAND + 0.5 + rng.normal(0, 0.1)
-    radius = outer * np.sqrt(1 - np.clip(1 - s / 3.5, 0, 1) ** 2) - 3 * np.clip(s - WHIPPING, 0, None)
+    radius = outer * np.sqrt(1 - np.clip(1 - s / 2.5, 0, 1) ** 2) - 3 * np.clip(s - WHIPPING - 3, 0, None)
     radius = radius + 0.3 * np.abs(np.sin(np.pi * s / 2.4)) * (s > 2.4)
-    at = (-LENGTH / 2 - 3 + s) if end < 0 else (LENGTH / 2 + 3 - s)[::-1]
+    at = (-LENGTH / 2 - 5 + s) if end < 0 else (LENGTH / 2 + 5 - s)[::-1]
     radius = radius if end < 0 else radius[::-1]
     middle, ahead, aside = (_sampled(at, axis.s, values) for values in (axis.middle, axis.ahead, axis.aside))
     middle = middle + (at - np.clip(at, axis.s[0], axis.s[-1]))[:, None] * ahead
@@ -127,11 +127,11 @@ def _tube(mesh: Mesh, anchor: Anchor) -> NDArray[np.bool_]:
 
 def _open(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Pull the strand under the anchor out of the twist: it stands off in a loop, the others part to the other side."""
-    half, far = rng.uniform(11, 17), rng.uniform(3.0, 6.0)
+    half, far = rng.uniform(9, 13), rng.uniform(4.5, 7.0)
     side = rng.choice([-1.0, 1.0])
     share = np.cos(np.pi / 2 * np.clip((mesh.vertices[:, 0] - anchor.point[0]) / half, -1, 1)) ** 2
     mine = _tube(mesh, anchor)
-    away = np.where(mine[:, None], [0.0, side, rng.uniform(0.2, 0.7)], [0.0, -0.3 * side, 0.0])
+    away = np.where(mine[:, None], [0.0, side, rng.uniform(0.1, 0.4)], [0.0, -0.2 * side, 0.0])
     return mesh.moved(mesh.vertices + far * share[:, None] * away)
 
 
