@@ -162,7 +162,7 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
     [
         (
             {"categories": ["bagle"]},
-            r"unknown category 'bagle' \(did you mean 'bagel'\?\); known: bagel, cable_gland, foam",
+            r"unknown category 'bagle' \(did you mean 'bagel'\?\); known: bagel, cable_gland, dowel, foam, rope",
         ),
         ({"categories": []}, "at least one"),
         ({"size": "huge"}, "known: full, small, tiny"),
@@ -190,9 +190,15 @@ def test_a_disk_too_small_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_full_has_the_originals_counts_and_sizes() -> None:
-    published = {"bagel": (244, 22, 22, 88, 800), "cable_gland": (223, 23, 21, 87, 400), "foam": (236, 27, 20, 80, 900)}
+    published = {
+        "bagel": (244, 22, 22, 88, 800, 800),
+        "cable_gland": (223, 23, 21, 87, 400, 400),
+        "dowel": (288, 34, 26, 104, 400, 400),
+        "foam": (236, 27, 20, 80, 900, 900),
+        "rope": (298, 33, 32, 69, 900, 400),
+    }
     assert set(published) == set(CATEGORIES)
-    for name, (train, validation, good, bad, pixels) in published.items():
+    for name, (train, validation, good, bad, width, height) in published.items():
         category = get_category(name)
         entries = plan(category, SIZES["full"])
         counts = [
@@ -200,5 +206,10 @@ def test_full_has_the_originals_counts_and_sizes() -> None:
         ]
         assert [*counts, sum(e.kind != "good" for e in entries)] == [train, validation, good, bad]
         camera = category.station(SIZES["full"].pixels).camera
-        assert (camera.image_width, camera.image_height) == (pixels, pixels)
+        assert (camera.image_width, camera.image_height) == (width, height)
         assert len({e.name for e in entries}) == len(entries)
+
+
+def test_tiny_keeps_the_aspect_of_an_image_that_is_not_square() -> None:
+    camera = get_category("rope").station(SIZES["tiny"].pixels).camera
+    assert (camera.image_width, camera.image_height) == (300, 133)
