@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from geoad._lazy import lazy
 
 if TYPE_CHECKING:
     from geoad.training.stage import Descend, Update, Visit
@@ -13,8 +14,4 @@ _HOME = dict.fromkeys(("Descend", "Update", "Visit"), "geoad.training.stage") | 
 
 __all__ = ["Descend", "Trainer", "Update", "Visit"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+__getattr__ = lazy(__name__, _HOME)
