@@ -98,7 +98,7 @@ class Run:
         from geoad.training.state import copy_state
 
         state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
-        content = save(state, metadata={"detector": self._name, "class": type(detector).__name__})
+        content = save(state, metadata={"detector": self._name})
         write_whole(self.checkpoint, lambda file: file.write(content))
 
     def load_detector(self) -> Detector:
