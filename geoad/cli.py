@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
-    arguments = build_parser().parse_args(words)
+    arguments = _parse(words)
     arguments.command = shlex.join(["geoad", *words])
     if arguments.threads is not None:  # read by the libraries when they are imported, which is later
         os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
@@ -47,6 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"geoad: error: {a.describe(error)}", file=sys.stderr)
         return 2 if isinstance(error, a.UsageError) else 1
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command; argparse alone takes FILE... only before the options, people write them also behind."""
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and (not hasattr(arguments, "files") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.files += rest
+    return arguments
 
 
 def build_parser() -> Parser:

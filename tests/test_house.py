@@ -181,8 +181,8 @@ def test_public_functions_and_classes_have_an_example() -> None:
 
 
 def tracked() -> list[Path]:
-    """The files git knows or would add; every file of the project's folders where there is no git."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    """The files git knows (what a demo left lying about is not ours); without git, all of the project's folders."""
+    command = ["git", "ls-files"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode == 0:
         return [ROOT / line for line in done.stdout.splitlines() if (ROOT / line).is_file()]

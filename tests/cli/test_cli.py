@@ -84,6 +84,14 @@ def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["000.png", "000.tiff"]
 
 
+def test_files_may_stand_behind_the_options(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    scan = tree / "bagel/test/dent/xyz/000.tiff"
+    assert geoad("score", trained, "--out", tmp_path / "maps", scan).code == 0
+    assert (tmp_path / "maps" / "000.tiff").exists()
+    assert_one_line(geoad("score", trained, scan, "--ouT", "maps"), "unrecognized arguments: --ouT", code=2)
+    assert_one_line(geoad("list", "bagels"), "unrecognized arguments: bagels", code=2)
+
+
 def test_a_folder_of_own_scans(geoad, tree: Path, tmp_path: Path) -> None:
     parts, new = tmp_path / "parts", tmp_path / "new"
     shutil.copytree(tree / "bagel/train/good/xyz", parts)
