@@ -88,7 +88,8 @@ def test_files_may_stand_behind_the_options(geoad, tree: Path, trained: Path, tm
     scan = tree / "bagel/test/dent/xyz/000.tiff"
     assert geoad("score", trained, "--out", tmp_path / "maps", scan).code == 0
     assert (tmp_path / "maps" / "000.tiff").exists()
-    assert_one_line(geoad("score", trained, scan, "--ouT", "maps"), "unrecognized arguments: --ouT", code=2)
+    said = geoad("score", trained, scan, "--out", tmp_path / "other", "--verdict")
+    assert_one_line(said, "unrecognized arguments: --verdict", code=2)
     assert_one_line(geoad("list", "bagels"), "unrecognized arguments: bagels", code=2)
 
 
