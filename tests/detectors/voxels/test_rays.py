@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,15 +14,19 @@ from geoad.geometry.voxel_grid import VoxelGrid
 UNIT = Camera.pinhole(100.0, (65, 65))
 
 
-def exact(scores: NDArray[np.float32], grid: VoxelGrid, camera: Camera) -> NDArray[np.float32]:
-    """The highest score of all closed boxes that each ray meets in front of the camera: slabs, one by one."""
+def exact(scores: NDArray[np.float32], grid: VoxelGrid, camera: Camera, slack: float = 0.0) -> NDArray[np.float32]:
+    """The highest score of all closed boxes that each ray meets in front of the camera: slabs, one by one.
+
+    The boxes are larger by `slack` cells on every side.
+    """
     rows, columns = np.indices(camera.shape)
     rays = camera.rays(np.stack([columns, rows], -1).reshape(-1, 2))
     found = np.zeros(len(rays), np.float32)
     for cell in np.ndindex(*grid.shape):
-        lower = grid.origin + grid.cell * np.array(cell)
+        lower = grid.origin + grid.cell * (np.array(cell) - slack)
+        upper = grid.origin + grid.cell * (np.array(cell) + 1 + slack)
         with np.errstate(divide="ignore", invalid="ignore"):
-            times = np.sort(np.stack([lower / rays, (lower + grid.cell) / rays]), axis=0)
+            times = np.sort(np.stack([lower / rays, upper / rays]), axis=0)
         hit = np.nanmax(times[0], axis=1) <= np.nanmin(times[1], axis=1)
         found[hit] = np.maximum(found[hit], scores[cell])
     return found.reshape(camera.shape)
@@ -48,6 +52,7 @@ def test_what_lies_behind_the_camera_is_not_seen() -> None:
 
 
 @settings(max_examples=25, deadline=None)
+@example(0, (2.220446049250313e-16, 0.0, 2.0), 0.0)
 @given(
     st.integers(0, 10**6),
     st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4), st.floats(2, 6)),
@@ -60,5 +65,7 @@ def test_it_is_the_projection_of_boxes_but_for_their_edges(
     grid = VoxelGrid(np.array(centre) - 0.4, 0.2, scores.shape)
     camera = Camera(1.0, kappa, 0.02, 0.02, 14.5, 11.5, 30, 24)
     seen, wanted = scores_along_rays(scores, grid, camera), exact(scores, grid, camera)
-    assert (seen <= wanted).all() and (seen == wanted).mean() > 0.93
+    # A ray that runs along a face, but for rounding, may be counted to either side of it.
+    loose = exact(scores, grid, camera, slack=1e-5)
+    assert (seen <= loose).all() and ((seen == wanted) | (seen == loose)).mean() > 0.93
     assert np.array_equal(seen > 0, wanted > 0) or (seen > 0).sum() >= 0.93 * (wanted > 0).sum()
