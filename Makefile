@@ -29,6 +29,7 @@ $(STAMP): pyproject.toml constraints.txt setup.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "$(PYTHON) cannot make a virtual environment (Debian, Ubuntu: install python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/geoad info # runs every kernel once, which compiles it
 	@touch $@
 
 demo: $(STAMP) ## simulate scans, train, score and evaluate: a table, and where the pictures are

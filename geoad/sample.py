@@ -16,9 +16,9 @@ from geoad.geometry.xyz_image import XYZImage
 class Sample:
     """One part as the sensors saw it; everything is optional but one of `xyz`, `rgb` and `views`.
 
-    `rgb` (H, W, 3) uint8; `mask` (H, W) bool, True on defects (ground truth: no unsupervised detector may read it);
-    `label` 0 good, 1 defective; `kind` the defect's name; `name` the sample's place in its dataset ("test/hole/003");
-    `path` the file it came from; `views` the same part from several cameras.
+    `rgb` (H, W, 3) uint8, by default those of `xyz`; `mask` (H, W) bool, True on defects (ground truth: no unsupervised
+    detector may read it); `label` 0 good, 1 defective; `kind` the defect's name; `name` the sample's place in its
+    dataset ("test/hole/003"); `path` the file it came from; `views` the same part from several cameras.
 
     >>> import numpy as np
     >>> Sample(xyz=XYZImage(np.ones((4, 5, 3), np.float32)), name="train/good/000").shape
@@ -45,6 +45,9 @@ class Sample:
                 raise ValueError(
                     f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}"
                 )
+
+        if self.rgb is None and self.xyz is not None:
+            object.__setattr__(self, "rgb", self.xyz.rgb)
 
     @property
     def shape(self) -> tuple[int, int]:

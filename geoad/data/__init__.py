@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoad import _check
+from geoad._lazy import lazy
 
 if TYPE_CHECKING:
     from geoad.data.check import Report, check_dataset
@@ -102,7 +103,4 @@ def dataset_class(name: str) -> type[Dataset]:
     return found
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+__getattr__ = lazy(__name__, _EXPORTS)

@@ -48,6 +48,7 @@ class Contents:
     def add(self, image: XYZImage) -> None:
         """Count the pixels of one scan."""
         self.sizes[image.shape] += 1
+        self.colours += image.rgb is not None
         self.pixels += image.valid.size
         self.valid += int(image.valid.sum())
         self.not_finite += int((~np.isfinite(image.xyz)).any(-1).sum())

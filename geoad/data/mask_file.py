@@ -14,7 +14,7 @@ from geoad.data.image_file import check_size
 from geoad.data.reading import reading
 
 SUFFIXES = (".png", ".npy", ".txt")
-MAX_CODES = 16
+MAX_CODES = 8
 """Without a list of codes, more values than this cannot be classes: the mask was scaled or compressed with loss."""
 
 
@@ -24,7 +24,7 @@ def read_mask(
     """Read ground truth as (H, W) bool: True where the value is above zero, whatever class it codes.
 
     .png holds one 8-bit channel; .npy an array (H, W), or (N,) for a cloud of one row; .txt N labels. `shape` is the
-    scan's (None: not compared), `codes` the classes that may occur beside 0 and 255 (None: up to 16 of any value). A
+    scan's (None: not compared), `codes` the classes that may occur beside 0 and 255 (None: up to 8 of any value). A
     defect may lie on invalid pixels.
 
     Raises ValueError that names the file for another size, several channels, negative, fractional or foreign values.

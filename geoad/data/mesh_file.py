@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float
     [[[0.0, 0.0, 1.0]]]
     """
     trimesh = need("trimesh", "read .ply files")
-    loaded = trimesh.load(path, file_type="ply", process=False)
+    with Path(path).open("rb") as file:
+        loaded = trimesh.load(file, file_type="ply", process=False)
     if len(getattr(loaded, "faces", ())):
         return _sample(loaded, points, seed), None
     vertices = np.asarray(getattr(loaded, "vertices", ()), dtype=np.float32)
@@ -49,7 +51,20 @@ def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float32]
     """
     trimesh = need("trimesh", "read meshes")
     form = Path(path).suffix[1:].lower()
-    return _sample(trimesh.load(path, file_type=form, force="mesh", process=False), points, seed)
+    with Path(path).open("rb") as file:
+        mesh = trimesh.load(file, file_type=form, force="mesh", process=False)
+        file.seek(0)
+        expected = _off_faces(file.read(1000)) if form == "off" else 0
+    if len(mesh.faces) < expected:  # trimesh reads what there is
+        raise ValueError(f"truncated: {len(mesh.faces)} of {expected} faces")
+    return _sample(mesh, points, seed)
+
+
+def _off_faces(head: bytes) -> int:
+    """The number of faces that an .off file announces after its number of vertices."""
+    lines = [line.split(b"#")[0] for line in head.splitlines()]
+    counts = re.findall(rb"\d+", b" ".join(lines))
+    return int(counts[1]) if len(counts) > 1 else 0
 
 
 def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float32]:

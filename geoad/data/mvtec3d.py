@@ -44,7 +44,7 @@ class MVTec3D(Dataset):
         for kind in kinds:
             if split != "test" and kind != GOOD:
                 faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
-            found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind)
+            found, wrong = _survey_kind(folder / kind, split)
             entries += found
             faults += wrong
         return entries, faults
@@ -60,9 +60,9 @@ class Sim3D(MVTec3D):
     NAME = "sim3d"
 
 
-def _survey_kind(folder: Path, place: str, kind: str) -> tuple[list[Entry], list[Fault]]:
+def _survey_kind(folder: Path, split: str) -> tuple[list[Entry], list[Fault]]:
     """Pair the files of one kind by stem; colours may be absent, but not of some."""
-    faults: list[Fault] = []
+    kind, faults = folder.name, list[Fault]()
     scans = files_by_stem(folder / "xyz", (".tiff", ".tif"), faults)
     colours = files_by_stem(folder / "rgb", image_file.SUFFIXES, faults)
     masks = files_by_stem(folder / "gt", (".png",), faults)
@@ -70,7 +70,7 @@ def _survey_kind(folder: Path, place: str, kind: str) -> tuple[list[Entry], list
         faults.append(Fault(str(folder / "xyz"), "no .tiff scan: put the scans there, or remove the kind"))
     if scans and colours:
         match(scans, colours, folder / "rgb", "rgb", faults)
-    if scans and (masks or kind != GOOD):
+    if scans and (masks or (split == "test" and kind != GOOD)):
         match(scans, masks, folder / "gt", "mask", faults)
-    entries = [Entry(f"{place}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
+    entries = [Entry(f"{split}/{kind}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
     return entries, faults

@@ -14,7 +14,11 @@ _KEYS = ("FIELDS", "SIZE", "TYPE", "WIDTH", "HEIGHT", "DATA")
 
 
 class Header(NamedTuple):
-    """What stands before the points: the layout of one point, width, height, encoding, and where the points begin."""
+    """What stands before the points: the layout of one point, width, height, encoding, and where the points begin.
+
+    >>> Header(np.dtype("f4"), width=1, height=9, data="ascii", offset=0).shape
+    (1, 9)
+    """
 
     dtype: np.dtype[Any]
     width: int

@@ -28,6 +28,8 @@ def reading(path: str | Path, form: str) -> Iterator[None]:
         raise PermissionError(f"{path}: cannot be read: permission denied: chmod u+r it") from error
     except ImportError as error:
         raise ImportError(f"{path}: {error}") from error
+    except MemoryError:  # no fault of the file
+        raise
     except Exception as error:
         detail = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: not a readable {form} ({detail}): copy or record the file again") from error

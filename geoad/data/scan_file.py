@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from geoad.data.reading import reading
 from geoad.geometry.xyz_image import XYZImage
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".pcd", ".ply", *mesh_file.SUFFIXES)
+_QUIET = logging.NullHandler()  # tifffile warns of what it then raises
 _Read = tuple[NDArray[np.generic], NDArray[np.uint8] | None]
 
 
@@ -93,6 +95,7 @@ def _read(path: Path, suffix: str, points: int, seed: int) -> _Read:
 def _read_tiff(path: Path) -> NDArray[np.generic]:
     import tifffile
 
+    logging.getLogger("tifffile").addHandler(_QUIET)
     try:
         xyz: NDArray[np.generic] = tifffile.imread(path)
     except ValueError as error:

@@ -31,7 +31,7 @@ class SceneFolder(Sequence[NDArray[np.float32]]):
     """
 
     def __init__(self, folder: str | Path, count: int, **settings: Any) -> None:
-        self.folder, self.count, self.settings = Path(folder), count, settings
+        self.folder, self._count, self.settings = Path(folder), count, settings
         Scenes(count, **settings)  # faults of the settings are found before anything is written
         self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "settings.json"
@@ -42,7 +42,7 @@ class SceneFolder(Sequence[NDArray[np.float32]]):
             raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")
 
     def __len__(self) -> int:
-        return self.count
+        return self._count
 
     @overload
     def __getitem__(self, index: int) -> NDArray[np.float32]: ...
@@ -50,18 +50,18 @@ class SceneFolder(Sequence[NDArray[np.float32]]):
     def __getitem__(self, index: slice) -> list[NDArray[np.float32]]: ...
     def __getitem__(self, index: int | slice) -> NDArray[np.float32] | list[NDArray[np.float32]]:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self.count))]
-        path = self._draw(range(self.count)[index])
+            return [self[i] for i in range(*index.indices(self._count))]
+        path = self._draw(range(self._count)[index])
         scene: NDArray[np.float32] = np.load(path)
         return scene
 
     def fill(self, jobs: int = 1, progress: Callable[[int], None] | None = None) -> None:
         """Draw what is not there yet, in `jobs` processes; `progress` is told how many scenes are done."""
-        missing = [i for i in range(self.count) if not self._path(i).exists()]
-        done = self.count - len(missing)
+        missing = [i for i in range(self._count) if not self._path(i).exists()]
+        done = self._count - len(missing)
         # Spawned, not forked: a fork after torch or numba has started threads can hang.
         with ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 and missing else _Here() as pool:
-            for _ in pool.map(partial(_draw, self.folder, self.count, self.settings), missing):
+            for _ in pool.map(partial(_draw, self.folder, self._count, self.settings), missing):
                 done += 1
                 if progress is not None:
                     progress(done)
@@ -72,7 +72,7 @@ class SceneFolder(Sequence[NDArray[np.float32]]):
     def _draw(self, index: int) -> Path:
         path = self._path(index)
         if not path.exists():
-            _draw(self.folder, self.count, self.settings, index)
+            _draw(self.folder, self._count, self.settings, index)
         return path
 
 

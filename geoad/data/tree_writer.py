@@ -35,15 +35,16 @@ def write_scan(
     import tifffile
     from PIL import Image
 
-    image = xyz if isinstance(xyz, XYZImage) else XYZImage(np.asarray(xyz), rgb)
-    _write(Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb"))
+    image = xyz if isinstance(xyz, XYZImage) else XYZImage(np.asarray(xyz))
     colours = image.rgb if rgb is None else rgb
+    for name, array, shape in (("rgb", colours, (*image.shape, 3)), ("mask", mask, image.shape)):
+        if array is not None:
+            _check.shape(name, array, shape)
+    _write(Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb"))
     if colours is not None:
-        _check.shape("rgb", colours, (*image.shape, 3))
         picture = Image.fromarray(np.asarray(colours, dtype=np.uint8))
         _write(Path(folder) / "rgb" / f"{stem}.png", lambda file: picture.save(file, format="png"))
     if mask is not None:
-        _check.shape("mask", mask, image.shape)
         truth = Image.fromarray((np.asarray(mask) > 0).astype(np.uint8) * np.uint8(255))
         _write(Path(folder) / "gt" / f"{stem}.png", lambda file: truth.save(file, format="png"))
 

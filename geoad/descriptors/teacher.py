@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,27 +77,27 @@ def load_teacher(name: str | Path) -> Teacher:
 
     try:
         with safe_open(path, framework="pt") as file:
-            note = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}
+            note = json.loads((file.metadata() or {}).get("geoad", "{}"))
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
     except FileNotFoundError:
         raise ValueError(f"{path}: no such teacher file; shipped ones: {', '.join(shipped_teachers())}") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: not a whole safetensors file ({error}): pretrain or copy it again") from error
     return _build(path, note, state)
 
 
-def _build(path: Path, note: Mapping[str, str], state: dict[str, Tensor]) -> Teacher:
+def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Teacher:
     if note.get("format") != FORMAT:
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
-    network = LocalFeatures(int(note["width"]), int(note["blocks"]), note["coordinates"])
+    network = LocalFeatures(note["width"], note["blocks"], note["coordinates"])
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f"{path}: its tensors are not those of a teacher of width {note['width']}") from error
-    return Teacher(network, int(note["k"])).eval().requires_grad_(False)
+    return Teacher(network, note["k"]).eval().requires_grad_(False)
 
 
-def save_teacher(path: str | Path, teacher: Teacher, **note: str) -> None:
+def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     """Write a teacher to a .safetensors file, whole or not at all; `note` goes to its metadata.
 
     >>> import tempfile
@@ -105,12 +106,13 @@ def save_teacher(path: str | Path, teacher: Teacher, **note: str) -> None:
     ...     load_teacher(f"{folder}/mine.safetensors").k
     4
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     network = teacher.network
     own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": teacher.k}
-    text = {**note, **{key: str(value) for key, value in own.items()}, "coordinates": network.coordinates}
+    # One entry: safetensors writes several in no fixed order, and equal teachers should be equal files.
+    text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    save_file({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, temporary, text)
+    temporary.write_bytes(save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))
     os.replace(temporary, path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from geoad import _check
 
 if TYPE_CHECKING:
-    from geoad.detectors.base import Detector
+    from geoad.detectors.base import Detector, NotFittedError
 
 DETECTORS = {
     "3d-st": "geoad.detectors.points.student_teacher:StudentTeacher3D",
@@ -20,6 +21,22 @@ DESCRIPTIONS = {
     "3d-st": "3D student-teacher: local geometric features of points, regressed from good scans",
     "voxel-vm": "variation model: mean and deviation of each voxel over good, aligned scans",
 }
+
+__all__ = [
+    "DESCRIPTIONS",
+    "DETECTORS",
+    "Detector",
+    "NotFittedError",
+    "detector_class",
+    "list_detectors",
+    "make_detector",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Detector", "NotFittedError"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("geoad.detectors.base"), name)
 
 
 def list_detectors() -> dict[str, str]:
@@ -48,12 +65,10 @@ def make_detector(name: str, **params: Any) -> Detector:
 
     >>> make_detector("voxel-vm", resolution=32).config["resolution"]
     32
-    >>> make_detector("voxel-vm", resolutoin=32)
+    >>> make_detector("voxel-vm", sauce="xyz")
     Traceback (most recent call last):
-    TypeError: voxel-vm has no keyword 'resolutoin' (did you mean 'resolution'?); known: floor, reduce, resolution, source
+    TypeError: voxel-vm has no keyword 'sauce' (did you mean 'source'?); known: floor, reduce, resolution, source
     """
-    from inspect import signature
-
     made = detector_class(name)
     known = sorted(signature(made).parameters)
     for keyword in params:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad.sample import AnomalyMap, Sample
+from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Stage
 from geoad.training.state import free_shapes, resize_buffers
 from geoad.training.trainer import Trainer
@@ -113,14 +114,18 @@ class Detector(nn.Module):
 
     def score(self, sample: Sample) -> AnomalyMap:
         """Return the anomaly map of one sample, of its native size; raise NotFittedError before `fit`."""
-        if not self.fitted:
-            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(samples), or load a fitted state")
+        self.check_fitted()
         self.eval()
         with torch.inference_mode():
             result = self.map(sample)
         if result.pixels.shape != sample.shape:
             raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")
         return result
+
+    def check_fitted(self) -> None:
+        """Raise NotFittedError unless something was learnt or loaded."""
+        if not self.fitted:
+            raise NotFittedError(f"{type(self).__name__} is not fitted: call fit(samples), or load a fitted state")
 
     @property
     def device(self) -> torch.device:
@@ -134,7 +139,7 @@ class Detector(nn.Module):
 
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with own_randomness():
+            seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)
         self.load_state_dict(fresh.state_dict())

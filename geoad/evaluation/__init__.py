@@ -1,0 +1,52 @@
+"""From a detector to maps on disk, from maps on disk to numbers: two loops that meet only in files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from geoad._lazy import lazy
+
+if TYPE_CHECKING:
+    from geoad.evaluation.evaluate import evaluate_maps, mean_rows
+    from geoad.evaluation.export import Exported, export_maps
+    from geoad.evaluation.map_file import read_map, write_map
+    from geoad.evaluation.map_folder import MapFolder
+    from geoad.evaluation.picture import draw_picture
+    from geoad.evaluation.results import environment, format_table, write_results
+    from geoad.evaluation.run import Run
+
+_EXPORTS = {
+    "Exported": "geoad.evaluation.export",
+    "MapFolder": "geoad.evaluation.map_folder",
+    "Run": "geoad.evaluation.run",
+    "draw_picture": "geoad.evaluation.picture",
+    "environment": "geoad.evaluation.results",
+    "evaluate_maps": "geoad.evaluation.evaluate",
+    "export_maps": "geoad.evaluation.export",
+    "format_table": "geoad.evaluation.results",
+    "mean_rows": "geoad.evaluation.evaluate",
+    "read_map": "geoad.evaluation.map_file",
+    "write_map": "geoad.evaluation.map_file",
+    "write_results": "geoad.evaluation.results",
+}
+
+__all__ = [
+    "Exported",
+    "MapFolder",
+    "Run",
+    "draw_picture",
+    "environment",
+    "evaluate_maps",
+    "export_maps",
+    "format_table",
+    "mean_rows",
+    "read_map",
+    "write_map",
+    "write_results",
+]
+
+__getattr__ = lazy(__name__, _EXPORTS)
+
+
+def __dir__() -> list[str]:
+    return __all__

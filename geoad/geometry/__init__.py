@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from geoad._lazy import lazy
 
 if TYPE_CHECKING:
     from geoad.geometry.camera import Camera
@@ -25,18 +26,18 @@ if TYPE_CHECKING:
     from geoad.geometry.xyz_image import XYZImage
 
 _HOME = {
-    "Camera": "camera",
-    "PointCloud": "point_cloud",
-    "VoxelGrid": "voxel_grid",
-    "XYZImage": "xyz_image",
-    "bounding_grid": "convert",
-    "cloud_to_voxels": "convert",
-    "cloud_to_xyz": "convert",
-    "depth_to_xyz": "convert",
-    "scores_to_pixels": "convert",
-    "voxel_scores_to_points": "convert",
-    "xyz_to_cloud": "convert",
-    "xyz_to_depth": "convert",
+    "Camera": "geoad.geometry.camera",
+    "PointCloud": "geoad.geometry.point_cloud",
+    "VoxelGrid": "geoad.geometry.voxel_grid",
+    "XYZImage": "geoad.geometry.xyz_image",
+    "bounding_grid": "geoad.geometry.convert",
+    "cloud_to_voxels": "geoad.geometry.convert",
+    "cloud_to_xyz": "geoad.geometry.convert",
+    "depth_to_xyz": "geoad.geometry.convert",
+    "scores_to_pixels": "geoad.geometry.convert",
+    "voxel_scores_to_points": "geoad.geometry.convert",
+    "xyz_to_cloud": "geoad.geometry.convert",
+    "xyz_to_depth": "geoad.geometry.convert",
 }
 
 __all__ = [
@@ -54,11 +55,7 @@ __all__ = [
     "xyz_to_depth",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

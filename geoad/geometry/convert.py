@@ -13,11 +13,10 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.point_cloud import PointCloud
 from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops import voxelize
 
 EMPTY = -1.0
 """The value of a voxel without a point."""
-SLACK = 1e-6
-"""How far outside, in cells, a point may be for rounding."""
 
 
 def xyz_to_cloud(image: XYZImage) -> PointCloud:
@@ -107,13 +106,17 @@ def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGr
     _check.positive("resolution", resolution)
     lower, upper = np.full(3, np.inf), np.full(3, -np.inf)
     for cloud in clouds:
-        points = cloud.points[np.isfinite(cloud.points).all(-1)].astype(np.float64)
+        finite = np.isfinite(cloud.points)
+        points = cloud.points if finite.all() else cloud.points[finite.all(-1)]
         lower = np.minimum(lower, points.min(0, initial=np.inf))
         upper = np.maximum(upper, points.max(0, initial=-np.inf))
     side = float((upper - lower).max())
     if not side > 0:
         raise ValueError(f"the clouds must have an extent to put a grid around, got a box from {lower} to {upper}")
-    return VoxelGrid((lower + upper) / 2 - side / 2, side / resolution, (resolution,) * 3)
+    origin, cell = np.minimum((lower + upper) / 2 - side / 2, lower), side / resolution
+    while (origin + cell * resolution < upper).any():  # by rounding
+        cell = float(np.nextafter(cell, np.inf))
+    return VoxelGrid(origin, cell, (resolution,) * 3)
 
 
 def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False) -> VoxelGrid:
@@ -128,15 +131,15 @@ def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False) ->
     """
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
-    index = _cells(cloud.points, grid)
-    nearest = _cells(np.clip(cloud.points, grid.origin, grid.upper), grid)
-    inside = index >= 0
-    cells = int(np.prod(grid.shape))
-    count = np.bincount(index[inside], minlength=cells)
-    columns = np.ones((len(cloud), 1)) if not rgb or cloud.rgb is None else cloud.rgb / 255
-    sums = [np.bincount(index[inside], column[inside], minlength=cells) for column in columns.T]
-    values = np.where(count > 0, np.stack(sums) / np.maximum(count, 1), EMPTY).astype(np.float32)
-    return replace(grid, values=values.reshape(-1, *grid.shape), index=index, nearest=nearest)
+    if not np.isfinite(cloud.points).all():
+        raise ValueError("points of the cloud must be finite, got NaN or inf: take the valid ones")
+    colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
+    found = voxelize(cloud.points, grid.origin, grid.cell, grid.shape, colours)
+    full = np.float32(1) if colours is None else np.moveaxis(found.values, -1, 0)
+    values = np.where(found.count[None] > 0, full, np.float32(EMPTY))
+    inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
+    nearest = voxelize(inside, grid.origin, grid.cell, grid.shape).index
+    return replace(grid, values=values, index=found.index, nearest=nearest)
 
 
 def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.float32]:
@@ -153,15 +156,6 @@ def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDA
     if grid.nearest is None:
         raise ValueError("grid must hold a cloud, got an empty one: fill it with cloud_to_voxels")
     return np.asarray(scores, dtype=np.float32).reshape(-1)[grid.nearest]
-
-
-def _cells(points: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.int64]:
-    """The flat cell of each point, -1 outside; rounding may not push a point of the grid's own box out of it."""
-    place = (np.asarray(points, dtype=np.float64) - grid.origin) / grid.cell
-    size = np.asarray(grid.shape)
-    inside = np.all((place >= -SLACK) & (place <= size + SLACK), axis=-1)
-    cell = np.floor(np.where(inside[:, None], place, 0)).astype(np.int64).clip(0, size - 1)
-    return np.where(inside, np.ravel_multi_index(tuple(cell.T), grid.shape), -1)
 
 
 def _check_pixel(pixel: NDArray[np.int64], shape: tuple[int, int]) -> None:

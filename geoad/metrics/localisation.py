@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from geoad import _check
 from geoad.metrics.counting import LevelCounter
 from geoad.metrics.curve import check_limit
-from geoad.metrics.pairs import check_reiterable, read_map, read_pairs
+from geoad.metrics.pairs import Pair, check_reiterable, read_map, read_pairs
 from geoad.metrics.pixel_ranking import MODES, PixelRanking
 from geoad.metrics.regions import check_connectivity, label_regions
 
@@ -69,11 +69,11 @@ def pixel_auroc(maps: Maps, masks: Masks) -> float:
     return rank_pixels(maps, masks).auroc()
 
 
-def rank_pixels(maps: Maps, masks: Masks, *, connectivity: int = 8) -> PixelRanking:
+def rank_pixels(maps: Maps, masks: Masks, *, connectivity: int = 8, names: Sequence[str] | None = None) -> PixelRanking:
     """Return the counts from which every localisation metric follows: several areas cost one ranking.
 
-    Arguments and errors as in `au_pro`. Only the scores of defective pixels are sorted; a second pass over the maps
-    counts the others between them.
+    Arguments and errors as in `au_pro`; `names` call the images in errors (None: their numbers). Only the scores of
+    defective pixels are sorted; a second pass over the maps counts the others between them.
 
     >>> ranking = rank_pixels([[[0.1, 0.4, 0.4]]], [[[0, 0, 1]]])
     >>> ranking.au_pro([1.0]), ranking.auroc(), ranking.maxima.tolist()
@@ -81,7 +81,7 @@ def rank_pixels(maps: Maps, masks: Masks, *, connectivity: int = 8) -> PixelRank
     """
     check_reiterable("maps", maps)
     check_connectivity(connectivity)
-    seen = _defective_pixels(maps, masks, connectivity)
+    seen = _defective_pixels(read_pairs(maps, masks, names), connectivity)
     share = 1 / (len(seen.sizes) * seen.sizes[seen.region]) if len(seen.sizes) else np.zeros(0)
     order = np.argsort(seen.scores)
     scores = seen.scores[order]
@@ -103,14 +103,14 @@ class _Defective(NamedTuple):
     shapes: list[tuple[int, ...]]  # of each map
 
 
-def _defective_pixels(maps: Maps, masks: Masks, connectivity: int) -> _Defective:
+def _defective_pixels(pairs: Iterable[Pair], connectivity: int) -> _Defective:
     """Read maps and masks once and keep the defective pixels."""
     scores: list[NDArray[np.floating]] = [np.zeros(0, np.float32)]
     region, sizes = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
     maxima: list[float] = []
     shapes: list[tuple[int, ...]] = []
     regions = 0
-    for pixels, mask in read_pairs(maps, masks):
+    for pixels, mask in pairs:
         maxima.append(float(pixels.max(initial=-np.inf)))
         shapes.append(pixels.shape)
         if mask is None or not mask.any():

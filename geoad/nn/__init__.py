@@ -1,0 +1,1 @@
+"""Torch blocks that detectors and descriptors are made of."""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 SMALL = 2048  # rows under which a second thread costs more than it saves
 
@@ -33,8 +34,9 @@ def split(rows: int, run: Callable[[int, int], None], *, smallest: int = 1) -> N
     """
     pieces = min(count(), max(1, rows // smallest))
     if pieces == 1:
-        return run(0, rows)
+        run(0, rows)
+        return
     bounds = [rows * i // pieces for i in range(pieces + 1)]
     with ThreadPoolExecutor(pieces) as pool:
-        for future in [pool.submit(run, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]:
+        for future in [pool.submit(run, a, b) for a, b in pairwise(bounds)]:
             future.result()

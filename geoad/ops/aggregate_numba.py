@@ -2,8 +2,8 @@
 
 Σ_j LeakyReLU(z_j) = slope·Σ z_j + (1 − slope)·Σ max(z_j, 0), and Σ z_j = W·Σ g_j + k·b: the branch is gone and only
 max(z, 0) is summed per edge. The backward pass recomputes z and masks sums of g by z > 0, so that the incoming
-gradient is touched once a point, not once an edge. The inner loops run over the neighbours, whose offsets fill whole
-vector registers, with sums in registers; a loop over channels inside would load and store its sums for every edge.
+gradient is touched once a point, not once an edge. The inner loops run over the channels, four
+neighbours at a time: whole vector registers, and one load and store of a sum instead of four.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, feature
     arrays = [_numpy(t, points.dtype) for t in (points, weight.T, bias, features)]
     table, result = index.numpy(), out.numpy()
     scale = result.dtype.type(slope)
-    _threads.split(len(index), lambda a, b: _forward(arrays[0], table, *arrays[1:], scale, result, a, b))
+    _threads.split(len(index), lambda a, b: _forward(arrays[0], table, *arrays[1:], scale, result, a, b))  # type: ignore[call-arg]
     return out
 
 
@@ -47,7 +47,7 @@ def backward_weight(
     def run(start: int, stop: int) -> None:
         for b in range(start, stop):
             rows = b * BLOCK, min((b + 1) * BLOCK, len(table))
-            _backward_weight(arrays[0], table, *arrays[1:], scale, partial[b], *rows)
+            _backward_weight(arrays[0], table, *arrays[1:], scale, partial[b], *rows)  # type: ignore[call-arg]
 
     _threads.split(blocks, run)
     total = torch.from_numpy(partial.sum(0, dtype=np.float64)).to(points.dtype)
@@ -67,68 +67,84 @@ def _numpy(tensor: Tensor, dtype: torch.dtype) -> Any:
     return tensor.to(dtype).contiguous().numpy()
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _forward(points, index, weight, bias, features, slope, out, start, stop):  # type: ignore[no-untyped-def]
     k, width, rest = index.shape[1], weight.shape[1], features.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
     zero, count = number(0), number(k)
     share, extra = number(1) / max(count, number(1)), number(1) - slope
-    offset = np.empty((4, k), points.dtype)
-    x, y, z, d = offset[0], offset[1], offset[2], offset[3]
+    g = np.empty((k, 4), points.dtype)
+    positive = np.empty(width, points.dtype)
     gathered = np.empty(rest, points.dtype)
+    whole = k - k % 4
     for i in range(start, stop):
-        sx, sy, sz, sd = _offsets(points, index, i, x, y, z, d, zero)
-        for c in range(width):
-            w0, w1, w2, w3, b = weight[0, c], weight[1, c], weight[2, c], weight[3, c], bias[c]
-            positive = zero
-            for j in range(k):
-                value = b + w0 * x[j] + w1 * y[j] + w2 * z[j] + w3 * d[j]
-                positive += value if value > zero else zero
-            total = b * count + w0 * sx + w1 * sy + w2 * sz + w3 * sd
-            out[i, c] = (slope * total + extra * positive) * share
+        sx, sy, sz, sd = _offsets(points, index, i, g, zero)
+        positive[:] = zero
         gathered[:] = zero
-        whole = k - k % 4
-        for j in range(0, whole, 4):  # four rows at a time: one load and store of the sum instead of four
+        for j in range(0, whole, 4):
             q0, q1, q2, q3 = index[i, j], index[i, j + 1], index[i, j + 2], index[i, j + 3]
+            for c in range(width):
+                a0, a1 = _embed(weight, bias, c, g[j]), _embed(weight, bias, c, g[j + 1])
+                a2, a3 = _embed(weight, bias, c, g[j + 2]), _embed(weight, bias, c, g[j + 3])
+                positive[c] += (max(a0, zero) + max(a1, zero)) + (max(a2, zero) + max(a3, zero))
             for c in range(rest):
                 gathered[c] += (features[q0, c] + features[q1, c]) + (features[q2, c] + features[q3, c])
         for j in range(whole, k):
+            for c in range(width):
+                positive[c] += max(_embed(weight, bias, c, g[j]), zero)
             for c in range(rest):
                 gathered[c] += features[index[i, j], c]
+        for c in range(width):
+            total = bias[c] * count + weight[0, c] * sx + weight[1, c] * sy + weight[2, c] * sz + weight[3, c] * sd
+            out[i, c] = (slope * total + extra * positive[c]) * share
         for c in range(rest):
             out[i, width + c] = gathered[c] * share
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _backward_weight(points, index, weight, bias, gradient, slope, out, start, stop):  # type: ignore[no-untyped-def]
     k, width = index.shape[1], weight.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
     zero, one, count = number(0), number(1), number(k)
     share, extra = one / max(count, one), one - slope
-    offset = np.empty((4, k), points.dtype)
-    x, y, z, d = offset[0], offset[1], offset[2], offset[3]
+    g = np.empty((k, 4), points.dtype)
+    m = np.empty((5, width), points.dtype)  # sums of g and of 1 over the neighbours with z > 0
+    m0, m1, m2, m3, m4 = m[0], m[1], m[2], m[3], m[4]
+    whole = k - k % 4
     for i in range(start, stop):
-        sx, sy, sz, sd = _offsets(points, index, i, x, y, z, d, zero)
+        sx, sy, sz, sd = _offsets(points, index, i, g, zero)
+        m[:] = zero
+        for j in range(0, whole, 4):
+            ga, gb, gc, gd = g[j], g[j + 1], g[j + 2], g[j + 3]
+            for c in range(width):
+                a = one if _embed(weight, bias, c, ga) > zero else zero
+                b = one if _embed(weight, bias, c, gb) > zero else zero
+                e = one if _embed(weight, bias, c, gc) > zero else zero
+                f = one if _embed(weight, bias, c, gd) > zero else zero
+                m0[c] += (a * ga[0] + b * gb[0]) + (e * gc[0] + f * gd[0])
+                m1[c] += (a * ga[1] + b * gb[1]) + (e * gc[1] + f * gd[1])
+                m2[c] += (a * ga[2] + b * gb[2]) + (e * gc[2] + f * gd[2])
+                m3[c] += (a * ga[3] + b * gb[3]) + (e * gc[3] + f * gd[3])
+                m4[c] += (a + b) + (e + f)
+        for j in range(whole, k):
+            ga = g[j]
+            for c in range(width):
+                a = one if _embed(weight, bias, c, ga) > zero else zero
+                m0[c] += a * ga[0]
+                m1[c] += a * ga[1]
+                m2[c] += a * ga[2]
+                m3[c] += a * ga[3]
+                m4[c] += a
         for c in range(width):
-            w0, w1, w2, w3, b = weight[0, c], weight[1, c], weight[2, c], weight[3, c], bias[c]
-            mx = my = mz = md = m = zero
-            for j in range(k):
-                value = b + w0 * x[j] + w1 * y[j] + w2 * z[j] + w3 * d[j]
-                on = one if value > zero else zero
-                mx += on * x[j]
-                my += on * y[j]
-                mz += on * z[j]
-                md += on * d[j]
-                m += on
-            g = gradient[i, c] * share
-            out[0, c] += g * (extra * mx + slope * sx)
-            out[1, c] += g * (extra * my + slope * sy)
-            out[2, c] += g * (extra * mz + slope * sz)
-            out[3, c] += g * (extra * md + slope * sd)
-            out[4, c] += g * (extra * m + slope * count)
+            by = gradient[i, c] * share
+            out[0, c] += by * (extra * m0[c] + slope * sx)
+            out[1, c] += by * (extra * m1[c] + slope * sy)
+            out[2, c] += by * (extra * m2[c] + slope * sz)
+            out[3, c] += by * (extra * m3[c] + slope * sd)
+            out[4, c] += by * (extra * m4[c] + slope * count)
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, fastmath=RELAXED)
 def _scatter(index, gradient, width, out):  # type: ignore[no-untyped-def]
     k, rest = index.shape[1], out.shape[1]
     row = np.empty(rest, out.dtype)
@@ -142,22 +158,24 @@ def _scatter(index, gradient, width, out):  # type: ignore[no-untyped-def]
                 out[q, c] += row[c]
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")  # type: ignore[untyped-decorator]
-def _offsets(points, index, i, x, y, z, d, zero):  # type: ignore[no-untyped-def]
-    """Fill x_i − x_j and its length, structure of arrays, and return the four sums."""
-    k = index.shape[1]
+@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")
+def _embed(weight, bias, c, g):  # type: ignore[no-untyped-def]
+    """Return channel c of W·g + b."""
+    return bias[c] + weight[0, c] * g[0] + weight[1, c] * g[1] + weight[2, c] * g[2] + weight[3, c] * g[3]
+
+
+@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")
+def _offsets(points, index, i, g, zero):  # type: ignore[no-untyped-def]
+    """Fill x_i − x_j and its length for each neighbour, and return the four sums."""
     px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-    for j in range(k):
-        q = index[i, j]
-        x[j] = px - points[q, 0]
-        y[j] = py - points[q, 1]
-        z[j] = pz - points[q, 2]
     sx = sy = sz = sd = zero
-    for j in range(k):
-        length = math.sqrt(x[j] * x[j] + y[j] * y[j] + z[j] * z[j])
-        d[j] = length
-        sx += x[j]
-        sy += y[j]
-        sz += z[j]
+    for j in range(index.shape[1]):
+        q = index[i, j]
+        x, y, z = px - points[q, 0], py - points[q, 1], pz - points[q, 2]
+        length = math.sqrt(x * x + y * y + z * z)
+        g[j, 0], g[j, 1], g[j, 2], g[j, 3] = x, y, z, length
+        sx += x
+        sy += y
+        sz += z
         sd += length
     return sx, sy, sz, sd

@@ -16,7 +16,7 @@ def nearest(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.int32], NDArra
     return _nearest(rows_a, rows_b), _nearest(rows_b, rows_a)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _nearest(a, b):  # type: ignore[no-untyped-def]
     # The inner loop runs over the queries and keeps a running minimum of each: selects only, no reduction and no
     # branch, so it is one pass of whole vector registers.

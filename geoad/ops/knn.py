@@ -16,7 +16,12 @@ Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
 class Knn(NamedTuple):
-    """`index` (Q, k) int64 and `sq_dist` (Q, k) float32, numpy or torch; −1 and +inf where there is no neighbour."""
+    """`index` (Q, k) int64 and `sq_dist` (Q, k) float32, numpy or torch; −1 and +inf where there is no neighbour.
+
+    >>> index, sq_dist = knn(np.zeros((1, 3)), 2)
+    >>> index.tolist(), sq_dist.tolist()
+    ([[0, -1]], [[0.0, inf]])
+    """
 
     index: Any
     sq_dist: Any
@@ -70,7 +75,11 @@ def knn(
 
 
 def cloud_bounds(batch: Any, count: int) -> list[int]:
-    """Return where each cloud starts, and `count`, from ascending cloud ids (N,)."""
+    """Return where each cloud starts, and `count`, from ascending cloud ids (N,).
+
+    >>> cloud_bounds(np.array([4, 4, 7]), 3)
+    [0, 2, 3]
+    """
     ids = _arrays.to_numpy("batch", batch, kinds="iu")
     _check.shape("batch", ids, (count,))
     steps = np.flatnonzero(ids[1:] != ids[:-1]) + 1

@@ -12,7 +12,12 @@ from geoad.ops import receptive_field_numba
 
 
 class ReceptiveField(NamedTuple):
-    """`nodes` (r,) int64 in the order of their hops; `sizes` (hops + 1,) int64: nodes[:sizes[h]] are within h hops."""
+    """`nodes` (r,) int64 in the order of their hops; `sizes` (hops + 1,) int64: nodes[:sizes[h]] are within h hops.
+
+    >>> nodes, sizes = receptive_field(np.array([[1], [0]]), 1, hops=1)
+    >>> nodes.tolist(), sizes.tolist()
+    ([1, 0], [1, 2])
+    """
 
     nodes: NDArray[np.int64]
     sizes: NDArray[np.int64]
@@ -34,7 +39,7 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     table = np.asarray(index)
     _check.shape("index", table, ("n", "k"))
     seeds = np.atleast_1d(np.asarray(queries)).astype(np.int64)
-    if seeds.size and not (0 <= seeds.min() and seeds.max() < len(table)):
+    if seeds.size and (seeds.min() < 0 or seeds.max() >= len(table)):
         raise ValueError(f"queries must lie in [0, {len(table)}), got values from {seeds.min()} to {seeds.max()}")
     if hops < 0:
         raise ValueError(f"hops must not be negative, got {hops}")

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def search(index, seeds, hops):  # type: ignore[no-untyped-def]
     """Return the nodes within `hops` of the seeds in order of hops, and how many there are up to each hop."""
     seen = np.zeros(index.shape[0], np.bool_)
@@ -34,7 +34,7 @@ def search(index, seeds, hops):  # type: ignore[no-untyped-def]
     return nodes[:count].copy(), sizes
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def relabel(index, nodes, rows):  # type: ignore[no-untyped-def]
     """Return the rows of the first `rows` nodes in positions within `nodes`, −1 for what is not among them."""
     position = np.full(index.shape[0], -1, np.int32)

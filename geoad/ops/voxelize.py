@@ -16,6 +16,9 @@ class Voxels(NamedTuple):
     """`index` (N,) int64: each point's flat voxel, −1 outside; `count` (X, Y, Z) int64: points a voxel; `values`.
 
     `values` (X, Y, Z) or (X, Y, Z, C) float32 are the means of the points' values, 0 in empty voxels; None without.
+
+    >>> voxelize(np.array([[0.5, 0.5, 1.5], [0.0, 0.0, 9.0]]), np.zeros(3), 1.0, (1, 1, 2)).index.tolist()
+    [1, -1]
     """
 
     index: Any

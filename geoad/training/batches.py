@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -15,12 +15,20 @@ class Batches:
     """Batches of `train` and `validation` on the device, with their positions under the key "sample".
 
     `collate` joins prepared items, `move` takes a batch to the device, `seed` decides the order of every epoch.
+
+    >>> items = [{"x": torch.tensor(value)} for value in (1.0, 2.0, 3.0)]
+    >>> batches = Batches(items, items[:1], collate=stack, move=lambda batch: batch, seed=0)
+    >>> epoch = Descend("any", [], epochs=1, batch_size=2)
+    >>> sorted(torch.cat([batches.shuffled(epoch, 0, step)["x"] for step in range(2)]).tolist())
+    [1.0, 2.0, 3.0]
+    >>> batches.visited(2)["x"], next(batches.held_out(2))["sample"]
+    (tensor([3.]), tensor([-1]))
     """
 
     def __init__(
         self,
-        train: Cache,
-        validation: Cache | None,
+        train: Sequence[Batch] | Cache,
+        validation: Sequence[Batch] | Cache | None,
         *,
         collate: Callable[[list[Batch]], Batch],
         move: Callable[[Batch], Batch],
@@ -51,7 +59,7 @@ class Batches:
             chosen = list(range(start, min(start + size, len(self._validation))))
             yield self._batch(self._validation, chosen, [-1 - position for position in chosen])
 
-    def _batch(self, cache: Cache, chosen: list[int], names: list[int]) -> Batch:
+    def _batch(self, cache: Sequence[Batch] | Cache, chosen: list[int], names: list[int]) -> Batch:
         """Return the chosen samples as one batch on the device."""
         batch = dict(self._collate([cache[position] for position in chosen]))
         batch["sample"] = torch.tensor(names)

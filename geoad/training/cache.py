@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geoad.training.seed import seed_torch
 from geoad.training.stage import Batch
 
 
@@ -23,6 +24,10 @@ class Cache:
     an interrupted run left there are taken up if the first of them equals a fresh preparation, bit for bit.
 
     Raises TypeError if `prepare` returns anything but a dict of CPU tensors without the reserved key "sample".
+
+    >>> cache = Cache([1.0, 2.0], lambda sample: {"x": torch.tensor(sample)}, 1e6, Path("unused"))
+    >>> float(cache[1]["x"]), cache.bytes
+    (2.0, 8)
     """
 
     def __init__(self, samples: Sequence[Any], prepare: Callable[[Any], Batch], memory: float, folder: Path) -> None:
@@ -52,7 +57,7 @@ class Cache:
 
     def _make(self, position: int) -> Batch:
         """Prepare one sample and check what came."""
-        torch.manual_seed(position)  # whatever a preparation draws must not depend on when it is made
+        seed_torch(position)  # whatever a preparation draws must not depend on when it is made
         with torch.no_grad():
             item = self._prepare(self._samples[position])
         if not isinstance(item, dict) or not all(isinstance(value, Tensor) for value in item.values()):

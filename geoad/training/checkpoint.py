@@ -22,6 +22,13 @@ class Checkpoint:
 
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
     prepared sample) say of which run it is.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "checkpoint.pt"
+    ...     Checkpoint(0, 12, "3f0a", stage=1, step=500, plan=("student", 900), module={}).save(path)
+    ...     Checkpoint.load(path).step
+    500
     """
 
     seed: int
@@ -68,5 +75,10 @@ class Checkpoint:
 
 
 def fault(path: Path, reason: str) -> ValueError:
-    """Return the error for a checkpoint that cannot be used."""
+    """Return the error for a checkpoint that cannot be used.
+
+    >>> raise fault(Path("run/checkpoint.pt"), "it is of seed 0, not 1")
+    Traceback (most recent call last):
+    ValueError: cannot resume from run/checkpoint.pt: it is of seed 0, not 1; remove it to start afresh
+    """
     return ValueError(f"cannot resume from {path}: {reason}; remove it to start afresh")

@@ -15,7 +15,12 @@ SECOND = 1.0
 
 
 class Monitor:
-    """Collects the losses of each step of a stage; speaks once a second, and at the stage's last step."""
+    """Collects the losses of each step of a stage; speaks once a second, and at the stage's last step.
+
+    >>> monitor = Monitor(Silence(), Log(None))
+    >>> monitor.start("student", total=2, done=0)
+    >>> monitor.step(1, {"total": torch.tensor(3.0)})
+    """
 
     def __init__(self, bar: Silence, log: Log) -> None:
         self._bar, self._log = bar, log

@@ -12,7 +12,12 @@ MINUTE = 60.0
 
 
 class Silence:
-    """Shows nothing: the form of progress that nobody asked for."""
+    """Shows nothing: the form of progress that nobody asked for.
+
+    >>> with Silence() as bar:
+    ...     bar.start("student", total=2, done=0)
+    ...     bar.advance(1, "total 3.0")
+    """
 
     def __enter__(self) -> Self:
         return self
@@ -30,7 +35,12 @@ class Silence:
 
 
 class Bar(Silence):
-    """Stage, losses, rate and time left, on standard error."""
+    """Stage, losses, rate and time left, on standard error.
+
+    >>> with Bar() as bar:
+    ...     bar.start("student", total=2, done=0)
+    ...     bar.advance(1, "total 3.0")
+    """
 
     def __init__(self) -> None:
         need("rich", "show progress")

@@ -9,19 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from geoad.training.batches import Batches
 from geoad.training.checkpoint import Checkpoint, fault
 from geoad.training.monitor import Monitor
-from geoad.training.seed import seed_of
-from geoad.training.stage import Descend, Stage, Update, Visit
+from geoad.training.seed import seed_of, seed_torch
+from geoad.training.stage import Descend, Stage, Visit
 from geoad.training.state import FreeShapes, copy_state, load_state, state_fault
 
 
 @dataclass
-class Progress:
-    """How far a `Descend` is: the steps behind it, its optimisers, the best validation loss and its state."""
+class Descent:
+    """How far a `Descend` is: the steps behind it, its optimisers, the best validation loss and its state.
+
+    >>> Descent(0, []).best_loss
+    inf
+    """
 
     step: int
     optimizers: list[Any]
@@ -31,7 +35,17 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Run:
-    """One call of `Trainer.run`; `path` is the checkpoint's, `facts` (seed, samples, fingerprint) say whose it is."""
+    """One call of `Trainer.run`; `path` is the checkpoint's, `facts` (seed, samples, fingerprint) say whose it is.
+
+    >>> from geoad.training.stage import Update
+    >>> from geoad.training.trainer import Trainer
+    >>> net = torch.nn.Linear(1, 1)
+    >>> net.prepare = lambda sample: {"x": torch.tensor([sample])}
+    >>> update = Update(net, lambda batch: {"total": net(batch["x"]).square().mean()}, torch.optim.Adam)
+    >>> net.stages = lambda: iter([Descend("to zero", [update], steps=400)])
+    >>> bool(Trainer(device="cpu").run(net, [1.0])(torch.ones(1)).abs() < 0.2)  # makes a Run and calls its stages()
+    True
+    """
 
     fabric: Any
     module: Any
@@ -82,7 +96,7 @@ class Run:
             self._visit(stage, index, total)
         else:
             self._descend(stage, index, total, saved)
-        self._save(stage, index, Progress(total, []))
+        self._save(stage, index, Descent(total, []))
 
     def _visit(self, stage: Visit, index: int, total: int) -> None:
         """Show every sample once, in order."""
@@ -96,21 +110,21 @@ class Run:
 
     def _descend(self, stage: Descend, index: int, total: int, saved: Checkpoint | None) -> None:
         """Run the gradient steps of a stage, from its beginning or from the checkpoint."""
-        raw = [update.optimizer(_parameters(update)) for update in stage.updates]
-        progress = Progress(0, raw) if saved is None else _restore(raw, saved)
+        raw = [update.optimizer(_parameters(update.module)) for update in stage.updates]
+        descent = Descent(0, raw) if saved is None else _restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
         chooses = self._chooses(stage)
         period = stage.validate_every or stage.epoch_steps(self.facts["samples"])
         self.module.train()
-        for step in range(progress.step, total):
+        for step in range(descent.step, total):
             self._step(stage, index, step, driven)
-            progress.step = step + 1
-            if chooses and (progress.step % period == 0 or progress.step == total):
-                self._validate(stage, index, progress)
-            if progress.step % self.checkpoint_every == 0 and progress.step < total:
-                self._save(stage, index, progress)
-        if progress.best is not None:
-            load_state(self.module, progress.best, self.free)
+            descent.step = step + 1
+            if chooses and (descent.step % period == 0 or descent.step == total):
+                self._validate(stage, index, descent)
+            if descent.step % self.checkpoint_every == 0 and descent.step < total:
+                self._save(stage, index, descent)
+        if descent.best is not None:
+            load_state(self.module, descent.best, self.free)
 
     def _step(self, stage: Descend, index: int, step: int, optimizers: Sequence[Any]) -> None:
         """Run every update whose turn it is on one batch."""
@@ -124,7 +138,7 @@ class Run:
                 losses = update.loss(batch)
             _total(losses, stage, step + 1)
             optimizer.zero_grad()
-            self.fabric.backward(losses["total"], inputs=_parameters(update))
+            self.fabric.backward(losses["total"], inputs=_parameters(update.module))
             optimizer.step()
             optimizer.zero_grad()
             prefix = f"{number}." if len(stage.updates) > 1 else ""
@@ -137,7 +151,7 @@ class Run:
             self.monitor.note("no validation data: the last state is kept, not the best")
         return stage.select == "best" and self.validates
 
-    def _validate(self, stage: Descend, index: int, progress: Progress) -> None:
+    def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
         """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
         self.module.eval()
         total, count = 0.0, 0
@@ -146,11 +160,11 @@ class Run:
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)
             size = len(batch["sample"])
-            total, count = total + _total(losses, stage, progress.step) * size, count + size
+            total, count = total + _total(losses, stage, descent.step) * size, count + size
         self.module.train()
-        self.monitor.say(progress.step, validation=total / count)
-        if total / count < progress.best_loss:
-            progress.best_loss, progress.best = total / count, copy_state(self.module)
+        self.monitor.say(descent.step, validation=total / count)
+        if total / count < descent.best_loss:
+            descent.best_loss, descent.best = total / count, copy_state(self.module)
 
     def _resume(self) -> Checkpoint | None:
         """Return the checkpoint of this very run, or None if there is none."""
@@ -162,24 +176,24 @@ class Run:
             raise self._fault(f"it is of another module: {reason}")
         return saved
 
-    def _save(self, stage: Stage, index: int, progress: Progress) -> None:
+    def _save(self, stage: Stage, index: int, descent: Descent) -> None:
         """Write the checkpoint, if there is a folder for it."""
         if self.path is None:
             return
         Checkpoint(
             **self.facts,
             stage=index,
-            step=progress.step,
+            step=descent.step,
             plan=(stage.name, stage.total_steps(self.facts["samples"])),
             module=copy_state(self.module),
-            optimizers=[optimizer.state_dict() for optimizer in progress.optimizers],
-            best_loss=progress.best_loss,
-            best=progress.best,
+            optimizers=[optimizer.state_dict() for optimizer in descent.optimizers],
+            best_loss=descent.best_loss,
+            best=descent.best,
         ).save(self.path)
 
     def _seed(self, *place: int | str) -> None:
         """Seed torch for a place in the training."""
-        torch.manual_seed(seed_of(self.facts["seed"], *place))
+        seed_torch(seed_of(self.facts["seed"], *place), self.fabric.device)
 
     def _fault(self, reason: str) -> ValueError:
         """Return the error for a checkpoint that is not of this run."""
@@ -187,16 +201,16 @@ class Run:
         return fault(self.path, reason)
 
 
-def _restore(optimizers: list[Any], saved: Checkpoint) -> Progress:
+def _restore(optimizers: list[Any], saved: Checkpoint) -> Descent:
     """Return how far a stage was, the optimisers' states loaded."""
     for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
         optimizer.load_state_dict(state)
-    return Progress(saved.step, optimizers, saved.best_loss, saved.best)
+    return Descent(saved.step, optimizers, saved.best_loss, saved.best)
 
 
-def _parameters(update: Update) -> list[torch.nn.Parameter]:
-    """Return what an update may change."""
-    return [parameter for parameter in update.module.parameters() if parameter.requires_grad]
+def _parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return what an update of `module` may change."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def _total(losses: dict[str, Tensor], stage: Descend, step: int) -> float:

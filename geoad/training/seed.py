@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
+
+import torch
 
 
 def seed_of(*place: int | str) -> int:
@@ -12,3 +16,33 @@ def seed_of(*place: int | str) -> int:
     True
     """
     return int.from_bytes(blake2b(repr(place).encode(), digest_size=8).digest(), "little") >> 1
+
+
+def seed_torch(seed: int, device: torch.device | None = None) -> None:
+    """Seed torch's generators of the CPU and of `device`, and no others: `torch.manual_seed` would seed every GPU.
+
+    >>> with own_randomness():
+    ...     seed_torch(3)
+    ...     one = torch.rand(())
+    ...     seed_torch(3)
+    ...     one == torch.rand(())
+    tensor(True)
+    """
+    torch.default_generator.manual_seed(seed)
+    if device is not None and device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def own_randomness(device: torch.device | None = None) -> Iterator[None]:
+    """Leave torch's generators of the CPU and of `device` as they were found.
+
+    >>> before = torch.random.get_rng_state()
+    >>> with own_randomness():
+    ...     _ = torch.rand(3)
+    >>> torch.equal(before, torch.random.get_rng_state())
+    True
+    """
+    with torch.random.fork_rng([device] if device is not None and device.type == "cuda" else []):
+        yield

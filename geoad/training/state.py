@@ -22,12 +22,20 @@ def free_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
 
 
 def copy_state(module: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of the module's state on the CPU."""
+    """Return a copy of the module's state on the CPU.
+
+    >>> sorted(copy_state(nn.Linear(2, 1)))
+    ['bias', 'weight']
+    """
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}
 
 
 def state_fault(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> str | None:
-    """Return why `state` does not fit `module`, or None if it does; lengths of 0 in `free` match any length."""
+    """Return why `state` does not fit `module`, or None if it does; lengths of 0 in `free` match any length.
+
+    >>> state_fault(nn.Linear(2, 1), nn.Linear(3, 1).state_dict(), {})
+    'weight must have shape (1, 2), got (1, 3)'
+    """
     own = {name: free.get(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()}
     if missing := sorted(own.keys() - state.keys()):
         return f"it lacks {missing[0]}"
@@ -35,22 +43,40 @@ def state_fault(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes
         return f"it has an unknown {unknown[0]}"
     for name, shape in own.items():
         got = tuple(state[name].shape)
-        if len(got) != len(shape) or any(e not in (0, g) for e, g in zip(shape, got, strict=True)):
+        if got != shape and not (name in free and _fits(got, shape)):
             return f"{name} must have shape {shape}, got {got}"
     return None
 
 
 def resize_buffers(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
-    """Give each buffer named in `free` the shape that it has in `state`."""
+    """Give each buffer named in `free` the shape that it has in `state`, if that fits.
+
+    >>> module = nn.Module()
+    >>> module.register_buffer("bank", torch.empty(0, 8))
+    >>> resize_buffers(module, {"bank": torch.zeros(5, 8)}, free_shapes(module))
+    >>> module.bank.shape
+    torch.Size([5, 8])
+    """
     for name in free.keys() & state.keys():
         owner, _, leaf = name.rpartition(".")
         parent = module.get_submodule(owner)
         buffer = parent.get_buffer(leaf)
-        if buffer.shape != state[name].shape:
+        if buffer.shape != state[name].shape and _fits(tuple(state[name].shape), free[name]):
             setattr(parent, leaf, torch.empty(state[name].shape, dtype=buffer.dtype, device=buffer.device))
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
-    """Load a state that fits; `state_fault` says whether it does."""
+    """Load a state that fits; `state_fault` says whether it does.
+
+    >>> module = nn.Linear(2, 1)
+    >>> load_state(module, {"weight": torch.zeros(1, 2), "bias": torch.ones(1)}, {})
+    >>> float(module(torch.ones(2)).detach())
+    1.0
+    """
     resize_buffers(module, state, free)
     module.load_state_dict(state)
+
+
+def _fits(shape: tuple[int, ...], free: tuple[int, ...]) -> bool:
+    """Return whether `shape` is `free` with its lengths of 0 filled in."""
+    return len(shape) == len(free) and all(f in (0, n) for n, f in zip(shape, free, strict=True))

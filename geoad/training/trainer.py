@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from geoad import _check
@@ -21,20 +20,10 @@ from geoad.training.log import Log
 from geoad.training.monitor import Monitor
 from geoad.training.progress import Bar, Silence
 from geoad.training.run import Run
-from geoad.training.stage import Batch, Stage
+from geoad.training.seed import own_randomness
 from geoad.training.state import free_shapes
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-
-
-class Trainable(Protocol):
-    """What the trainer asks of a module; `collate(list[dict]) -> dict` is optional, the default stacks."""
-
-    def prepare(self, sample: Any) -> Batch:
-        """Return the sample as tensors on the CPU; pure, so that it can be called once and kept."""
-
-    def stages(self) -> Iterator[Stage]:
-        """Yield the stages; what stands between two yields also runs on the way to a resumed stage."""
 
 
 M = TypeVar("M", bound=nn.Module)
@@ -43,6 +32,10 @@ M = TypeVar("M", bound=nn.Module)
 class Trainer:
     """Runs the stages of a module over samples, and resumes where it was killed.
 
+    A module has `prepare(sample)`, which returns a dict of CPU tensors and is pure, so that it is called once a sample
+    and the result kept; `stages()`, an iterator of stages, usually a generator; and, if stacking is not the way to
+    join prepared samples to a batch, `collate(list of dicts)`.
+
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
     goes on from it: on the CPU of the same machine to the same weights, bit for bit. `log` is a file of JSON lines.
@@ -50,10 +43,13 @@ class Trainer:
 
     A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
     for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. On the way to a
-    resumed stage the code between earlier stages runs again and sees the state of the checkpoint.
+    resumed stage the code between earlier stages runs again and sees the state of the checkpoint: it may rest on what
+    later stages leave alone.
 
     Raises ValueError for no samples, a total that is not finite, and a checkpoint that is not of this run.
 
+    >>> import torch
+    >>> from geoad.training.stage import Visit
     >>> class Sum(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
@@ -64,7 +60,6 @@ class Trainer:
     ...         yield Visit("sum", self.see)
     ...     def see(self, batch):
     ...         self.sum += batch["x"].sum()
-    >>> from geoad.training.stage import Visit
     >>> Trainer(device="cpu").run(Sum(), [1.0, 2.0]).sum
     tensor(3.)
     """
@@ -94,11 +89,13 @@ class Trainer:
             raise ValueError("samples must hold at least one sample, got none")
         fabric = _fabric(self.device, self.precision)
         with (
-            _own_randomness(fabric.device),
+            own_randomness(fabric.device),
             _scratch(self.folder) as scratch,
             Bar() if self.progress else Silence() as bar,
         ):
             free = free_shapes(module)
+            if self._checkpoint is None or not self._checkpoint.exists():
+                shutil.rmtree(scratch, ignore_errors=True)  # prepared by a run that this one does not continue
             train, held_out = self._caches(module, samples, validation, scratch)
             fabric.to_device(module)
             Run(
@@ -113,7 +110,7 @@ class Trainer:
                 ),
                 monitor=Monitor(bar, Log(self.log)),
                 free=free,
-                path=None if self.folder is None else self.folder / "checkpoint.pt",
+                path=self._checkpoint,
                 checkpoint_every=self.checkpoint_every,
                 facts={"seed": self.seed, "samples": len(samples), "fingerprint": train.fingerprint},
                 validates=held_out is not None,
@@ -121,6 +118,10 @@ class Trainer:
             shutil.rmtree(scratch, ignore_errors=True)
         module.zero_grad(set_to_none=True)
         return module.eval()
+
+    @property
+    def _checkpoint(self) -> Path | None:
+        return None if self.folder is None else self.folder / "checkpoint.pt"
 
     def _caches(
         self, module: Any, samples: Sequence[Any], validation: Sequence[Any] | None, scratch: Path
@@ -145,13 +146,6 @@ def _fabric(device: str, precision: str) -> Any:
         except ImportError:
             package = need("lightning_fabric", "train")
     return package.Fabric(accelerator=accelerator, devices=devices, precision=precision)
-
-
-@contextmanager
-def _own_randomness(device: torch.device) -> Iterator[None]:
-    """Leave torch's generators as they were found."""
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        yield
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -164,6 +164,13 @@ def test_no_point_of_its_own_box_falls_out_of_the_grid(n: int, resolution: int, 
     assert (cloud.points <= grid.origin + (cell + 1) * grid.cell + slack).all()
 
 
+@given(hnp.arrays(np.float32, (4, 3), elements=st.floats(-2, 2, width=32, allow_subnormal=False)), st.integers(1, 70))
+def test_not_even_where_numbers_are_nasty(points: np.ndarray, resolution: int) -> None:
+    assume((np.ptp(points.astype(np.float64), axis=0) > 0).any())
+    cloud = PointCloud(points)
+    assert (cloud_to_voxels(cloud, bounding_grid([cloud], resolution)).index >= 0).all()
+
+
 @given(n=st.integers(2, 60), seed=SEEDS)
 def test_occupied_cells_are_the_cells_of_the_points(n: int, seed: int) -> None:
     cloud = clouds(n, seed)
@@ -235,6 +242,8 @@ def test_what_cannot_be_gridded_is_refused() -> None:
         bounding_grid([clouds(4, 0)], 0)
     with pytest.raises(ValueError, match="cloud must have rgb"):
         cloud_to_voxels(flat, VoxelGrid(np.zeros(3), 1.0, (2, 2, 2)), rgb=True)
+    with pytest.raises(ValueError, match="points of the cloud must be finite"):
+        cloud_to_voxels(PointCloud(np.full((1, 3), np.nan, np.float32)), VoxelGrid(np.zeros(3), 1.0, (2, 2, 2)))
     with pytest.raises(ValueError, match="grid must hold a cloud"):
         voxel_scores_to_points(np.zeros((2, 2, 2)), VoxelGrid(np.zeros(3), 1.0, (2, 2, 2)))
 

@@ -59,7 +59,7 @@ def test_rotation_changes_features() -> None:
 
 
 def test_float32_offsets_are_exact_far_from_the_origin() -> None:
-    """Coordinates that a sensor can deliver, half a metre away: the offsets are subtracted before anything is scaled."""
+    """Half a metre away, in coordinates that float32 can hold: offsets are subtracted before anything is scaled."""
     points, index, _ = graph(seed=3)
     near = (points * 0.0625).float()
     far = near + 0.5
@@ -113,12 +113,8 @@ def test_cone_equals_the_whole_cloud_and_its_gradients() -> None:
     assert field.sizes[-1] < len(points)
     table = torch.from_numpy(relabel(index.numpy(), field.nodes, int(field.sizes[-2])))
     weights = torch.randn(3, 16, dtype=torch.float64)
-    gradients = []
-    for features in (
-        net(points, index, scale)[queries],
-        net(points[field.nodes], table, scale, field.sizes.tolist()),
-    ):
-        gradients.append(torch.autograd.grad((features * weights).sum(), list(net.parameters())))
+    both = net(points, index, scale)[queries], net(points[field.nodes], table, scale, field.sizes.tolist())
+    gradients = [torch.autograd.grad((features * weights).sum(), list(net.parameters())) for features in both]
     for whole, cone in zip(*gradients, strict=True):
         torch.testing.assert_close(cone, whole, rtol=1e-9, atol=1e-12)
 

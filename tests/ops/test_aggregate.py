@@ -95,5 +95,5 @@ def test_threads_change_no_bit() -> None:
 def test_bad_input_is_named(change, message) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=message):
         aggregate(*change(case(11, 7, 5, (4, 6))))
-    with pytest.raises(ValueError, match="unknown backend 'nunba' .did you mean 'numba'"):
+    with pytest.raises(ValueError, match=r"unknown backend 'nunba' .did you mean 'numba'"):
         aggregate(*case(11, 7, 5, (4, 6)), backend="nunba")

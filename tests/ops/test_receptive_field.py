@@ -50,7 +50,7 @@ def test_query_outside() -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_size_on_a_jittered_plane(seed: int) -> None:
-    """Spec 2.7: 1757 ± 1 % points for k = 32, L = 8, mean over the 20 most central points; jitter ± 0.1 of the pitch."""
+    """Spec 2.7: 1757 ± 1 % points for k = 32, L = 8, mean over the 20 central points; jitter ± 0.1 pitch."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(253.0), np.arange(253.0)), -1).reshape(-1, 2)
     points = np.zeros((len(grid), 3), np.float32)

@@ -70,6 +70,24 @@ def test_an_interrupt_after_any_save_resumes_to_the_same_bits(
     assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
 
 
+def test_an_interrupted_visit_begins_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    see, seen = Toy._bank, []
+
+    def dying(self: Toy, batch: Any) -> None:
+        see(self, batch)
+        seen.append(int(batch["sample"]))
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Toy, "_bank", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(device="cpu", folder=tmp_path, checkpoint_every=1).run(Toy(), numbers())
+    resumed = Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert seen == [*range(5), *range(12)]
+    monkeypatch.undo()
+    assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
+
+
 def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Toy._stage
     monkeypatch.setattr(Toy, "_stage", lambda *a: stage(*a)._replace(select="best", validate_every=2))
@@ -89,6 +107,17 @@ def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(Toy, "_loss", loss)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["best"] is not None
     assert states_equal(whole, Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers(), held_out))
+
+
+def test_files_prepared_by_another_run_are_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Toy, "_loss", None)
+    with pytest.raises(TypeError):
+        Trainer(device="cpu", folder=tmp_path, memory=0).run(Toy(), numbers())
+    monkeypatch.undo()
+    (tmp_path / "checkpoint.pt").unlink()
+    samples = [*numbers()[:6], *numbers(6, seed=3)]  # the first is the same, as if a scan had been replaced
+    afresh = Trainer(device="cpu", folder=tmp_path, memory=0).run(Toy(), samples)
+    assert states_equal(afresh, Trainer(device="cpu").run(Toy(), samples))
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -291,6 +291,22 @@ def test_a_bar_is_shown_and_taken_away_also_after_an_error(capsys: pytest.Captur
     assert capsys.readouterr().out == ""
 
 
+def test_without_a_terminal_there_is_a_line_a_minute(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    now = iter(range(0, 10**6, 25))  # seconds: every look at the clock is 25 s later than the last
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    train(descend(steps=12), numbers(3), progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert 2 <= len(lines) <= 12 and all("fit: " in line and "/12" in line and "total" in line for line in lines)
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_and_its_generator_is_left_as_it_was(tmp_path: Path) -> None:
+    before = torch.cuda.get_rng_state()
+    module = Trainer(device="cuda", folder=tmp_path).run(Toy(), numbers())
+    assert module.bank.is_cuda and torch.equal(before, torch.cuda.get_rng_state())
+    assert states_equal(module, Trainer(device="cuda", folder=tmp_path).run(Toy(), numbers()))
+
+
 def test_bfloat16_trains_in_its_precision() -> None:
     seen: list[torch.dtype] = []
 

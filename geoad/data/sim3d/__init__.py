@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 CATEGORIES = {
     "bagel": "geoad.data.sim3d.bagel:BAGEL",
     "cable_gland": "geoad.data.sim3d.cable_gland:CABLE_GLAND",
+    "dowel": "geoad.data.sim3d.dowel:DOWEL",
     "foam": "geoad.data.sim3d.foam:FOAM",
+    "rope": "geoad.data.sim3d.rope:ROPE",
 }
 
 __all__ = ["CATEGORIES", "get_category", "make_sim3d"]

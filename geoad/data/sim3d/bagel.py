@@ -19,15 +19,15 @@ CRUST, PALE, CRUMB = (0.58, 0.33, 0.13), (0.85, 0.64, 0.36), (0.95, 0.87, 0.68)
 STRANGE = ((0.25, 0.27, 0.3), (0.2, 0.3, 0.6), (0.75, 0.55, 0.3), (0.8, 0.8, 0.78))
 
 
-def build(rng: np.random.Generator, spacing: float) -> Mesh:
+def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a bagel about 9 cm across and 3 cm high."""
     size = rng.normal(1, 0.025)
     around = round(2 * np.pi * (RING + TUBE) * size / spacing)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)[:, None]
-    turn = np.radians(np.linspace(-65, 245, round(TUBE * size * np.radians(310) / spacing)))[None]
+    turn = np.radians(np.linspace(-45, 225, round(TUBE * size * np.radians(270) / spacing)))[None]
     ring = RING * size * (1 + _wave(rng, angle, 0.02))
-    tube = TUBE * size * (1 + _wave(rng, angle, 0.04))
-    high = HEIGHT * size * (1 + _wave(rng, angle, 0.035))
+    tube = TUBE * size * (rng.normal(1, 0.025) + _wave(rng, angle, 0.04))
+    high = HEIGHT * size * (rng.normal(1, 0.03) + _wave(rng, angle, 0.035))
     out = ring + tube * np.cos(turn)
     rise = np.maximum(high * (np.sin(turn) + 0.75), 0)
     mesh = grid(np.stack([out * np.cos(angle), out * np.sin(angle), rise], -1), colour=CRUST, closed=(True, False))
@@ -41,12 +41,12 @@ def build(rng: np.random.Generator, spacing: float) -> Mesh:
     )
 
 
-def lay(rng: np.random.Generator) -> Pose:
+def _lay(rng: np.random.Generator) -> Pose:
     """Turn the bagel at will and move it by up to 4 mm."""
     return Pose(rng.uniform(0, 360), *rng.uniform(-4, 4, 2))
 
 
-def bite(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+def _bite(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Take a piece out of the rim: what lies inside an upright, rough cylinder moves back onto its wall."""
     outwards = anchor.point[:2] / np.linalg.norm(anchor.point[:2])
     radius, depth = rng.uniform(9, 15), rng.uniform(5, 9)
@@ -69,7 +69,7 @@ def _wave(rng: np.random.Generator, angle: Floats, amplitude: float) -> Floats:
 def _crust(rng: np.random.Generator, points: Floats) -> Floats:
     """Lumps of dough, blisters and grain, mm."""
     lumps = 1.1 * bumps(points, noise_table(rng), 16.0)
-    blisters = 0.55 * np.clip(bumps(points, noise_table(rng), 5.0) - 0.05, 0, None) * rng.uniform(0.6, 1.6)
+    blisters = 0.8 * np.clip(bumps(points, noise_table(rng), 5.0) - 0.05, 0, None) * rng.uniform(0.6, 1.6)
     return lumps + blisters + 0.1 * bumps(points, noise_table(rng), 1.6)
 
 
@@ -92,12 +92,12 @@ BAGEL = Category(
     counts=Counts(244, 22, 22, 88),
     tilt=4.0,
     centre=(0.58, 0.53),
-    build=build,
-    lay=lay,
+    build=_build,
+    lay=_lay,
     defects={
         "contamination": Defect(defects.foreign((2.2, 5.0), (1.8, 4.0), STRANGE)),
         "crack": Defect(defects.cut((18.0, 32.0), (2.0, 3.4), (3.0, 6.0), wander=2.5)),
         "hole": Defect(defects.hole((2.0, 4.5), (4.0, 9.0))),
-        "missing": Defect(bite, _rim),
+        "missing": Defect(_bite, _rim),
     },
 )

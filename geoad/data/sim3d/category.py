@@ -14,7 +14,11 @@ from geoad.data.sim3d.scene import Pose, Station
 
 @dataclass(frozen=True)
 class Counts:
-    """How many scans of each kind: train, validation, good test scans, and defective ones over all kinds together."""
+    """How many scans: train, validation, good test scans, and defective ones over all kinds together.
+
+    >>> Counts(train=24, validation=6, good=6, defective=16).train
+    24
+    """
 
     train: int
     validation: int
@@ -29,6 +33,10 @@ class Category:
     `build(rng, spacing)` returns the next good part, vertices about `spacing` mm apart; `lay(rng)` its pose. `field`
     is the image's width on the table in mm, `shape` (H, W) and `counts` those of the original at full size, `tilt` the
     camera's angle off the vertical in degrees, `centre` the lens's axis as a share of width and height.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> get_category("bagel").kinds
+    ('good', 'contamination', 'crack', 'hole', 'missing')
     """
 
     name: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 
@@ -17,7 +18,12 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Anchor:
-    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of the surface, smoothed, unit length."""
+    """A place on the part that the camera sees: `point` (3,) in mm, `normal` (3,) of unit length, smoothed.
+
+    >>> anchor = Anchor(np.array([1.0, 0.0, 5.0]), np.array([0.0, 0.0, 1.0]))
+    >>> [value.tolist() for value in anchor.local(np.array([[1.0, 0.0, 7.0]]))]
+    [[0.0], [0.0], [2.0]]
+    """
 
     point: Floats
     normal: Floats
@@ -33,7 +39,21 @@ class Anchor:
         """Return points (N, 3) as coordinates along both tangents and the normal, each (N,)."""
         along, across = self.frame(angle)
         offset = points - self.point
-        return offset @ along, offset @ across, offset @ self.normal
+        x, y, z = np.einsum("ij,nj->in", np.stack([along, across, self.normal]), offset)
+        return x, y, z
+
+
+Change = Callable[[Mesh, Anchor, np.random.Generator], Mesh]
+
+
+def upwards(points: Floats, normals: Floats) -> NDArray[np.bool_]:
+    """Return where (N,) a surface faces up: points (N, 3) and normals (N, 3) in the part's frame.
+
+    >>> upwards(np.zeros((2, 3)), np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])).tolist()
+    [True, False]
+    """
+    _check.shape("normals", normals, (len(points), 3))
+    return np.asarray(normals[:, 2] > 0.6)
 
 
 @dataclass(frozen=True)
@@ -42,14 +62,24 @@ class Defect:
 
     `change(mesh, anchor, rng)` returns the defective mesh; `fits(points, normals)` says for points (N, 3) of the part's
     frame, mm, and normals (N, 3), whether the defect may be anchored there.
+
+    >>> Defect(hole(radius=(1.0, 2.0), depth=(2.0, 4.0))).fits(np.zeros((1, 3)), np.array([[0.0, 0.0, -1.0]])).tolist()
+    [False]
     """
 
-    change: Callable[[Mesh, Anchor, np.random.Generator], Mesh]
-    fits: Callable[[Floats, Floats], NDArray[np.bool_]] = lambda points, normals: normals[:, 2] > 0.6
+    change: Change
+    fits: Callable[[Floats, Floats], NDArray[np.bool_]] = upwards
 
 
-def dent(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
-    """Press a smooth hollow of a radius and depth in mm into the surface."""
+def dent(radius: Range, depth: Range) -> Change:
+    """Press a smooth hollow of a radius and depth in mm into the surface.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> round(float(dent((4.0, 4.0), (2.0, 2.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min()), 6)
+    -2.0
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, deep, stretch = rng.uniform(*radius), rng.uniform(*depth), rng.uniform(0.75, 1.3)
@@ -60,8 +90,15 @@ def dent(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Gener
     return change
 
 
-def hole(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
-    """Drill a steep hole of a radius and depth in mm, a little ragged."""
+def hole(radius: Range, depth: Range) -> Change:
+    """Drill a steep hole of a radius and depth in mm, a little ragged.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> bool(hole((4.0, 4.0), (3.0, 3.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min() < -2.5)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, deep, wall = rng.uniform(*radius), rng.uniform(*depth), 0.35
@@ -74,10 +111,16 @@ def hole(radius: Range, depth: Range) -> Callable[[Mesh, Anchor, np.random.Gener
     return change
 
 
-def cut(
-    length: Range, width: Range, depth: Range, wander: float = 0.0
-) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
-    """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack."""
+def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Change:
+    """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> open_slit = cut(length=(9.0, 9.0), width=(2.0, 2.0), depth=(3.0, 3.0))
+    >>> round(float(open_slit(flat, anchor, np.random.default_rng(0)).vertices[:, 2].min()), 6)
+    -3.0
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         half, wide, deep = rng.uniform(*length) / 2, rng.uniform(*width) / 2, rng.uniform(*depth)
@@ -86,16 +129,22 @@ def cut(
         path = wander * bumps(np.column_stack([x, still, still]), table, 7.0, octaves=3)
         taper = np.sqrt(np.clip(1 - (x / half) ** 2, 0, 1))
         near = np.clip(1 - np.abs(y - path) / np.maximum(wide * taper, 1e-6), 0, 1) * (np.abs(z) < half)
-        inwards = np.clip(mesh.normals @ anchor.normal, 0, 1) > 0.05
+        inwards = np.einsum("ni,i->n", mesh.normals, anchor.normal) > 0.05
         return mesh.moved(mesh.vertices - (deep * taper * near**0.6 * inwards)[:, None] * anchor.normal, torn=0.4)
 
     return change
 
 
-def foreign(
-    radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]
-) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
-    """Lay a lump on the surface: radius and height above it in mm."""
+def foreign(radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]) -> Change:
+    """Lay a lump on the surface: radius and height above it in mm.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> add = foreign(radius=(2.0, 2.0), height=(2.0, 2.0), colours=((0.1, 0.1, 0.1),))
+    >>> bool(add(flat, anchor, np.random.default_rng(0)).vertices[:, 2].max() > 1)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         r, high, stretch = rng.uniform(*radius), rng.uniform(*height), rng.uniform(0.7, 1.4)
@@ -111,8 +160,15 @@ def foreign(
     return change
 
 
-def chip(depth: Range) -> Callable[[Mesh, Anchor, np.random.Generator], Mesh]:
-    """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal."""
+def chip(depth: Range) -> Change:
+    """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal.
+
+    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
+    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
+    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
+    >>> bool(chip((3.0, 3.0))(flat, anchor, np.random.default_rng(0)).vertices[:, 2].max() < -2)
+    True
+    """
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         _, _, z = anchor.local(mesh.vertices)

@@ -20,24 +20,25 @@ SOFT, DEEP = (0.78, 0.74, 0.5), (0.62, 0.58, 0.36)
 STRANGE = ((0.3, 0.32, 0.35), (0.55, 0.2, 0.15), (0.8, 0.78, 0.55))
 
 
-def build(rng: np.random.Generator, spacing: float) -> Mesh:
+def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a block of foam 80 x 60 x 26 mm, deformed."""
     mesh = grid(_block(spacing), colour=SOFT)
     mesh = mesh.moved(_bent(rng, mesh.vertices))
     wavy = 0.7 * bumps(mesh.vertices, noise_table(rng), 22.0, octaves=2)
-    pore = np.clip(1 - cells(mesh.vertices, noise_table(rng), 3.2) / 0.42, 0, 1)
+    open_ = 0.4 + 0.15 * bumps(mesh.vertices, noise_table(rng), 7.0)  # radius of the pores, in cells
+    pore = np.clip(1 - cells(mesh.vertices, noise_table(rng), 3.2) / open_, 0, 1)
     rough = 0.16 * bumps(mesh.vertices, noise_table(rng), 1.5, octaves=2)
     skin = mesh.displaced(wavy + rough - 0.9 * np.sqrt(pore))
     shade = 1 + 0.06 * bumps(mesh.vertices, noise_table(rng), 9.0, octaves=3) - 0.25 * pore
     return Mesh(skin.vertices, skin.faces, shade[:, None] * SOFT, skin.gloss, DEEP)
 
 
-def lay(rng: np.random.Generator) -> Pose:
+def _lay(rng: np.random.Generator) -> Pose:
     """Put the block down within 3 mm and 6 degrees."""
     return Pose(rng.uniform(-6, 6), *rng.uniform(-3, 3, 2))
 
 
-def tear(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+def _tear(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Tear off the corner nearest to the anchor."""
     corner = np.sign(anchor.point[:2])
     outwards = np.array([*(corner * rng.uniform(0.5, 1.0, 2)), rng.uniform(0.5, 1.0)])
@@ -75,7 +76,7 @@ def _top(points: Floats, normals: Floats) -> NDArray[np.bool_]:
 
 def _corner(points: Floats, normals: Floats) -> NDArray[np.bool_]:
     """The upper face near a corner."""
-    return (np.abs(points[:, 0]) > 28) & (np.abs(points[:, 1]) > 20)
+    return (np.abs(points[:, 0]) > 28) & (np.abs(points[:, 1]) > 20) & (normals[:, 2] > 0.5)
 
 
 FOAM = Category(
@@ -85,12 +86,12 @@ FOAM = Category(
     counts=Counts(236, 27, 20, 80),
     tilt=9.0,
     centre=(0.52, 0.44),
-    build=build,
-    lay=lay,
+    build=_build,
+    lay=_lay,
     defects={
         "contamination": Defect(defects.foreign((2.0, 4.5), (1.8, 3.5), STRANGE), _top),
         "cut": Defect(defects.cut((18.0, 34.0), (1.6, 2.6), (4.0, 8.0)), _top),
         "dent": Defect(defects.dent((5.0, 9.0), (2.0, 4.5)), _top),
-        "missing": Defect(tear, _corner),
+        "missing": Defect(_tear, _corner),
     },
 )

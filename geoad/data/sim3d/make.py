@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import contextmanager
 from dataclasses import asdict
 from multiprocessing import get_context
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from geoad.data.sim3d.scan import simulate
 from geoad.data.sim3d.sensor import Sensor
 
 VERSION = "sim3d-0"
+SMALLEST = 64  # pixels
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -55,7 +56,7 @@ def make_sim3d(
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
     entries = [entry for name in names for entry in plan(get_category(name), scale)]
-    cameras = [Path(name) / CAMERA for name in names]
+    cameras = [name / CAMERA for name in map(PurePosixPath, names)]
     paths = [path for entry in entries for path in entry.paths.values()]
     manifest = store.claim(root, _settings(names, scale, seed), [*paths, *cameras])
     todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
@@ -70,7 +71,13 @@ def make_sim3d(
 
 
 def write_scan(root: Path, entry: Entry, pixels: int | None, seed: int) -> dict[str, str]:
-    """Simulate one scan and write the files that are missing; return their SHA-256 by path."""
+    """Simulate one scan and write the files that are missing; return their SHA-256 by path.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sorted(write_scan(Path(folder), Entry("foam", "train", "good", 0), pixels=64, seed=0))
+    ['foam/train/good/rgb/000.png', 'foam/train/good/xyz/000.tiff']
+    """
     scan = simulate(get_category(entry.category), entry.kind, entry.seed(seed), pixels=pixels)
     written = {}
     for part, path in entry.paths.items():
@@ -101,8 +108,8 @@ def _size(size: str | Size) -> Size:
     if isinstance(size, str):
         _check.one_of("size", size, SIZES)
         return SIZES[size]
-    if size.pixels is not None:
-        _check.positive("size.pixels", size.pixels)
+    if size.pixels is not None and size.pixels < SMALLEST:
+        raise ValueError(f"size.pixels must be {SMALLEST} or more, or no defect can be seen, got {size.pixels}")
     if size.counts is not None and (min(asdict(size.counts).values()) < 0 or size.counts.train == 0):
         raise ValueError(f"size.counts must be 0 or more, and train positive, got {size.counts}")
     return size
@@ -173,7 +180,7 @@ def _single_threaded() -> Iterator[None]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[Any]) -> None:
+def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[PurePosixPath]) -> None:
     """Complete the manifest: checksums of what was written now, recorded ones, and those of an interrupted run."""
     known = manifest["files"] | files
     table = {path.as_posix(): known.get(path.as_posix()) or store.checksum(root / path) for path in paths}

@@ -41,7 +41,7 @@ class Mesh:
         mesh = replace(self, vertices=vertices)
         if torn is None:
             return mesh
-        bare = np.linalg.norm(vertices - self.vertices, axis=1) > torn
+        bare = length(vertices - self.vertices) > torn
         return replace(
             mesh,
             colour=np.where(bare[:, None], self.inside, self.colour),
@@ -61,6 +61,16 @@ class Mesh:
             colour=np.concatenate([self.colour, other.colour]),
             gloss=np.concatenate([self.gloss, other.gloss]),
         )
+
+
+def length(vectors: Floats) -> Floats:
+    """Return the Euclidean lengths of vectors (..., 3).
+
+    >>> length(np.array([[3.0, 4.0, 0.0]])).tolist()
+    [5.0]
+    """
+    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
+    return np.asarray(np.sqrt(x * x + y * y + z * z))
 
 
 def grid(
@@ -100,7 +110,7 @@ def _faces(rows: int, columns: int, closed_rows: bool, closed_columns: bool) -> 
     return faces
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _normals(vertices, faces):  # type: ignore[no-untyped-def]
     out = np.zeros_like(vertices)
     for f in range(len(faces)):

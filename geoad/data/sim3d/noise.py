@@ -28,7 +28,7 @@ def bumps(points: NDArray[np.float64], table: Table, size: float, octaves: int =
     >>> bumps(np.zeros((2, 3)), field, size=3.0).tolist()
     [0.0, 0.0]
     """
-    total = np.zeros(len(points))
+    total: NDArray[np.float64] = np.zeros(len(points))
     for octave in range(octaves):
         scale = 2.0**octave
         total += _perlin(points * (scale / size) + 17.0 * octave, table) / scale
@@ -44,10 +44,10 @@ def cells(points: NDArray[np.float64], table: Table, size: float) -> NDArray[np.
     >>> bool((cells(np.random.default_rng(1).random((50, 3)), field, size=0.2) < 1.8).all())
     True
     """
-    return _worley(points / size, table)
+    return np.asarray(_worley(points / size, table))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _slope(corner, x, y, z):  # type: ignore[no-untyped-def]
     h = corner & 15
     u = x if h < 8 else y
@@ -55,7 +55,7 @@ def _slope(corner, x, y, z):  # type: ignore[no-untyped-def]
     return (u if h & 1 == 0 else -u) + (v if h & 2 == 0 else -v)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _perlin(points, table):  # type: ignore[no-untyped-def]
     out = np.empty(len(points))
     for n in range(len(points)):
@@ -77,7 +77,7 @@ def _perlin(points, table):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _worley(points, table):  # type: ignore[no-untyped-def]
     out = np.empty(len(points))
     for n in range(len(points)):

@@ -12,14 +12,18 @@ from geoad.data.sim3d.category import Category, Counts
 
 @dataclass(frozen=True)
 class Size:
-    """How large a data set is: `pixels` of the images' longer side and `counts` per category; None as the original's."""
+    """How large a data set is: `pixels` of the images' longer side, `counts` per category; None: as the original.
+
+    >>> SIZES["tiny"].pixels
+    300
+    """
 
     pixels: int | None
     counts: Counts | None
 
 
 SIZES = {
-    "tiny": Size(320, Counts(24, 6, 6, 16)),
+    "tiny": Size(300, Counts(24, 6, 6, 16)),
     "small": Size(400, Counts(100, 12, 12, 32)),
     "full": Size(None, None),
 }

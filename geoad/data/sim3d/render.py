@@ -19,6 +19,10 @@ class Hits:
 
     `depth` (H, W) metres along the optical axis, inf where nothing is hit; `face` (H, W) int32, −1 there;
     `weights` (H, W, 3) barycentric weights of the face's corners at the point that was hit.
+
+    >>> hits = Hits(np.ones((1, 1)), np.zeros((1, 1), np.int32), np.full((1, 1, 3), 1 / 3))
+    >>> hits.gather(np.array([[0, 1, 2]], np.int32), np.array([[0.0], [3.0], [6.0]])).round(6).tolist()
+    [[[3.0]]]
     """
 
     depth: Floats
@@ -27,11 +31,7 @@ class Hits:
 
     def gather(self, faces: NDArray[np.int32], values: Floats) -> Floats:
         """Return vertex values (V, C) at the hit points as (H, W, C), 0 where nothing was hit."""
-        hit = self.face >= 0
-        out = np.zeros((*self.face.shape, values.shape[1]))
-        corners = faces[self.face[hit]]
-        out[hit] = sum(values[corners[:, k]] * self.weights[hit][:, k, None] for k in range(3))
-        return out
+        return np.asarray(_gather(self.face, self.weights, faces, values))
 
 
 def cast(vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Hits:
@@ -53,7 +53,21 @@ def cast(vertices: Floats, faces: NDArray[np.int32], camera: Camera) -> Hits:
     return Hits(depth, face, weights)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
+def _gather(face, weights, faces, values):  # type: ignore[no-untyped-def]
+    out = np.zeros((face.shape[0], face.shape[1], values.shape[1]))
+    for row in range(face.shape[0]):
+        for column in range(face.shape[1]):
+            f = face[row, column]
+            if f < 0:
+                continue
+            for k in range(3):
+                for c in range(values.shape[1]):
+                    out[row, column, c] += weights[row, column, k] * values[faces[f, k], c]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def _rasterise(screen, z, faces, depth, face, weights):  # type: ignore[no-untyped-def]
     height, width = depth.shape
     for f in range(len(faces)):

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from geoad.data.sim3d.category import Category
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh
+from geoad.data.sim3d.mesh import Mesh, length
 from geoad.data.sim3d.scene import Pose, Station, View
 from geoad.data.sim3d.sensor import Sensor, photograph, sense
 
@@ -22,11 +22,16 @@ SPECK = 4  # pixels: smaller regions are dropped from the ground truth
 AREA = (4e-4, 3e-2)  # share of the image that a defect may cover
 SECOND = 0.15  # share of the defective parts that have a second defect
 ATTEMPTS = 50
+DENSITY = 1.25  # distance of the vertices, in pixels
 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """What is written: xyz (H, W, 3) float32 metres, rgb (H, W, 3) uint8, mask (H, W) bool, True on the defect."""
+    """What is written: xyz (H, W, 3) float32 metres, rgb (H, W, 3) uint8, mask (H, W) bool, True on the defect.
+
+    >>> Scan(np.zeros((4, 5, 3), np.float32), np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), bool)).mask.shape
+    (4, 5)
+    """
 
     xyz: NDArray[np.float32]
     rgb: NDArray[np.uint8]
@@ -54,7 +59,7 @@ def simulate(
     sensor = sensor or Sensor()
     shape, defect, measure = (np.random.default_rng(stream) for stream in seed.spawn(3))
     station = category.station(pixels)
-    mesh, pose = category.build(shape, station.pitch), category.lay(shape)
+    mesh, pose = category.build(shape, DENSITY * station.pitch), category.lay(shape)
     view = station.look(mesh, pose)
     mask = np.zeros(view.depth.shape, bool)
     if kind != "good":
@@ -65,7 +70,16 @@ def simulate(
 
 
 def changed(good: View, bad: View) -> Bools:
-    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks."""
+    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam = get_category("foam")
+    >>> station, mesh = foam.station(64), foam.build(np.random.default_rng(0), 2.0)
+    >>> view = station.look(mesh, Pose())
+    >>> int(changed(view, view).sum()), bool(changed(view, station.look(mesh, Pose(x=5.0))).any())
+    (0, True)
+    """
     differs = np.abs(good.depth - bad.depth) > CHANGE
     region, count = ndimage.label(differs, np.ones((3, 3)))
     size = np.bincount(region.ravel(), minlength=count + 1)
@@ -95,7 +109,7 @@ def _spoil(
 def _places(defect: Defect, mesh: Mesh, view: View, station: Station) -> NDArray[np.int64]:
     """Flat addresses of the pixels where the defect may be anchored: 3 mm inside the outline and seen well."""
     inner = ndimage.distance_transform_edt(np.pad(view.part, 1))[1:-1, 1:-1] > 3.0 / station.pitch
-    seen = -(view.normal * station.rays).sum(-1) > 0.5 * np.linalg.norm(station.rays, axis=-1)
+    seen = -np.einsum("hwi,hwi->hw", view.normal, station.rays) > 0.5 * length(station.rays)
     candidates = np.flatnonzero(inner & seen)
     points = _at(mesh, view, candidates, mesh.vertices)
     return candidates[defect.fits(points, _at(mesh, view, candidates, mesh.normals))]
@@ -104,7 +118,7 @@ def _places(defect: Defect, mesh: Mesh, view: View, station: Station) -> NDArray
 def _anchor(mesh: Mesh, view: View, pixel: int, station: Station) -> Anchor:
     """The surface under a pixel, its normal averaged over 2 mm around."""
     point = _at(mesh, view, np.array([pixel]), mesh.vertices)[0]
-    near = ((mesh.vertices - point) ** 2).sum(-1) < max(2.0, 2 * station.pitch) ** 2
+    near = length(mesh.vertices - point) < max(2.0, 2 * station.pitch)
     normal = mesh.normals[near].mean(0)
     return Anchor(point, normal / np.linalg.norm(normal))
 

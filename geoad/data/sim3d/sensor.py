@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from geoad.data.sim3d.mesh import length
 from geoad.data.sim3d.scene import DISTANCE, Station, View
 
 Floats = NDArray[np.float64]
@@ -16,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Sensor:
-    """The scanner's effects; 0 (False for `shadow`, 90 for `grazing`) switches one off and leaves the others as they are.
+    """The scanner's effects; 0 (False for `shadow`, 90 for `grazing`) switches one off and no other.
 
     `baseline` metres between camera and projector. 40 mm at half a metre is 4.6 degrees: narrow shadows, as a scanner
     farther away with a wider base would throw them.
@@ -26,7 +27,7 @@ class Sensor:
     `quantum` depth step in metres at half a metre: the scanner counts disparities.
     `grazing` degrees between normal and ray, camera's or projector's, beyond which no pattern is decoded.
     `edge` share of the pixels lost beside a depth step of more than `step` metres.
-    `specular` degrees: a mirror-like surface (gloss 1) that reflects the projector into the camera within this blinds it.
+    `specular` degrees: a mirror (gloss 1) that sends the projector's light this close to the camera blinds it.
     `dark` share of the pixels lost on a black surface, in blotches; falls linearly to none at an albedo of 0.2.
     `flying` share of the pixels beside a depth step that average both sides.
     `grey` standard deviation of the photograph, in levels of 255.
@@ -56,10 +57,22 @@ class Sensor:
 
 
 def sense(view: View, station: Station, shadow: Bools, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return xyz (H, W, 3) float32 in metres as the sensor measures the view; lost pixels are (0, 0, 0)."""
+    """Return xyz (H, W, 3) float32 in metres as the sensor measures the view; lost pixels are (0, 0, 0).
+
+    `shadow` (H, W) bool marks what the projector does not reach.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam, rng = get_category("foam"), np.random.default_rng(0)
+    >>> station, mesh = foam.station(64), foam.build(rng, 2.0)
+    >>> view = station.look(mesh, Pose())
+    >>> xyz = sense(view, station, station.shadow(mesh, Pose(), view.depth, 0.04), Sensor(), rng)
+    >>> bool(0.8 < (xyz != 0).any(-1).mean() < 1)
+    True
+    """
     shape = view.depth.shape
     # all random fields are drawn whether used or not: switching one effect off changes no other
-    grain, patches, blotches = _field(rng, shape, sensor.grain), _field(rng, shape, 0.8), _field(rng, shape, 1.2)
+    grain, patches, blotches = _field(rng, shape, sensor.grain), _field(rng, shape, 0.8), _field(rng, shape, 2.0)
     chance, mix = rng.random(shape), rng.uniform(0.2, 0.8, shape)
     edges, other = _edges(view.depth, sensor.step)
     depth = _measure(view, station, sensor, grain)
@@ -74,15 +87,26 @@ def sense(view: View, station: Station, shadow: Bools, sensor: Sensor, rng: np.r
 
 
 def photograph(view: View, station: Station, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return the colour image (H, W, 3) uint8 under diffuse light: shaded, darker in hollows, bright where glossy."""
+    """Return the colour image (H, W, 3) uint8 under diffuse light: shaded, darker in hollows, bright where glossy.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> from geoad.data.sim3d.scene import Pose
+    >>> foam, rng = get_category("foam"), np.random.default_rng(0)
+    >>> view = foam.station(64).look(foam.build(rng, 2.0), Pose())
+    >>> rgb = photograph(view, foam.station(64), Sensor(), rng)
+    >>> bool(rgb[view.part].mean() > 3 * rgb[~view.part].mean())
+    True
+    """
     facing = np.clip(_facing(view.normal, station.rays), 0, 1)
     below = view.depth - ndimage.gaussian_filter(view.depth, 4.0 / station.pitch, mode="nearest")
     hollow = np.exp(-np.clip(below, 0, None) / 4e-3)
     light = np.array([0.35, -0.5, -0.8]) / np.linalg.norm([0.35, -0.5, -0.8])
-    shade = (0.35 + 0.35 * facing + 0.4 * np.clip(view.normal @ light, 0, 1)) * hollow
-    shine = view.gloss * (0.5 * facing**60 + 0.15 * np.clip(view.normal @ light, 0, 1) ** 20)
+    bright = np.clip(np.einsum("hwi,i->hw", view.normal, light), 0, 1)
+    shade = (0.35 + 0.35 * facing + 0.4 * bright) * hollow
+    shine = view.gloss * (0.5 * facing**60 + 0.15 * bright**20)
     image = 255 * (view.colour * shade[..., None] + shine[..., None])
-    return np.clip(image + sensor.grey * rng.standard_normal(image.shape), 0, 255).round().astype(np.uint8)
+    grains = sensor.grey * rng.standard_normal(image.shape)
+    return np.asarray(np.clip(image + grains, 0, 255).round().astype(np.uint8))
 
 
 def _measure(view: View, station: Station, sensor: Sensor, grain: Floats) -> Floats:
@@ -132,9 +156,9 @@ def _rank(field: Floats) -> Floats:
 
 
 def _unit(vectors: Floats) -> Floats:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / length(vectors)[..., None]
 
 
 def _facing(normal: Floats, ray: Floats) -> Floats:
     """Cosine between the normal and the way back along the ray."""
-    return np.asarray(-(normal * _unit(ray)).sum(-1))
+    return np.asarray(-np.einsum("hwi,hwi->hw", normal, ray) / length(ray))

@@ -16,7 +16,13 @@ MANIFEST = "manifest.json"
 
 
 def publish(path: Path, write: Callable[[Path], object]) -> str:
-    """Let `write` fill a temporary file beside `path`, put it in place at once, and return its SHA-256."""
+    """Let `write` fill a temporary file beside `path`, put it in place at once, and return its SHA-256.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     publish(Path(folder) / "a.txt", lambda part: part.write_text("a"))[:8]
+    'ca978112'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
     try:
@@ -29,7 +35,13 @@ def publish(path: Path, write: Callable[[Path], object]) -> str:
 
 
 def write_xyz(path: Path, xyz: NDArray[np.float32]) -> str:
-    """Write xyz (H, W, 3) as an uncompressed float32 tiff without a date, and return its SHA-256."""
+    """Write xyz (H, W, 3) as an uncompressed float32 tiff without a date, and return its SHA-256.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     len(write_xyz(Path(folder) / "a.tiff", np.ones((4, 5, 3), np.float32)))
+    64
+    """
     import tifffile
 
     return publish(
@@ -39,10 +51,16 @@ def write_xyz(path: Path, xyz: NDArray[np.float32]) -> str:
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
-    """Write an 8-bit image (H, W) or (H, W, 3), and return its SHA-256."""
+    """Write an 8-bit image (H, W) or (H, W, 3), and return its SHA-256.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     len(write_png(Path(folder) / "a.png", np.zeros((4, 5), np.uint8)))
+    64
+    """
     from PIL import Image
 
-    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png"))
+    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png", compress_level=1))
 
 
 def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) -> dict[str, Any]:
@@ -50,6 +68,11 @@ def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) 
 
     Raises ValueError if the folder holds other files than `paths` and the manifest, or was made with other settings.
     Temporary files of an interrupted run are removed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     claim(Path(folder), {"seed": 0}, [])
+    {'seed': 0, 'complete': False, 'files': {}}
     """
     if root.exists() and not root.is_dir():
         raise ValueError(f"{root} must be a folder, got a file: choose another root")
@@ -64,12 +87,25 @@ def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) 
 
 
 def save(root: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest."""
+    """Write the manifest.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder), {"files": {}})
+    ...     (Path(folder) / MANIFEST).exists()
+    True
+    """
     publish(root / MANIFEST, lambda part: part.write_text(json.dumps(manifest, indent=1) + "\n"))
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     checksum(Path(file.name))[:8]
+    'e3b0c442'
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -68,12 +68,11 @@ def pretrain(
     trainer = Trainer(seed=seed, device=device, folder=folder, progress=progress, log=log, memory=memory)
     trainer.run(module, train, held_out)
     path = folder / f"3d-st-{width}.safetensors"
-    save_teacher(path, Teacher(module.teacher, module.k), spacing=repr(module.spacing), steps=str(steps))
+    save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=steps)
+    command = f"geoad pretrain --width {width} --steps {steps} --scenes {scenes} --points {points} --source {source}"
     facts = {
-        "width d": width,
-        "steps": steps,
+        "command": f"{command} --seed {seed}",
         "scenes": f"{scenes} + {validation_scenes} of {points} points, source {source}",
-        "seed": seed,
         **{name: str(value) for name, value in settings.items()},
     }
     _write_card(path, facts, log)
@@ -85,6 +84,7 @@ def _write_card(path: Path, facts: dict[str, Any], log: Path) -> None:
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     curve = [(line["step"], line["validation"]) for line in lines if "validation" in line]
     facts |= {
+        "hours of training": f"{lines[-1]['seconds'] / 3600:.2f}",
         "best validation Chamfer distance": f"{min(loss for _, loss in curve):.4f}" if curve else "none",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

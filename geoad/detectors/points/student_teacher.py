@@ -40,7 +40,8 @@ class StudentTeacher3D(Detector):
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> y, x = np.mgrid[:24, :24] * 1e-3
-    >>> scan = lambda h: Sample(xyz=XYZImage(np.stack([x, y, 0.5 - h * np.exp(-((x - .01)**2 + (y - .01)**2) / 2e-5)], -1)))
+    >>> hill = np.exp(-((x - 0.01) ** 2 + (y - 0.01) ** 2) / 2e-5)
+    >>> scan = lambda height: Sample(xyz=XYZImage(np.stack([x, y, 0.5 - height * hill], -1)))
     >>> detector = StudentTeacher3D(**StudentTeacher3D.tiny()).fit([scan(0.001), scan(0.0011)])
     >>> detector.score(scan(0.004)).score > detector.score(scan(0.00105)).score
     True
@@ -127,7 +128,8 @@ class StudentTeacher3D(Detector):
     @property
     def scale(self) -> Tensor:
         """1 / s, the mean neighbour distance over the training set (eq. 10.4)."""
-        return self.spacing_count / self.spacing_sum
+        scale: Tensor = self.spacing_count / self.spacing_sum
+        return scale
 
     def _see_spacing(self, batch: dict[str, Tensor]) -> None:
         self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
@@ -150,7 +152,8 @@ class StudentTeacher3D(Detector):
     def errors(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the squared error of each point, (n,) (eq. 10.6)."""
         target = self._target(batch["points"], batch["index"])
-        return (self.student(batch["points"], batch["index"], self.scale) - target).square().sum(1)
+        errors: Tensor = (self.student(batch["points"], batch["index"], self.scale) - target).square().sum(1)
+        return errors
 
     @torch.no_grad()
     def _target(self, points: Tensor, index: Tensor) -> Tensor:
@@ -183,11 +186,13 @@ def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArr
     """Give each point of a one-row scan the score of the nearest scored point, invalid ones the lowest score."""
     points = xyz.reshape(-1, 3)
     index = knn(points[pixel], 1, queries=points).index[:, 0]
-    return np.where(index >= 0, scores[index], scores.min()).astype(np.float32).reshape(xyz.shape[:2])
+    filled: NDArray[np.float32] = np.where(index >= 0, scores[index], scores.min()).astype(np.float32)
+    return filled.reshape(xyz.shape[:2])
 
 
 def _rotation(like: Tensor) -> Tensor:
     """Return a random rotation, uniform on SO(3): the orthogonal factor of a normal matrix, without reflections."""
     q, r = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))
-    q = q * r.diagonal().sign()
-    return (q * torch.linalg.det(q)).to(like)
+    q *= r.diagonal().sign()
+    turn: Tensor = (q * torch.linalg.det(q)).to(like)
+    return turn

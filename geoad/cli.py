@@ -1,0 +1,175 @@
+"""The command line: what can be said, and how errors are told. A command is a file cli_*.py, imported when asked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from geoad import __version__
+from geoad import cli_arguments as a
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; the usage is one --help away."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"geoad: error: {a.one_line(message)} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parse(words)
+    arguments.command = shlex.join(["geoad", *words])
+    if arguments.threads is not None:  # read by the libraries when they are imported, which is later
+        os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
+    try:
+        code: int = import_module(f"geoad.cli_{arguments.module}").run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("geoad: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if arguments.debug:
+            traceback.print_exc()
+        print(f"geoad: error: {a.describe(error)}", file=sys.stderr)
+        return 2 if isinstance(error, a.UsageError) else 1
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command; argparse alone takes FILE... only before the options, people write them also behind."""
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(words)
+    if rest and (not hasattr(arguments, "files") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.files += rest
+    return arguments
+
+
+def build_parser() -> Parser:
+    """Return the parser of all commands."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    common.add_argument("--threads", type=a.count, metavar="N", help="CPU threads (default: what the libraries take)")
+    parser = Parser(prog="geoad", description="Find geometric defects in 3D scans when only good parts are known.")
+    parser.add_argument("--version", action="version", version=f"geoad {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, module: str | None = None, among: object = commands) -> Parser:
+        added: Parser = among.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[common])  # type: ignore[attr-defined]
+        added.set_defaults(module=module or name)
+        return added
+
+    _demo(command("demo", "simulate scans, train two methods, score and evaluate them"))
+    command("list", "name the detectors, the datasets and the weights")
+    command("info", "say what runs on this machine, and why the rest does not")
+    data = commands.add_parser("data", help="make or check a dataset", description="Make or check a dataset.")
+    verbs = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _make(command("make", "write a simulated dataset", "make", verbs))
+    _check(command("check", "report every fault of a dataset at once", "check", verbs))
+    _pretrain(command("pretrain", "train a teacher on procedural scenes"))
+    _fit(command("fit", "train a detector on good parts"))
+    _score(command("score", "write an anomaly map for every scan"))
+    _evaluate(command("evaluate", "compute the metrics of maps, whoever made them"))
+    return parser
+
+
+def _demo(parser: Parser) -> None:
+    parser.add_argument("--out", default="demo", metavar="FOLDER", help="where everything goes (default: demo)")
+    parser.add_argument("--jobs", type=a.count, default=2, metavar="N", help="processes side by side (default: 2)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a hundredth of the training: a look at how it works, not at numbers"
+    )
+
+
+def _make(parser: Parser) -> None:
+    parser.add_argument("name", choices=["sim3d"], help="which simulator")
+    parser.add_argument("root", metavar="ROOT", help="an empty or new folder, or one that an earlier run began")
+    parser.add_argument("--category", action="append", metavar="C", help="only this category (may be repeated)")
+    parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help="default: tiny")
+    parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
+
+
+def _check(parser: Parser) -> None:
+    parser.add_argument(
+        "data", type=a.dataset, metavar="NAME:ROOT", help="dataset and its folder, mvtec3d:scans for one"
+    )
+    parser.add_argument("--category", metavar="C", help="only this category")
+
+
+def _data(parser: Parser, required: bool) -> None:
+    parser.add_argument("--data", type=a.dataset, required=required, metavar="NAME:ROOT", help="dataset and its folder")
+    parser.add_argument("--category", metavar="C", help="only this category (default: every one)")
+
+
+def _device(parser: Parser) -> None:
+    parser.add_argument("--device", type=a.device, default="auto", help="auto, cpu, cuda, cuda:1 (default: auto)")
+
+
+def _pretrain(parser: Parser) -> None:
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", help="folder of the run; the same command goes on where it stopped"
+    )
+    parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
+    parser.add_argument("--steps", type=a.count, default=250_000, metavar="N")
+    parser.add_argument("--scenes", type=a.count, default=1000, metavar="N")
+    parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help="to choose the best by")
+    parser.add_argument(
+        "--points", type=a.count, default=64_000, metavar="N", help="points of a scene (default: 64000)"
+    )
+    parser.add_argument("--source", default="solids", help="solids, meshes:FOLDER or modelnet10:ROOT (default: solids)")
+    parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that draw scenes (default: 1)")
+    _device(parser)
+
+
+def _fit(parser: Parser) -> None:
+    parser.add_argument("detector", type=a.detector, metavar="DETECTOR", help="a name that `geoad list` shows")
+    _data(parser, required=True)
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", help="folder of the run; the same command goes on where it stopped"
+    )
+    parser.add_argument(
+        "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
+    )
+    parser.add_argument("--seed", type=a.seed, default=0)
+    _device(parser)
+    every = "training steps between two checkpoints (default: 500)"
+    parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
+    parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
+
+
+def _score(parser: Parser) -> None:
+    parser.add_argument("run", metavar="RUN", help="folder that `geoad fit` wrote")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="scans, or folders of scans, instead of --data")
+    _data(parser, required=False)
+    parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
+    parser.add_argument("--out", required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures")
+    parser.add_argument("--overwrite", action="store_true", help="replace maps of the same names")
+    parser.add_argument("--jsonl", action="store_true", help="print one JSON object a part")
+    _device(parser)
+
+
+def _evaluate(parser: Parser) -> None:
+    parser.add_argument("maps", metavar="MAPS", help="MAPS[/CATEGORY]/test/KIND/NAME.tiff, float32, of the masks' size")
+    _data(parser, required=True)
+    parser.add_argument(
+        "--limits", type=a.limits, default=(0.05, 0.3), metavar="A,B", help="integration limits of AU-PRO"
+    )
+    parser.add_argument("--mode", default="exact", choices=["exact", "official"])
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="for metrics.json and metrics.csv")

@@ -1,0 +1,108 @@
+"""What the words of the command line mean, and how an error is put into one line. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import re
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from geoad import _check
+
+
+class UsageError(ValueError):
+    """The command was wrongly asked: exit code 2."""
+
+
+class Data(NamedTuple):
+    """A dataset's name and its folder."""
+
+    name: str
+    root: Path
+
+
+def dataset(text: str) -> Data:
+    """Read NAME:ROOT."""
+    from geoad.data import DATASETS
+
+    name, colon, root = text.partition(":")
+    if not colon or not root:
+        raise ArgumentTypeError(f"must be NAME:ROOT, such as mvtec3d:scans, got {text!r}")
+    _known("dataset", name, DATASETS)
+    return Data(name, Path(root))
+
+
+def detector(text: str) -> str:
+    """Read the name of a registered detector."""
+    from geoad.detectors import DETECTORS
+
+    _known("detector", text, DETECTORS)
+    return text
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Read KEY=VALUE; a value that is no Python literal is a string."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise ArgumentTypeError(f"must be KEY=VALUE, such as points=8192, got {text!r}")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
+
+
+def limits(text: str) -> tuple[float, ...]:
+    """Read integration limits: numbers in (0, 1] with commas between."""
+    try:
+        values = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        values = (0.0,)
+    if not all(0 < value <= 1 for value in values):
+        raise ArgumentTypeError(f"must be numbers in (0, 1] with commas between, such as 0.05,0.3, got {text!r}")
+    return values
+
+
+def device(text: str) -> str:
+    """Read where to compute."""
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
+        raise ArgumentTypeError(f"must be auto, cpu, cuda or cuda:NUMBER, got {text!r}")
+    return text
+
+
+def count(text: str) -> int:
+    """Read a number of things, at least one."""
+    return _whole(text, 1)
+
+
+def seed(text: str) -> int:
+    """Read a seed, at least zero."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise ArgumentTypeError(f"must be a whole number, at least {least}, got {text!r}")
+    return int(text)
+
+
+def _known(what: str, name: str, known: dict[str, str]) -> None:
+    try:
+        _check.one_of(what, name, known)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def describe(error: BaseException) -> str:
+    """Put an error into one line that a person can act on."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    text = one_line(str(error))
+    if isinstance(error, ValueError | TypeError | ImportError | OSError | MemoryError) and text:
+        return text
+    return f"{type(error).__name__}{': ' if text else ''}{text} (--debug shows where)"
+
+
+def one_line(text: str) -> str:
+    """Return the words of a text with single spaces between."""
+    return " ".join(text.split())

@@ -1,0 +1,100 @@
+"""`geoad fit`: a run folder with a trained detector, one for each category."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from geoad.cli_arguments import UsageError, describe
+from geoad.data import list_categories, open_dataset
+from geoad.data.dataset import Dataset
+from geoad.detectors import make_detector
+from geoad.detectors.base import Detector
+from geoad.evaluation import Run
+from geoad.training.trainer import Trainer
+
+
+class Job(NamedTuple):
+    """One detector to train, and where it goes."""
+
+    folder: Path
+    category: str | None
+    train: Dataset
+    validation: Dataset
+
+
+def run(arguments: Namespace) -> int:
+    """Train what is not trained yet; one category that fails does not stop the others."""
+    params = _detector(arguments).config
+    jobs = list(_jobs(arguments))  # every dataset is opened before the first training begins
+    failed = 0
+    for job in jobs:
+        try:
+            _fit(job, params, arguments)
+        except Exception as error:
+            if len(jobs) == 1 or arguments.debug:
+                raise
+            print(f"geoad: error: {job.category}: {describe(error)}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def _detector(arguments: Namespace) -> Detector:
+    """Make the detector that was asked for, or say which word was wrong."""
+    try:
+        return make_detector(arguments.detector, **dict(arguments.set))
+    except TypeError as error:  # a keyword that it has not
+        raise UsageError(str(error)) from error
+
+
+def _jobs(arguments: Namespace) -> Iterator[Job]:
+    """Yield the asked category, or every one of the dataset in a folder of its own."""
+    name, root = arguments.data
+    categories: list[str | None] = [arguments.category]
+    if arguments.category is None:
+        categories = [*list_categories(name, root)] or [None]
+    for category in categories:
+        folder = Path(arguments.out)
+        if category is not None and arguments.category is None:
+            folder /= category
+        splits = (open_dataset(name, root, category=category, split=split) for split in ("train", "validation"))
+        yield Job(folder, category, *splits)
+
+
+def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
+    """Train one detector, from the beginning or from where an earlier run stopped."""
+    config = {
+        "detector": arguments.detector,
+        "params": params,
+        "dataset": arguments.data.name,
+        "root": str(arguments.data.root.resolve()),
+        "category": job.category,
+        "seed": arguments.seed,
+        "precision": arguments.precision,
+    }
+    name = f"{arguments.detector} {job.category}" if job.category else arguments.detector
+    trainer = Trainer(
+        seed=arguments.seed,
+        device=arguments.device,
+        precision=arguments.precision,
+        folder=job.folder / "training",
+        checkpoint_every=arguments.checkpoint_every,
+        progress=True,
+        log=job.folder / "log",
+    )
+    run = Run.create(job.folder, config)
+    if run.is_trained:
+        print(f"{name}: trained already, in {job.folder}")
+        return
+    begun = time.monotonic()
+    detector = make_detector(arguments.detector, **params)
+    detector.fit(job.train, validation=job.validation if len(job.validation) else None, trainer=trainer)
+    run.save_detector(detector)
+    shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
+    scans = f"{len(job.train)} scans, {len(job.validation)} for validation"
+    print(f"{name}: {scans}, {time.monotonic() - begun:.0f} s, in {job.folder}", flush=True)

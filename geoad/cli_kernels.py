@@ -1,0 +1,57 @@
+"""A call of every kernel, small enough to be instant once it is compiled, that proves its backend live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from geoad import ops
+from geoad._optional import need
+from geoad.geometry.camera import Camera
+
+POINTS = np.random.default_rng(0).random((64, 3), dtype=np.float32) + np.float32(1)
+VALUES = POINTS[:, 0].copy()
+INDEX = np.arange(64, dtype=np.int64)[:, None] // 2 * np.ones(4, np.int64)
+
+
+def _aggregate(backend: str | None) -> None:
+    weight, bias, features = (torch.ones(*shape, requires_grad=True) for shape in ((8, 4), (8,), (64, 8)))
+    points, index = torch.from_numpy(POINTS), torch.from_numpy(INDEX)
+    torch.autograd.backward(ops.aggregate(points, index, weight, bias, features, backend=backend).sum())
+
+
+# A kernel without a choice of backends is called with None.
+TRIALS: dict[str, Callable[[str | None], Any]] = {
+    "aggregate": _aggregate,
+    "chamfer": lambda _: ops.chamfer(torch.from_numpy(POINTS), torch.from_numpy(POINTS)),
+    "farthest_point_sample": lambda _: ops.farthest_point_sample(POINTS, 8),
+    "harmonic_fill": lambda _: ops.harmonic_fill(POINTS[:8, :2], POINTS[:8, 1:] > 1.5),
+    "knn": lambda backend: ops.knn(POINTS, 4, backend=backend),
+    "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),
+    "splat_points": lambda _: ops.splat_points(POINTS, VALUES, Camera.pinhole(8.0, (8, 8)), (8, 8)),
+    "voxelize": lambda _: ops.voxelize(POINTS, (1.0, 1.0, 1.0), 0.25, (4, 4, 4), VALUES),
+}
+LIBRARY = {"cuda": "torch"}
+
+
+def kernel_states() -> list[tuple[str, str, str]]:
+    """Return (kernel, backend, "live" or why not) for every kernel and each of its backends."""
+    choices = {name: getattr(import_module(f"geoad.ops.{name}"), "BACKENDS", ()) for name in TRIALS}
+    return [
+        (name, backend, _try(trial, backend, backend if choices[name] else None))
+        for name, trial in TRIALS.items()
+        for backend in choices[name] or ("numba",)
+    ]
+
+
+def _try(trial: Callable[[str | None], Any], backend: str, chosen: str | None) -> str:
+    try:
+        need(LIBRARY.get(backend, backend), f'run backend "{backend}"')
+        trial(chosen)
+    except Exception as error:  # whatever it is, it is the answer
+        return " ".join(str(error).split()) or type(error).__name__
+    return "live"

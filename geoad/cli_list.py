@@ -1,0 +1,26 @@
+"""`geoad list`: what there is to choose from."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from importlib.resources import files
+
+from geoad.cli_table import table
+from geoad.data import list_datasets
+from geoad.detectors import list_detectors
+
+
+def run(arguments: Namespace) -> int:
+    """Print detectors, datasets and weights, each with a line about it."""
+    del arguments
+    for noun, known in (("detector", list_detectors()), ("dataset", list_datasets()), ("weights", shipped_weights())):
+        print(table([noun, ""], list(known.items())), end="\n\n")
+    return 0
+
+
+def shipped_weights() -> dict[str, str]:
+    """Return {file: the first line of its card} of the weights in the package."""
+    folder = files("geoad.weights")
+    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".safetensors"))
+    cards = {name: folder / f"{name.removesuffix('.safetensors')}.md" for name in names}
+    return {name: card.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for name, card in cards.items()}

@@ -1,0 +1,33 @@
+"""`geoad data make`: simulated scans on disk."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from geoad.data import list_categories
+from geoad.data.sim3d import make_sim3d
+from geoad.training.progress import Bar
+
+
+def run(arguments: Namespace) -> int:
+    """Write the scans that are not there yet."""
+    with Bar() as bar:
+        started = False
+
+        def tell(done: int, total: int) -> None:
+            nonlocal started
+            if not started:
+                bar.start(arguments.name, total, done - 1)
+                started = True
+            bar.advance(done, "scans")
+
+        root = make_sim3d(
+            arguments.root,
+            categories=arguments.category,
+            size=arguments.size,
+            seed=arguments.seed,
+            jobs=arguments.jobs,
+            progress=tell,
+        )
+    print(f"{arguments.name}:{root} holds {', '.join(list_categories(arguments.name, root))}")
+    return 0

@@ -1,0 +1,133 @@
+"""`geoad score`: maps of a dataset's split, or of any scans, by a trained detector."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from geoad.cli_arguments import UsageError, describe
+from geoad.cli_scans import Scans, list_scans
+from geoad.data import list_categories, open_dataset
+from geoad.data.dataset import Dataset, Entry
+from geoad.detectors.base import Detector
+from geoad.evaluation import Exported, Run, export_maps
+from geoad.training.progress import Bar
+
+
+class Job(NamedTuple):
+    """A run and a split that it maps."""
+
+    run: Run
+    category: str | None
+    dataset: Dataset
+
+
+def run(arguments: Namespace) -> int:
+    """Score what was asked for; 1 if anything could not be scored."""
+    if bool(arguments.files) == (arguments.data is not None):
+        raise UsageError("give either --data NAME:ROOT or scans to score")
+    score = _score_files if arguments.files else _score_splits
+    failed = 0
+    for name, error in score(arguments):
+        failed += 1
+        print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
+    """Map whole splits, a category after the other; yield the categories that failed."""
+    jobs = list(_jobs(arguments))
+    for job in jobs:
+        try:
+            done = _score_split(job, arguments)
+        except Exception as error:
+            if len(jobs) == 1 or arguments.debug:
+                raise
+            yield job.category or "", error
+            continue
+        if not arguments.jsonl:
+            seconds = sum(exported.seconds for exported in done) / len(done)
+            folder = Path(arguments.out, job.category or "")
+            print(
+                f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {seconds:.2f} s a scan", flush=True
+            )
+
+
+def _jobs(arguments: Namespace) -> Iterator[Job]:
+    """Yield a job for each category: of one run, or of a folder of runs."""
+    name, root = arguments.data
+    folder = Path(arguments.run)
+    if (folder / "config.json").exists() or not folder.is_dir():
+        one = Run.open(folder)
+        category = arguments.category or one.config.get("category")
+        yield Job(one, category, open_dataset(name, root, category=category, split=arguments.split))
+        return
+    for each in [arguments.category] if arguments.category else list_categories(name, root):
+        yield Job(Run.open(folder / each), each, open_dataset(name, root, category=each, split=arguments.split))
+
+
+def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
+    """Map one split, whole: a scan that cannot be scored is a fault of the dataset."""
+    detector = _load(job.run, arguments.device)
+    with Bar() as bar:
+        bar.start(f"{arguments.split} {job.category or ''}".strip(), len(job.dataset), 0)
+        files = {entry.name: entry for entry in job.dataset.entries}
+        done: list[Exported] = []
+
+        def tell(exported: Exported) -> None:
+            done.append(exported)
+            bar.advance(len(done), "")
+            if arguments.jsonl:
+                _print_line(files[exported.name], exported)
+
+        out = arguments.out
+        export_maps(detector, job.dataset, out, category=job.category, progress=tell, overwrite=arguments.overwrite)
+    return done
+
+
+def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
+    """Map scans one by one; yield those that failed."""
+    entries = list_scans(arguments.files)
+    out = Path(arguments.out)
+    for entry in entries:
+        if (out / f"{entry.name}.tiff").exists() and not arguments.overwrite:
+            raise FileExistsError(f"{out / entry.name}.tiff: is there already: choose another --out, or --overwrite")
+    detector = _load(Run.open(arguments.run), arguments.device)
+    tell: Callable[..., None] = _print_line if arguments.jsonl else _print_score
+    for entry in entries:
+        try:
+            (exported,) = export_maps(detector, Scans([entry]), out, overwrite=arguments.overwrite)
+        except Exception as error:
+            if arguments.debug:
+                raise
+            if arguments.jsonl:
+                _print_line(entry, error=describe(error))
+            yield str(entry.xyz), error
+        else:
+            tell(entry, exported)
+
+
+def _load(run: Run, device: str) -> Detector:
+    """Load the detector of a run onto a device."""
+    import torch
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return run.load_detector().to(device)
+
+
+def _print_score(entry: Entry, exported: Exported) -> None:
+    print(f"{exported.score:.4g}  {entry.xyz}  {exported.path}", flush=True)
+
+
+def _print_line(entry: Entry, exported: Exported | None = None, error: str | None = None) -> None:
+    """Print one part as a JSON object; there is no verdict without a threshold."""
+    line: dict[str, Any] = {"path": str(entry.xyz or entry.rgb), "score": None, "verdict": None, "threshold": None}
+    line |= {"latency": None, "map": None, "error": error}
+    if exported is not None:
+        line |= {"score": exported.score, "latency": round(exported.seconds, 4), "map": str(exported.path)}
+    print(json.dumps(line), flush=True)

@@ -1,0 +1,152 @@
+"""Numbers with everything that is needed to believe and repeat them: metrics.json, metrics.csv, a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import geoad
+from geoad.evaluation.whole_file import write_whole
+
+LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
+Row = Mapping[str, Any]
+
+
+def write_results(folder: str | Path, rows: Sequence[Row], command: str) -> tuple[Path, Path]:
+    """Write FOLDER/metrics.json and FOLDER/metrics.csv, each whole or not at all, and return their paths.
+
+    `command` is the one that made the numbers. NaN is null in the one and empty in the other.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _, table = write_results(folder, [{"metric": "au_pro", "value": 0.75}], "geoad evaluate maps")
+    ...     table.read_text().splitlines()
+    ['metric,value', 'au_pro,0.75']
+    """
+    plain = [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
+    content = {**environment(), "command": command, "rows": plain}
+    files = Path(folder) / "metrics.json", Path(folder) / "metrics.csv"
+    write_json(files[0], content)
+    text = _csv(plain).encode()
+    write_whole(files[1], lambda file: file.write(text))
+    return files
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, whole or not at all; raise ValueError for NaN, which JSON has not.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json(f"{folder}/a.json", {"seed": 0})
+    ...     json.loads(Path(folder, "a.json").read_text())
+    {'seed': 0}
+    """
+    text = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    write_whole(path, lambda file: file.write(text))
+
+
+def environment() -> dict[str, Any]:
+    """Return on what the numbers were made: the machine, the commit (without a checkout: the version), the versions.
+
+    >>> sorted(environment())
+    ['commit', 'machine', 'versions']
+    """
+    versions = {"python": platform.python_version(), "geoad": geoad.__version__}
+    for library in LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return {"machine": _machine(), "commit": _commit() or geoad.__version__, "versions": versions}
+
+
+def format_table(rows: Sequence[Row]) -> str:
+    """Return rows as text: a line for each method, category and seed, a column for each metric, limit and mode.
+
+    >>> row = {"category": "bagel", "metric": "au_pro", "limit": 0.3, "mode": "exact", "connectivity": 8}
+    >>> print(format_table([{**row, "value": 0.83}, {**row, "limit": 0.05, "value": math.nan}]))
+    category  au_pro@0.3  au_pro@0.05
+    bagel          0.830          nan
+    """
+    keys = [key for key in ("method", "dataset", "category", "seed") if any(row.get(key) is not None for row in rows)]
+    lines: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        place = tuple(_text(row.get(key)) for key in keys)
+        lines.setdefault(place, {})[_column(row)] = f"{row['value']:.3f}" if row["value"] is not None else "-"
+    columns = list(dict.fromkeys(column for cells in lines.values() for column in cells))
+    table = [[*keys, *columns], *([*place, *(cells.get(c, "-") for c in columns)] for place, cells in lines.items())]
+    padded = [_pad(list(column), left=i < len(keys)) for i, column in enumerate(zip(*table, strict=True))]
+    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+
+
+def _pad(cells: list[str], left: bool) -> list[str]:
+    """Give the cells of a column one width."""
+    width = max(map(len, cells))
+    return [cell.ljust(width) if left else cell.rjust(width) for cell in cells]
+
+
+def _column(row: Row) -> str:
+    """Return the metric with whatever of its protocol is not the default."""
+    limit = "" if row.get("limit") is None else f"@{row['limit']:g}"
+    mode = "" if row.get("mode") in (None, "exact") else f" {row['mode']}"
+    corners = "" if row.get("connectivity") in (None, 8) else f" {row['connectivity']}-connected"
+    return f"{row['metric']}{limit}{mode}{corners}"
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+@cache
+def _machine() -> str:
+    """Describe the machine without naming it."""
+    parts = [platform.system(), platform.machine(), _processor(), f"{os.cpu_count()} cores"]
+    torch = sys.modules.get("torch")  # who has not imported torch has used no GPU
+    if torch is not None and torch.cuda.is_available():
+        parts.append(torch.cuda.get_device_name())
+    return ", ".join(part for part in parts if part)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+@cache
+def _commit() -> str | None:
+    """Return the commit of the checkout that geoad comes from, "-dirty" behind it if files differ; None without."""
+    root = Path(geoad.__file__).resolve().parents[1]
+    if not (root / ".git").exists():  # installed somewhere below another project's checkout is not in a checkout
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

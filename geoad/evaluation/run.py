@@ -1,0 +1,167 @@
+"""A run folder: what was asked, where it was done, the trained detector, its maps and its numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from geoad.evaluation.results import environment, write_json
+from geoad.evaluation.whole_file import make_folder, write_whole
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from geoad.detectors.base import Detector
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder with `config.json` (JSON values; "detector" and "params" make the detector) and `environment.json`.
+
+    `checkpoint` is the trained detector's file, there once training has ended; `maps` the folder for its maps.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = Run.create(f"{folder}/run", {"detector": "3d-st", "params": {"d": 64}, "seed": 0})
+    ...     run.checkpoint.name, run.is_trained, Run.open(f"{folder}/run").config["params"]
+    ('checkpoint.safetensors', False, {'d': 64})
+    """
+
+    folder: Path
+    config: Config
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained detector."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def maps(self) -> Path:
+        """The folder for maps."""
+        return self.folder / "maps"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the trained detector is there."""
+        return self.checkpoint.is_file()
+
+    @classmethod
+    def create(cls, folder: str | Path, config: Mapping[str, Any]) -> Run:
+        """Make the folder, or resume one with the same config.
+
+        Raises ValueError for a folder with another config, naming the keys that differ, or with other things in it;
+        OSError if it cannot be made or written; TypeError if the config is not made of JSON values.
+        """
+        folder = Path(folder)
+        asked: Config = json.loads(json.dumps(dict(config)))  # tuples become the lists they are read back as
+        make_folder(folder)
+        if (folder / "config.json").exists():
+            run = cls.open(folder)
+            _check_same(folder, run.config, asked)
+            return run
+        strangers = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+        if set(strangers) - {"environment.json"}:
+            raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
+        write_json(folder / "environment.json", environment())
+        write_json(folder / "config.json", asked)  # last: with it, the folder is a run
+        return cls(folder, asked)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """Open a run; raise FileNotFoundError if there is none, ValueError if its config is damaged."""
+        path = Path(folder) / "config.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder}: is no run folder (no config.json): give the --out of geoad fit")
+        try:
+            config = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path}: not readable as JSON ({error}): fit again into a new folder") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{path}: a config is a JSON object, got {type(config).__name__}: fit into a new folder")
+        return cls(Path(folder), config)
+
+    def make_detector(self) -> Detector:
+        """Return a new, untrained detector of this run's name and parameters."""
+        from geoad.detectors import make_detector
+
+        return make_detector(self._name, **self.config.get("params", {}))
+
+    def save_detector(self, detector: nn.Module) -> None:
+        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
+        from safetensors.torch import save
+
+        from geoad.training.state import copy_state
+
+        state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
+        content = save(state, metadata={"detector": self._name})
+        write_whole(self.checkpoint, lambda file: file.write(content))
+
+    def load_detector(self) -> Detector:
+        """Return the trained detector, on the CPU and in evaluation mode.
+
+        Raises FileNotFoundError before training has ended; ValueError if the file is truncated, of another detector,
+        or of other shapes.
+        """
+        from geoad.training.state import free_shapes, load_state, state_fault
+
+        name, state = self._read_checkpoint()
+        if name != self._name:
+            raise self._fault(f"is of detector {name!r}, expected {self._name!r}")
+        detector = self.make_detector()
+        free = free_shapes(detector)
+        if reason := state_fault(detector, state, free):
+            raise self._fault(f"is of other parameters: {reason}")
+        load_state(detector, state, free)
+        return detector.eval()
+
+    @property
+    def _name(self) -> str:
+        """The detector's registered name."""
+        name = self.config.get("detector")
+        if not isinstance(name, str):
+            raise ValueError(f"{self.folder}/config.json: names no detector: fit again into a new folder")
+        return name
+
+    def _read_checkpoint(self) -> tuple[str | None, dict[str, Any]]:
+        """Return the detector's name and its tensors."""
+        from safetensors import SafetensorError, safe_open
+
+        if not self.is_trained:
+            raise FileNotFoundError(f"{self.checkpoint}: no such file: training has not ended; repeat the fit command")
+        try:
+            with safe_open(self.checkpoint, framework="pt") as file:
+                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                return (file.metadata() or {}).get("detector"), state
+        except (SafetensorError, OSError, ValueError) as error:
+            raise self._fault(f"is truncated or no safetensors file ({error})") from error
+
+    def _fault(self, reason: str) -> ValueError:
+        """Return the error of a checkpoint that cannot be used."""
+        return ValueError(f"{self.checkpoint}: {reason}: remove it and repeat the fit command")
+
+
+def _check_same(folder: Path, there: Config, asked: Config) -> None:
+    """Raise ValueError that names what differs."""
+    old, new = dict(_flat(there)), dict(_flat(asked))
+    keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
+    if keys:
+        told = ", ".join(f"{key} = {_shown(old, key)} there, {_shown(new, key)} now" for key in keys)
+        raise ValueError(f"{folder}: holds a run with another config ({told}): choose a new folder")
+
+
+def _flat(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested objects under dotted keys."""
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _shown(config: Config, key: str) -> str:
+    return json.dumps(config[key]) if key in config else "absent"

@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all, in folders that can be written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+
+def write_whole(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Let `write` fill a file under another name in the same folder, then rename it to `path`.
+
+    The folder is made if need be. Raises OSError that names what cannot be made or written, and the mend.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(f"{folder}/new/a.txt", lambda file: file.write(b"whole"))
+    ...     (Path(folder) / "new/a.txt").read_text()
+    'whole'
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: cannot be written: it is a folder; remove it or choose another place")
+    try:
+        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
+            try:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as error:
+        raise _fault(path, "written", error) from error
+
+
+def make_folder(folder: str | Path) -> Path:
+    """Make a folder and those above it, and return it; raise OSError that names it if that or writing cannot be.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     make_folder(f"{folder}/maps/bagel").name
+    'bagel'
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _fault(folder, "made", error) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"{folder}: cannot be written: permission denied; chmod u+wx it or choose another place")
+    return folder
+
+
+def _fault(path: Path, verb: str, error: OSError) -> OSError:
+    """Return the error of the same kind, in one line."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return NotADirectoryError(f"{path}: cannot be {verb}: a file is in the way; choose another place")
+    reason = (error.strerror or str(error)).lower()
+    return type(error)(f"{path}: cannot be {verb}: {reason}; free or permit it, or choose another place")

@@ -1,0 +1,187 @@
+"""Every command on small trees: what it prints and writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from geoad import __version__
+from geoad.cli import main
+from geoad.data.sim3d.plan import SIZES
+from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.metrics.pixel_ranking import MODES
+from geoad.nn.local_features import LocalFeatures
+from geoad.training.trainer import PRECISIONS
+from tests.cli.said import SMALL, assert_one_line
+
+
+def test_fit_score_and_evaluate_all_categories(geoad, tree: Path, tmp_path: Path) -> None:
+    data = ("--data", f"mvtec3d:{tree}")
+    fitted = geoad("fit", "voxel-vm", *data, "--out", tmp_path / "runs", *SMALL)
+    assert fitted.code == 0 and fitted.out.count("voxel-vm") == 2
+    for category in ("bagel", "rope"):
+        files = {path.name for path in (tmp_path / "runs" / category).iterdir()}
+        assert files == {"config.json", "environment.json", "checkpoint.safetensors", "log"}
+    config = json.loads((tmp_path / "runs" / "rope" / "config.json").read_text())
+    assert (config["detector"], config["category"], config["params"]["resolution"]) == ("voxel-vm", "rope", 8)
+
+    scored = geoad("score", tmp_path / "runs", *data, "--out", tmp_path / "maps")
+    assert scored.code == 0 and scored.out.count("maps in") == 2
+    maps = sorted(path.relative_to(tmp_path / "maps").as_posix() for path in (tmp_path / "maps").rglob("*.tiff"))
+    assert len(maps) == 12 and "bagel/test/dent/000.tiff" in maps and "rope/test/good/001.tiff" in maps
+    pixels = tifffile.imread(tmp_path / "maps" / maps[0])
+    assert pixels.dtype == np.float32 and pixels.shape == (48, 64) and np.isfinite(pixels).all()
+    assert all((tmp_path / "maps" / name).with_suffix(".png").is_file() for name in maps)
+
+    words = ("evaluate", tmp_path / "maps", *data, "--limits", "0.05,0.3", "--out", tmp_path / "results")
+    evaluated = geoad(*words)
+    assert evaluated.code == 0
+    words_of_table = ("au_pro@0.05", "au_pro@0.3", "bagel", "rope", "mean")
+    assert not [word for word in words_of_table if word not in evaluated.out]
+    results = json.loads((tmp_path / "results" / "metrics.json").read_text())
+    assert results["command"] == "geoad " + " ".join(map(str, words))
+    assert {row["category"] for row in results["rows"]} == {"bagel", "rope", "mean"}
+    lines = (tmp_path / "results" / "metrics.csv").read_text().splitlines()
+    assert len(lines) == len(results["rows"]) + 1
+
+
+def test_a_finished_run_is_not_trained_again(geoad, tree: Path, trained: Path) -> None:
+    before = (trained / "checkpoint.safetensors").stat().st_mtime_ns
+    again = geoad("fit", "voxel-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", trained, *SMALL)
+    assert again.code == 0 and "trained already" in again.out
+    assert (trained / "checkpoint.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_run_knows_its_category(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    assert geoad("score", trained, "--data", f"mvtec3d:{tree}", "--out", tmp_path).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bagel"]
+
+
+def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    good, bad = tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "bad.tiff"
+    bad.write_text("no scan")
+    said = geoad("score", trained, good, bad, "--out", tmp_path / "maps", "--jsonl")
+    assert_one_line(said, bad, "not a readable tiff")
+    first, second = map(json.loads, said.out.splitlines())
+    assert first["path"] == str(good) and first["error"] is None and first["score"] > 0 and first["latency"] > 0
+    assert Path(first["map"]) == tmp_path / "maps" / "000.tiff"
+    assert second["path"] == str(bad) and second["score"] is None and str(bad) in second["error"]
+    assert set(first) == set(second) == {"path", "score", "verdict", "threshold", "latency", "map", "error"}
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["000.png", "000.tiff"]
+
+
+def test_files_may_stand_behind_the_options(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    scan = tree / "bagel/test/dent/xyz/000.tiff"
+    assert geoad("score", trained, "--out", tmp_path / "maps", scan).code == 0
+    assert (tmp_path / "maps" / "000.tiff").exists()
+    said = geoad("score", trained, scan, "--out", tmp_path / "other", "--verdict")
+    assert_one_line(said, "unrecognized arguments: --verdict", code=2)
+    assert_one_line(geoad("list", "bagels"), "unrecognized arguments: bagels", code=2)
+
+
+def test_a_folder_of_own_scans(geoad, tree: Path, tmp_path: Path) -> None:
+    parts, new = tmp_path / "parts", tmp_path / "new"
+    shutil.copytree(tree / "bagel/train/good/xyz", parts)
+    shutil.copytree(tree / "bagel/test/dent", new, ignore=shutil.ignore_patterns("gt"))
+    assert geoad("fit", "voxel-vm", "--data", f"folder:{parts}", "--out", tmp_path / "run", *SMALL).code == 0
+    said = geoad("score", tmp_path / "run", new, "--out", tmp_path / "maps")
+    assert said.code == 0 and len(said.out.splitlines()) == 2
+    assert tifffile.imread(tmp_path / "maps" / "001.tiff").shape == (48, 64)
+
+
+def test_maps_that_geoad_did_not_make(geoad, tree: Path, tmp_path: Path) -> None:
+    for mask in (tree / "bagel" / "test").rglob("gt/*.png"):
+        path = tmp_path / "theirs" / "bagel" / "test" / mask.parent.parent.name / f"{mask.stem}.tiff"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, (np.asarray(Image.open(mask)) > 0).astype(np.float32))
+    for scan in (tree / "bagel" / "test" / "good" / "xyz").iterdir():
+        path = tmp_path / "theirs" / "bagel" / "test" / "good" / scan.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, np.zeros((48, 64), np.float32))
+    data = ("--data", f"mvtec3d:{tree}", "--category", "bagel")
+    said = geoad("evaluate", tmp_path / "theirs", *data, "--out", tmp_path / "results")
+    assert said.code == 0
+    rows = json.loads((tmp_path / "results" / "metrics.json").read_text())["rows"]
+    assert {row["value"] for row in rows} == {1.0} and {row["method"] for row in rows} == {"theirs"}
+
+
+def test_data_make_and_check(geoad, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr("geoad.cli_make.make_sim3d", lambda root, **rest: made.append(rest) or root)
+    assert geoad("data", "make", "sim3d", copy, "--category", "bagel", "--seed", "3", "--jobs", "2").code == 0
+    assert made[0] | {"progress": None} == {
+        "categories": ["bagel"], "size": "tiny", "seed": 3, "jobs": 2, "progress": None,
+    }  # fmt: skip
+    whole = geoad("data", "check", f"mvtec3d:{copy}")
+    assert whole.code == 0 and "no faults" in whole.out
+    (copy / "bagel/train/good/xyz/000.tiff").write_text("no scan")
+    (copy / "rope/test/dent/gt/000.png").unlink()
+    said = geoad("data", "check", f"mvtec3d:{copy}")
+    assert said.code == 1 and "2 faults" in said.out
+    assert "bagel/train/good/xyz/000.tiff: not a readable tiff" in said.out and "rope/test/dent/gt/000.png" in said.out
+
+
+def test_the_parser_knows_what_the_libraries_know(geoad) -> None:
+    assert "{" + ",".join(SIZES) + "}" in geoad("data", "make", "--help").out
+    assert "{" + ",".join(PRECISIONS) + "}" in geoad("fit", "--help").out
+    assert "{" + ",".join(MODES) + "}" in geoad("evaluate", "--help").out
+
+
+def test_pretrain_makes_a_teacher_that_fit_takes(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--width", "8", "--steps", "2", "--scenes", "1", "--validation-scenes", "1", "--points", "300")
+    said = geoad("pretrain", "--out", tmp_path / "teacher", *words)
+    assert said.code == 0 and "3d-st-8.safetensors" in said.out
+    teacher = tmp_path / "teacher" / "3d-st-8.safetensors"
+    assert "geoad pretrain" in teacher.with_suffix(".md").read_text()
+    settings = [f"--set={word}" for word in (f"teacher={teacher}", "points=200", "k=8", "steps=2")]
+    data = ("--data", f"mvtec3d:{tree}", "--category", "bagel")
+    assert geoad("fit", "3d-st", *data, "--out", tmp_path / "run", *settings).code == 0
+
+
+def test_list_and_info(geoad) -> None:
+    said = geoad("list")
+    assert said.code == 0
+    assert [word in said.out for word in ("3d-st", "voxel-vm", "mvtec3d", "folder", "3d-st-64.safetensors")] == [
+        True
+    ] * 5
+    said = geoad("info")
+    assert said.code == 0 and __version__ in said.out
+    assert [line.split()[-1] for line in said.out.splitlines() if line.startswith("knn ") and "numba" in line] == [
+        "live"
+    ]
+
+
+def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) -> None:
+    save_teacher(tmp_path / "teacher.safetensors", Teacher(LocalFeatures(8, 1), k=8))
+    settings = [f"teacher={tmp_path / 'teacher.safetensors'}", "points=100", "k=8", "steps=600"]
+    words = ["fit", "3d-st", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--checkpoint-every", "50"]
+    words += [f"--set={setting}" for setting in settings]
+    command = [sys.executable, "-m", "geoad", *words, "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    log = tmp_path / "killed" / "log"
+    while process.poll() is None and not (log.exists() and re.search(r'"student", "step": \d{3}', log.read_text())):
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
+    process.stderr.close()
+    assert not (tmp_path / "killed" / "checkpoint.safetensors").exists()
+    assert main([*words, "--out", str(tmp_path / "killed")]) == 0
+    assert "resumed" in log.read_text()
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    killed, whole = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("killed", "whole"))
+    assert killed.keys() == whole.keys() and len(whole) > 10
+    assert all(torch.equal(killed[name], whole[name]) for name in whole)

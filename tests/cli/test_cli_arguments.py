@@ -1,0 +1,76 @@
+"""What the words of the command line mean."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import pytest
+
+from geoad import cli_arguments as a
+
+
+def test_a_dataset_is_a_name_and_a_folder() -> None:
+    assert a.dataset("mvtec3d:some/where:else") == ("mvtec3d", Path("some/where:else"))
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (a.dataset, "mvtec3d", "must be NAME:ROOT"),
+        (a.dataset, "mvtec3d:", "must be NAME:ROOT"),
+        (
+            a.dataset,
+            "mvtec:scans",
+            r"unknown dataset 'mvtec' \(did you mean 'mvtec3d'\?\); known: folder, mvtec3d, sim3d",
+        ),
+        (a.detector, "3d-ts", r"unknown detector '3d-ts' \(did you mean '3d-st'\?\); known: 3d-st"),
+        (a.setting, "points", "must be KEY=VALUE"),
+        (a.setting, "=8", "must be KEY=VALUE"),
+        (a.limits, "0.3,x", r"numbers in \(0, 1\]"),
+        (a.limits, "0,0.3", r"numbers in \(0, 1\]"),
+        (a.limits, "nan", r"numbers in \(0, 1\]"),
+        (a.device, "gpu", "cuda:NUMBER, got 'gpu'"),
+        (a.count, "0", "at least 1, got '0'"),
+        (a.count, "2.5", "whole number"),
+        (a.seed, "-1", "at least 0"),
+    ],
+)
+def test_a_wrong_word_is_named_with_what_was_expected(read, text: str, message: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=message):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("points=8192", 8192),
+        ("lr=1e-3", 1e-3),
+        ("source=xyz", "xyz"),
+        ("source=depth+rgb", "depth+rgb"),
+        ("teacher=None", None),
+        ("widths=(32, 64)", (32, 64)),
+        ("path=a=b", "a=b"),
+    ],
+)
+def test_a_setting_is_a_literal_or_a_string(text: str, value: object) -> None:
+    assert a.setting(text) == (text.partition("=")[0], value)
+
+
+def test_limits_and_counts() -> None:
+    assert a.limits("0.05,0.3") == (0.05, 0.3)
+    assert (a.count("3"), a.seed("0")) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("scan.tiff: bad\n  file"), "scan.tiff: bad file"),
+        (FileNotFoundError(2, "No such file or directory", "scan.tiff"), "scan.tiff: no such file or directory"),
+        (FileNotFoundError("scans: no such folder"), "scans: no such folder"),
+        (KeyError("x"), "KeyError: 'x' (--debug shows where)"),
+        (ValueError(), "ValueError (--debug shows where)"),
+    ],
+)
+def test_an_error_is_one_line(error: Exception, line: str) -> None:
+    assert a.describe(error) == line

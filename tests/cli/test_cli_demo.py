@@ -1,0 +1,82 @@
+"""The demo: what it runs, how it fails, what it reports; the whole of it is slow."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from geoad import cli_demo
+from geoad.cli import build_parser
+from geoad.cli_demo import CATEGORIES, QUICK, STUDENT, Job, evaluate, last_line, simulate, train, work
+from geoad.cli_demo_report import METHODS, METRICS, report
+from geoad.data.sim3d import CATEGORIES as SIMULATED
+from geoad.detectors import make_detector
+
+
+def test_every_command_of_the_demo_is_a_command(tmp_path: Path) -> None:
+    jobs = [*simulate(tmp_path, 2), *train(tmp_path, STUDENT), *evaluate(tmp_path)]
+    for job in jobs:
+        for words in job.commands:
+            assert build_parser().parse_args(words).module
+    assert len({job.log for job in jobs}) == len(jobs)
+    assert set(CATEGORIES) <= set(SIMULATED)
+    for settings in (STUDENT, QUICK):
+        assert make_detector("3d-st", **settings).config["points"] == settings["points"]
+
+
+def test_jobs_that_fail_are_returned_and_the_others_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = Job("good", [["list"], ["--version"]], tmp_path / "good.log")
+    bad = Job("bad", [["fit"], ["list"]], tmp_path / "bad.log")
+    assert work([bad, good], 2, time.monotonic()) == [bad]
+    assert last_line(good.log).startswith("geoad ")
+    assert last_line(bad.log).startswith("geoad: error: ")  # and nothing was run after it
+    assert "good: " in capsys.readouterr().out
+
+
+def test_a_failed_job_fails_the_demo(geoad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_demo, "simulate", lambda out, _: [Job("sim3d", [["fit"]], out / "logs" / "sim3d.log")])
+    said = geoad("demo", "--out", tmp_path / "demo")
+    assert said.code == 1 and said.err.startswith("geoad: error: sim3d: ") and said.err.count("\n") == 1
+    assert str(tmp_path / "demo" / "logs" / "sim3d.log") in said.err
+
+
+def test_the_last_line_of_a_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("first\nsecond\n\n")
+    assert (last_line(log), last_line(log, 6), last_line(log, 14)) == ("second", "second", "")
+
+
+def test_the_report_holds_every_number_and_a_sheet_of_pictures(tmp_path: Path) -> None:
+    for m, method in enumerate(METHODS):
+        rows = []
+        for c, category in enumerate((*CATEGORIES, "mean")):
+            for i, (metric, limit) in enumerate(METRICS):
+                row = {"category": category, "metric": metric, "limit": limit}
+                rows.append({**row, "value": m / 2 + c / 10 + i / 100 + 0.005})
+            picture = tmp_path / "maps" / method / category / "test" / "hole" / "000.png"
+            picture.parent.mkdir(parents=True)
+            Image.fromarray(np.full((20, 30 + c, 3), 100 * m + c, np.uint8)).save(picture)
+        (tmp_path / "results" / method).mkdir(parents=True)
+        (tmp_path / "results" / method / "metrics.json").write_text(json.dumps({"rows": rows}))
+    lines = [line.split() for line in report(tmp_path, CATEGORIES).splitlines()]
+    assert ["bagel", "3d-st", "0.005", "0.015", "0.025", "0.035"] in lines
+    assert ["mean", "voxel-vm", "0.805", "0.815", "0.825", "0.835"] in lines
+    sheet = np.asarray(Image.open(tmp_path / "pictures.png"))
+    assert sheet.shape == (6 * 20, 110 + 32, 3)
+    assert [int(sheet[20 * i + 10, 115, 0]) for i in range(6)] == [0, 100, 1, 101, 2, 102]
+
+
+@pytest.mark.slow
+def test_a_quick_demo_from_beginning_to_end_and_again(geoad, tmp_path: Path) -> None:
+    for _ in range(2):
+        said = geoad("demo", "--quick", "--out", tmp_path / "demo")
+        assert said.code == 0, said.err
+        lines = said.out.splitlines()
+        assert sum(line.split()[1:2] == [method] for line in lines for method in METHODS) == 8
+        assert (tmp_path / "demo" / "pictures.png").is_file()
+    assert "trained already" in (tmp_path / "demo" / "logs" / "3d-st-bagel.log").read_text()

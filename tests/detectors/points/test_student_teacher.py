@@ -1,0 +1,203 @@
+"""3D-ST as a detector (spec 7.3, 7.7, 7.9 and the thesis's protocol)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from geoad.checks import synthetic_scan
+from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.detectors import make_detector
+from geoad.detectors.points.student_teacher import StudentTeacher3D, _rotation
+from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.local_features import LocalFeatures
+from geoad.nn.point_graph import neighbour_distance
+from geoad.ops import reference
+from geoad.sample import Sample
+from geoad.training.trainer import Trainer
+
+SMALL = {"points": 300, "k": 8, "steps": 30, "teacher": "3d-st-64"}
+
+
+@pytest.fixture(scope="module")
+def scans() -> list[Sample]:
+    return [synthetic_scan(seed) for seed in range(5)]
+
+
+@pytest.fixture(scope="module")
+def fitted(scans: list[Sample]) -> StudentTeacher3D:
+    return StudentTeacher3D(**{**SMALL, "steps": 300}).fit(scans)
+
+
+def test_defaults_are_the_thesis() -> None:
+    config = make_detector("3d-st").config
+    assert (config["points"], config["k"], config["epochs"], config["select"]) == (64_000, 32, 100, "best")
+    assert (config["learning_rate"], config["weight_decay"], config["batch_size"]) == (1e-3, 1e-5, 1)
+
+
+def test_scaled_training_set_has_mean_neighbour_distance_one(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
+    distances = []
+    for scan in scans:
+        graph = fitted.prepare(scan)
+        distances.append(float(neighbour_distance(graph["points"] * fitted.scale, graph["index"])))
+    assert np.mean(distances) == pytest.approx(1, abs=1e-6)
+
+
+def test_normalised_teacher_has_mean_0_and_std_1(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
+    graphs = [fitted.prepare(scan) for scan in scans]
+    features = torch.cat([fitted._target(g["points"], g["index"]) for g in graphs]).double()
+    assert features.mean(0).abs().max() < 1e-4
+    varies = features.std(0) > 0
+    assert varies.sum() > 32
+    torch.testing.assert_close(
+        features[:, varies].std(0, correction=0), torch.ones(int(varies.sum()), dtype=torch.float64), atol=1e-3, rtol=0
+    )
+
+
+def test_teacher_stays_frozen_and_student_learns(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL)
+    teacher = {name: value.clone() for name, value in detector.teacher.state_dict().items()}
+    student = {name: value.clone() for name, value in detector.student.state_dict().items()}
+    detector.fit(scans)
+    assert all(torch.equal(value, teacher[name]) for name, value in detector.teacher.state_dict().items())
+    assert any(not torch.equal(value, student[name]) for name, value in detector.student.state_dict().items())
+
+
+def test_defects_score_higher_than_training_points(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
+    good = [fitted.score(scan).pixels.mean() for scan in scans]
+    defective = [synthetic_scan(90 + i, defect=True) for i in range(4)]
+    bad = [fitted.score(scan).pixels[scan.mask].mean() for scan in defective]
+    assert np.mean(bad) > 1.5 * np.mean(good)
+
+
+def test_image_score_is_the_largest_point_score(fitted: StudentTeacher3D) -> None:
+    scan = synthetic_scan(7, defect=True)
+    points = fitted.errors(fitted.prepare(scan)).detach()
+    result = fitted.score(scan)
+    assert result.score == float(points.max()) == float(result.pixels.max())
+    assert result.pixels.min() >= float(points.min())
+
+
+def test_pixels_of_points_keep_their_scores(fitted: StudentTeacher3D) -> None:
+    scan = synthetic_scan(8)
+    batch = fitted.prepare(scan)
+    result = fitted.score(scan)
+    assert np.array_equal(result.pixels.flat[batch["pixel"].numpy()], fitted.errors(batch).detach().numpy())
+
+
+def test_all_points_are_used_where_there_are_fewer(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "points": 5000})
+    assert len(detector.prepare(scans[0])["points"]) == np.count_nonzero(scans[0].xyz.valid)  # type: ignore[union-attr]
+
+
+def test_sampling_is_farthest_points(scans: list[Sample]) -> None:
+    image = scans[0].xyz
+    assert image is not None
+    prepared = StudentTeacher3D(**SMALL).prepare(scans[0])
+    picks = np.sort(reference.farthest_point_sample(image.xyz[image.valid], 300))
+    assert np.array_equal(prepared["points"].numpy(), image.xyz[image.valid][picks])
+    assert np.array_equal(prepared["pixel"].numpy(), np.flatnonzero(image.valid)[picks])
+
+
+def test_a_cloud_gets_a_score_a_point(fitted: StudentTeacher3D) -> None:
+    scan = synthetic_scan(3)
+    assert scan.xyz is not None
+    row = scan.xyz.xyz.reshape(1, -1, 3)
+    result = fitted.score(Sample(xyz=XYZImage(row)))
+    assert result.pixels.shape == row.shape[:2] and np.isfinite(result.pixels).all()
+    organised = fitted.score(scan).pixels.flat
+    pixel = fitted.prepare(scan)["pixel"].numpy()
+    assert np.array_equal(result.pixels[0, pixel], np.asarray(organised)[pixel])
+
+
+def test_translation_of_the_scan_changes_little(fitted: StudentTeacher3D) -> None:
+    scan = synthetic_scan(9)
+    assert scan.xyz is not None
+    moved = np.where(scan.xyz.valid[..., None], scan.xyz.xyz + np.float32(0.25), 0)
+    shifted = fitted.score(Sample(xyz=XYZImage(moved.astype(np.float32))))
+    assert np.corrcoef(shifted.pixels.flat, fitted.score(scan).pixels.flat)[0, 1] > 0.99
+
+
+def test_batches_of_two_clouds(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL).fit(scans)
+    items = [{**detector.prepare(scan), "sample": torch.tensor([i])} for i, scan in enumerate(scans[:2])]
+    single = [detector.loss(item)["total"] for item in items]
+    joined = detector.loss(detector.collate(items))["total"]
+    torch.testing.assert_close(joined, torch.stack(single).mean(), rtol=1e-5, atol=0)
+
+
+def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    class Stop(Exception):
+        pass
+
+    whole = StudentTeacher3D(**SMALL, decay=True).fit(scans, validation=scans[:1])
+    stopped = StudentTeacher3D(**SMALL, decay=True)
+    loss, calls = stopped.loss, []
+
+    def failing(batch):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) > 20:
+            raise Stop
+        return loss(batch)
+
+    stopped.loss = failing  # type: ignore[method-assign]
+    with pytest.raises(Stop):
+        stopped.fit(scans, validation=scans[:1], trainer=Trainer(folder=tmp_path, checkpoint_every=5))
+    resumed = StudentTeacher3D(**SMALL, decay=True)
+    resumed.fit(scans, validation=scans[:1], trainer=Trainer(folder=tmp_path, checkpoint_every=5))
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_decay_ends_at_zero(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL, decay=True)
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer = detector._optimizer([parameter])
+    rates = []
+    for _ in range(30):
+        parameter.grad = torch.ones(1)
+        optimizer.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[:14] == [1e-3] * 14 and rates[-1] == 0 and rates[21] == pytest.approx(1e-3 * 16 / 30)
+
+
+def test_random_rotations_are_rotations() -> None:
+    for seed in range(5):
+        torch.manual_seed(seed)
+        turn = _rotation(torch.zeros(1, dtype=torch.float64))
+        torch.testing.assert_close(turn @ turn.T, torch.eye(3, dtype=torch.float64))
+        assert torch.linalg.det(turn) == pytest.approx(1)
+
+
+def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "mine.safetensors"
+    save_teacher(path, Teacher(LocalFeatures(8, 2), k=8))
+    detector = StudentTeacher3D(**{**SMALL, "teacher": str(path)}).fit(scans)
+    assert detector.student.width == 8 and len(detector.student.blocks) == 2
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"teacher": "3d-st-63"}, "unknown teacher '3d-st-63' .did you mean '3d-st-64'"),
+        ({"teacher": "nowhere.safetensors"}, "nowhere.safetensors: no such teacher file"),
+        ({"points": 32}, "points must be greater than k = 32, got 32"),
+        ({"k": 0}, "k must be positive, got 0"),
+    ],
+)
+def test_bad_keywords(keywords: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        StudentTeacher3D(**keywords)  # type: ignore[arg-type]
+
+
+def test_too_few_points(fitted: StudentTeacher3D) -> None:
+    xyz = np.zeros((4, 4, 3), np.float32)
+    xyz[0, :3] = [[0, 0, 1], [0, 1, 1], [1, 0, 1]]
+    with pytest.raises(ValueError, match=r"a/b.tiff: 3d-st needs at least k \+ 1 = 9 valid points, got 3"):
+        fitted.score(Sample(xyz=XYZImage(xyz), path="a/b.tiff"))
+
+
+def test_colour_alone() -> None:
+    with pytest.raises(ValueError, match="3d-st needs xyz, got only colour"):
+        StudentTeacher3D(**SMALL).fit([Sample(rgb=np.zeros((4, 4, 3), np.uint8))])

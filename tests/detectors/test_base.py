@@ -1,0 +1,159 @@
+"""Config, fit, score and state, for any method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from geoad.checks import synthetic_scan
+from geoad.detectors.base import Detector, NotFittedError
+from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Batch, Descend, Stage, Update, Visit
+from geoad.training.trainer import Trainer
+
+SCANS = [synthetic_scan(seed) for seed in range(4)]
+
+
+class Bank(Detector):
+    """A learnt line over depth, and a bank of its values: initial weights and a buffer of the data's size."""
+
+    def __init__(self, *, width: int = 3, lr: float = 1e-3) -> None:
+        super().__init__()
+        self.lr = lr
+        self.line = nn.Linear(1, width)
+        self.register_buffer("bank", torch.empty(0, width))
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        assert sample.xyz is not None
+        return {"depth": torch.from_numpy(sample.xyz.xyz[..., 2][sample.xyz.valid].mean(keepdims=True))}
+
+    def stages(self) -> Iterator[Stage]:
+        yield Descend("line", [Update(self.line, self.loss, lambda p: torch.optim.SGD(p, self.lr))], epochs=1)
+        yield Visit("bank", self.see)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {"total": self.line(batch["depth"]).square().mean()}
+
+    def see(self, batch: Batch) -> None:
+        self.bank = torch.cat([self.bank, self.line(batch["depth"])])
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        assert torch.is_inference_mode_enabled() and not self.training
+        nearest = torch.cdist(self.line(self.prepare(sample)["depth"])[None], self.bank).min()
+        return AnomalyMap(np.full(sample.shape, float(nearest), np.float32))
+
+
+class Wide(Bank):
+    """A subclass that fixes its parent's keyword and adds its own."""
+
+    def __init__(self, *, extra: float, lr: float = 0.5) -> None:
+        super().__init__(width=7, lr=lr)
+
+
+class Plain(Bank):
+    """A subclass without a constructor."""
+
+
+def test_config_is_the_resolved_keywords_of_the_class_itself() -> None:
+    assert Bank(lr=0.1).config == {"width": 3, "lr": 0.1}
+    assert Wide(extra=2.0).config == {"extra": 2.0, "lr": 0.5}
+    assert Plain(width=5).config == {"width": 5, "lr": 1e-3}
+
+
+@pytest.mark.parametrize("wrong", [lambda: Bank(depth=3), lambda: Bank(3), lambda: Wide()])  # type: ignore[call-arg,misc]
+def test_a_keyword_that_is_unknown_nameless_or_lacking_is_a_type_error(wrong: type[Bank]) -> None:
+    with pytest.raises(TypeError):
+        wrong()
+
+
+def test_score_before_fit_is_refused() -> None:
+    with pytest.raises(NotFittedError, match="Bank is not fitted"):
+        Bank().score(SCANS[0])
+
+
+def test_a_failed_fit_leaves_an_unfitted_detector() -> None:
+    detector = Bank().fit(SCANS)
+    detector.loss = lambda batch: {"total": batch["depth"].sum() * torch.nan}  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="is nan at step 1"):
+        detector.fit(SCANS)
+    with pytest.raises(NotFittedError):
+        detector.score(SCANS[0])
+
+
+def test_no_samples_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one good sample"):
+        Bank().fit([])
+
+
+def test_the_seed_decides_initial_weights_too() -> None:
+    torch.manual_seed(1)
+    one = Bank().fit(SCANS, trainer=Trainer(seed=5, device="cpu"))
+    torch.manual_seed(2)
+    two = Bank().fit(SCANS, trainer=Trainer(seed=5, device="cpu"))
+    three = Bank().fit(SCANS, trainer=Trainer(seed=6, device="cpu"))
+    assert torch.equal(one.line.weight, two.line.weight) and torch.equal(one.bank, two.bank)
+    assert not torch.equal(one.line.weight, three.line.weight)
+
+
+def test_making_and_fitting_leave_torchs_generator() -> None:
+    detector = Bank()
+    before = torch.random.get_rng_state()
+    detector.fit(SCANS)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_second_fit_starts_afresh() -> None:
+    once = Bank().fit(SCANS)
+    twice = Bank().fit(SCANS[:2]).fit(SCANS)
+    assert torch.equal(once.line.weight, twice.line.weight) and torch.equal(once.bank, twice.bank)
+
+
+def test_a_state_of_another_length_loads_and_one_of_another_width_does_not() -> None:
+    small, large = Bank().fit(SCANS[:2]), Bank().fit(SCANS)
+    for target in (Bank(), small):
+        target.load_state_dict(large.state_dict())
+        assert target.score(SCANS[1]).score == large.score(SCANS[1]).score and len(target.bank) == 4
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        Bank(width=4).load_state_dict(large.state_dict())
+
+
+def test_a_map_of_another_size_is_an_error() -> None:
+    class Small(Bank):
+        def map(self, sample: Sample) -> AnomalyMap:
+            return AnomalyMap(np.zeros((2, 2), np.float32))
+
+    with pytest.raises(ValueError, match=r"must map \(32, 40\) pixels, got \(2, 2\)"):
+        Small().fit(SCANS).score(SCANS[0])
+
+
+def test_validation_reaches_the_trainer(tmp_path: Path) -> None:
+    class Choosing(Bank):
+        def stages(self) -> Iterator[Stage]:
+            for stage in super().stages():
+                yield stage._replace(select="best") if isinstance(stage, Descend) else stage
+
+    Choosing().fit(SCANS, validation=SCANS[:1], trainer=Trainer(device="cpu", log=tmp_path / "log"))
+    assert '"validation": ' in (tmp_path / "log").read_text()
+
+
+def test_fit_resumes_a_folder_that_holds_the_same_fit(tmp_path: Path) -> None:
+    keywords = {"device": "cpu", "folder": tmp_path}
+    first = Bank().fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
+    again = Bank().fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
+    assert torch.equal(first.bank, again.bank) and bool(again.fitted)
+    with pytest.raises(ValueError, match="remove it to start afresh"):
+        Bank(width=5).fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
+
+
+def test_what_an_author_left_out_is_named() -> None:
+    class Nothing(Detector):
+        def __init__(self) -> None:
+            super().__init__()
+
+    with pytest.raises(NotImplementedError, match="Nothing has no prepare"):
+        Nothing().fit(SCANS)

@@ -1,0 +1,147 @@
+"""The voxel variation model on scans whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from geoad.checks import synthetic_scan
+from geoad.detectors.base import NotFittedError
+from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
+from geoad.geometry.camera import Camera
+from geoad.geometry.convert import depth_to_xyz
+from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.moments import Moments
+from geoad.sample import Sample
+
+CAMERA = Camera.pinhole(100.0, (40, 60))
+
+
+def wall(boss: bool = False, hole: bool = False, camera: Camera | None = CAMERA) -> Sample:
+    """A wall at z = 1, a ledge at 0.9 on its left; a boss before the wall, a hole where nothing came back."""
+    depth = np.ones((40, 60))
+    depth[:, :15] = 0.9
+    if boss:
+        depth[10:20, 30:40] = 0.95
+    if hole:
+        depth[10:20, 30:40] = 0
+    return Sample(xyz=depth_to_xyz(depth, CAMERA), camera=camera, name="wall")
+
+
+def fitted(**keywords: object) -> VoxelVariationModel:
+    return VoxelVariationModel(resolution=16, **keywords).fit([wall()] * 3)  # type: ignore[arg-type]
+
+
+def seen(*values: float) -> Moments:
+    moments = Moments(1)
+    for value in values:
+        moments.see(torch.tensor([[value]]))
+    return moments
+
+
+def test_one_two_three() -> None:
+    five, minus_one, mean = (float(deviation_scores(torch.tensor([[v]]), seen(1, 2, 3), 0.05)) for v in (5, -1, 2))
+    assert five == minus_one == pytest.approx(3.6742346) and mean == 0
+    assert float(deviation_scores(torch.tensor([[5.0]]), seen(1, 2, 3), 1.0)) == 3.0
+
+
+def test_channels_are_reduced() -> None:
+    moments = Moments(2)
+    moments.see(torch.zeros(1, 2))
+    z = torch.tensor([[1.0], [3.0]])
+    assert [round(float(deviation_scores(z, moments, 1.0, how)), 4) for how in get_args(Reduce)] == [3.1623, 3, 2]
+
+
+def test_running_moments_equal_two_passes() -> None:
+    images = 100 + torch.randn(1000, 30, generator=torch.Generator().manual_seed(0))
+    moments, exact = Moments(30), images.double()
+    for image in images:
+        moments.see(image[None])
+    assert torch.allclose(moments.mean, exact.mean(0), rtol=0, atol=1e-10)
+    assert torch.allclose(moments.std, exact.std(0, correction=0), rtol=0, atol=1e-10)
+
+
+def test_an_unchanged_scan_scores_zero() -> None:
+    assert not fitted().score(wall()).pixels.any()
+
+
+@pytest.mark.parametrize("floor", [0.05, 0.5])
+def test_a_cell_that_was_always_empty_scores_two_by_the_floor(floor: float) -> None:
+    found = fitted(floor=floor).score(wall(boss=True))
+    assert found.score == pytest.approx(2 / floor)
+    assert (found.pixels[11:19, 31:39] == np.float32(2 / floor)).all() and found.pixels[30:, 45:].max() == 0
+    seen = fitted(floor=floor).score(wall(boss=True, camera=None)).pixels
+    assert (seen[10:20, 30:40] == np.float32(2 / floor)).all() and (seen > 0).sum() == 100
+
+
+def test_missing_material_is_seen_through_the_camera_and_not_without() -> None:
+    detector = VoxelVariationModel(resolution=30).fit([wall()] * 3)  # two pixels a cell
+    found = detector.score(wall(hole=True))
+    assert found.valid is not None and not found.valid[10:20, 30:40].any()
+    assert found.pixels[12:18, 32:38].min() == pytest.approx(40) and found.pixels[:8].max() == 0
+    assert not detector.score(wall(hole=True, camera=None)).pixels.any()
+
+
+def test_points_outside_the_grid_are_counted_and_scored_as_in_the_nearest_cell() -> None:
+    sample = wall(camera=None)
+    assert sample.xyz is not None
+    xyz = sample.xyz.xyz.copy()
+    xyz[5, 7:9, 0] = -9
+    outside = replace(sample, xyz=XYZImage(xyz))
+    detector = fitted()
+    with pytest.raises(NotFittedError):
+        VoxelVariationModel().outside(outside)
+    assert detector.outside(wall()) == 0 and detector.outside(outside) == 2
+    inside = xyz.copy()
+    inside[5, 7:9, 0] = float(detector.lower[0])
+    same = detector.score(replace(sample, xyz=XYZImage(inside))).pixels
+    assert np.array_equal(detector.score(outside).pixels, same)
+
+
+def test_a_deviating_cell_scores_less_than_one_that_never_varied() -> None:
+    often = VoxelVariationModel(resolution=16).fit([wall(boss=True), wall(), wall()])
+    assert 0 < (often.score(wall(boss=True)).score or 0) == pytest.approx((2 - 2 / 3) / np.sqrt(8 / 9), rel=1e-4)
+
+
+def test_colours_are_seen_only_with_the_source_that_has_them() -> None:
+    scans = [synthetic_scan(seed) for seed in range(4)]
+    assert scans[0].rgb is not None
+    painted = scans[0].rgb.copy()
+    painted[10:20, 10:20] = (255, 0, 0)
+    stained = replace(scans[0], rgb=painted)
+    blind, seeing = (VoxelVariationModel(source=s, resolution=16).fit(scans) for s in ("xyz", "xyz+rgb"))  # type: ignore[arg-type]
+    assert np.array_equal(blind.score(stained).pixels, blind.score(scans[0]).pixels)
+    rise = seeing.score(stained).pixels - seeing.score(scans[0]).pixels
+    assert rise[11:19, 11:19].mean() > 1
+
+
+def test_the_state_is_independent_of_the_order_of_the_box() -> None:
+    scans = [synthetic_scan(seed) for seed in range(4)]
+    one, two = VoxelVariationModel(resolution=8).fit(scans), VoxelVariationModel(resolution=8).fit(scans[::-1])
+    assert torch.equal(one.lower, two.lower) and torch.equal(one.upper, two.upper)
+    assert torch.allclose(one.moments.mean, two.moments.mean, rtol=0, atol=1e-12)
+
+
+def test_unorganised_clouds_have_maps_of_one_row() -> None:
+    clouds = [XYZImage(np.random.default_rng(seed).random((1, 500, 3)).astype(np.float32)) for seed in range(3)]
+    detector = VoxelVariationModel(resolution=4).fit([Sample(xyz=cloud) for cloud in clouds])
+    assert detector.score(Sample(xyz=clouds[0])).pixels.shape == (1, 500)
+
+
+def test_what_cannot_be_used_is_named() -> None:
+    detector, scan = fitted(), wall()
+    with pytest.raises(ValueError, match="wall has no valid pixel"):
+        detector.score(replace(scan, xyz=XYZImage(np.zeros((40, 60, 3), np.float32))))
+    with pytest.raises(ValueError, match="must have xyz"):
+        detector.score(Sample(rgb=np.zeros((4, 4, 3), np.uint8)))
+    with pytest.raises(ValueError, match="must have rgb for source"):
+        VoxelVariationModel(source="xyz+rgb").fit([scan])
+    with pytest.raises(ValueError, match=r"camera must make images of \(40, 60\) like the scan, got \(4, 4\)"):
+        detector.score(replace(scan, camera=Camera.pinhole(1.0, (4, 4))))
+    for keywords in ({"source": "rgb"}, {"resolution": 0}, {"floor": 0.0}, {"reduce": "sum"}):
+        with pytest.raises(ValueError, match=next(iter(keywords))):
+            VoxelVariationModel(**keywords)  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from geoad.evaluation import evaluate_maps, export_maps, mean_rows, write_map
+from geoad.sample import AnomalyMap
+from tests.evaluation.toys import Height, ToyDataset
+
+
+class Masks(ToyDataset):
+    """Given masks; a kind for each."""
+
+    def __init__(self, masks, kinds):
+        super().__init__(kinds)
+        self.masks = masks
+
+    def mask(self, i):
+        return self.masks[i]
+
+
+def values(rows):
+    return {(row["metric"], row["limit"]): row["value"] for row in rows}
+
+
+def test_hand_computed_values_of_foreign_maps(tmp_path):
+    region = np.zeros((2, 10), bool)
+    region[0] = True
+    dataset = Masks([region, np.zeros((1, 4), bool)], ("bump", "good"))
+    scores = np.array([[2] * 8 + [1] * 2, [2] * 2 + [1] * 4 + [0] * 4], np.float64)
+    (tmp_path / "test" / "bump").mkdir(parents=True)
+    np.save(tmp_path / "test" / "bump" / "000.npy", scores)
+    write_map(tmp_path / "test" / "good" / "001.tiff", AnomalyMap(np.full((1, 4), 3.0)))
+    rows = evaluate_maps(tmp_path, dataset, limits=(0.3, 1.0), method="by hand", seed=3)
+    # Points (4/14, 0), (6/14, 0.8), (10/14, 1), (1, 1).
+    third = (0.3 - 4 / 14) / (2 / 14) * 0.8
+    expected = {
+        ("au_pro", 0.3): (0.3 - 4 / 14) * third / 2 / 0.3,
+        ("au_pro", 1.0): (2 * 0.4 + 4 * 0.9 + 4) / 14,
+        ("pixel_auroc", None): (2 * 0.4 + 4 * 0.9 + 4) / 14,
+        ("image_auroc", None): 0.0,
+        ("image_ap", None): 0.5,
+    }
+    assert values(rows) == pytest.approx(expected, abs=1e-12)
+    assert {(r["method"], r["seed"], r["dataset"], r["images"], r["regions"]) for r in rows} == {
+        ("by hand", 3, "toy", 2, 1)
+    }
+
+
+def test_exported_maps_are_evaluated(tmp_path):
+    dataset = ToyDataset(("good", "good", "bump", "bump"))
+    export_maps(Height(), dataset, tmp_path, category="bagel", pictures=False)
+    rows = evaluate_maps(tmp_path, dataset, category="bagel", limits=(0.05, 0.3))
+    assert [(r["metric"], r["limit"], r["mode"], r["connectivity"]) for r in rows] == [
+        ("au_pro", 0.05, "exact", 8),
+        ("au_pro", 0.3, "exact", 8),
+        ("pixel_auroc", None, "exact", None),
+        ("image_auroc", None, "exact", None),
+        ("image_ap", None, "exact", None),
+    ]
+    assert all(row["value"] > 0.99 for row in rows) and {row["category"] for row in rows} == {"bagel"}
+    other = evaluate_maps(tmp_path, dataset, category="bagel", mode="official", connectivity=4, limits=(0.3,))
+    assert (other[0]["mode"], other[0]["connectivity"]) == ("official", 4)
+
+
+def test_without_any_mask_images_are_still_compared(tmp_path):
+    dataset = ToyDataset(marked=False)
+    export_maps(Height(), dataset, tmp_path, pictures=False)
+    with pytest.warns(RuntimeWarning, match="no defective pixel in any mask"):
+        found = values(evaluate_maps(tmp_path, dataset))
+    assert np.isnan(found["au_pro", 0.3]) and np.isnan(found["pixel_auroc", None])
+    assert found["image_auroc", None] == found["image_ap", None] == 1
+
+
+def test_bad_ground_truth_and_bad_maps_name_the_sample(tmp_path):
+    dataset = ToyDataset()
+    export_maps(Height(), dataset, tmp_path, pictures=False)
+    masks = [dataset.mask(i) for i in range(3)]
+    kinds = ("good", "bump", "bump")
+    with pytest.raises(ValueError, match="test/bump/002: a defective sample without mask, while others have one"):
+        evaluate_maps(tmp_path, Masks([masks[0], masks[1], None], kinds))
+    with pytest.raises(ValueError, match=r"test/good/000: a good sample with \d+ marked pixels"):
+        evaluate_maps(tmp_path, Masks([masks[1], masks[1], masks[2]], kinds))
+    with pytest.raises(ValueError, match=r"mask test/bump/001 must have the size of its map, \(24, 32\), got \(3, 4\)"):
+        evaluate_maps(tmp_path, Masks([masks[0], np.ones((3, 4), bool), masks[2]], kinds))
+    with pytest.raises(ValueError, match="1 map missing"):
+        evaluate_maps(tmp_path, ToyDataset((*kinds, "good")))
+    (tmp_path / "test" / "bump" / "001.tiff").write_bytes(b"II*\0")
+    with pytest.raises(ValueError, match=r"001\.tiff: not a readable map"):
+        evaluate_maps(tmp_path, dataset)
+
+
+def test_wrong_protocols_are_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(ValueError, match="limit must be a false positive rate"):
+        evaluate_maps(tmp_path, ToyDataset(), limits=(30,))
+    with pytest.raises(ValueError, match="unknown mode 'community'"):
+        evaluate_maps(tmp_path, ToyDataset(), mode="community")
+
+
+def test_means_are_unweighted_and_keep_protocols_apart():
+    def row(category, limit, value, images, method="a"):
+        return {
+            "method": method, "category": category, "metric": "au_pro", "limit": limit,
+            "images": images, "regions": 2, "value": value,
+        }  # fmt: skip
+
+    rows = [row("x", 0.3, 0.5, 10), row("y", 0.3, 1.0, 90), row("x", 0.05, 0.2, 10), row("y", 0.05, 0.4, 90)]
+    means = mean_rows([*rows, row("x", 0.3, 0.1, 10, "b"), row("y", 0.3, 0.2, 90, "b")])
+    assert [(m["method"], m["limit"], m["category"], m["images"], m["regions"]) for m in means] == [
+        ("a", 0.3, "mean", 100, 4), ("a", 0.05, "mean", 100, 4), ("b", 0.3, "mean", 100, 4),
+    ]  # fmt: skip
+    assert [m["value"] for m in means] == pytest.approx([0.75, 0.3, 0.15])
+    assert mean_rows(rows[:1]) == []
+    assert np.isnan(mean_rows([row("x", 0.3, np.nan, 1), row("y", 0.3, 1.0, 1)])[0]["value"])

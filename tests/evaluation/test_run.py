@@ -1,0 +1,119 @@
+import json
+
+import pytest
+import torch
+
+from geoad.detectors import DETECTORS
+from geoad.evaluation import Run
+from geoad.training.trainer import Trainer
+from tests.evaluation.toys import MeanDepth, ToyDataset
+
+CONFIG = {"detector": "mean-depth", "params": {"width": 3}, "seed": 0, "data": "toy:ROOT"}
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch):
+    monkeypatch.setitem(DETECTORS, "mean-depth", "tests.evaluation.toys:MeanDepth")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG)
+    detector = run.make_detector().fit(ToyDataset(("good",) * 4), trainer=Trainer(device="cpu"))
+    run.save_detector(detector)
+    return run, detector
+
+
+def test_a_new_folder_holds_config_and_environment(tmp_path):
+    run = Run.create(tmp_path / "a" / "run", {**CONFIG, "limits": (0.05, 0.3)})
+    assert json.loads((run.folder / "config.json").read_text()) == {**CONFIG, "limits": [0.05, 0.3]}
+    assert "versions" in json.loads((run.folder / "environment.json").read_text())
+    assert not run.is_trained and run.maps == run.folder / "maps"
+
+
+def test_the_same_config_resumes(tmp_path):
+    first = Run.create(tmp_path, {**CONFIG, "limits": (0.05, 0.3)})
+    (tmp_path / "checkpoint.pt").write_bytes(b"kept")
+    assert Run.create(tmp_path, {**CONFIG, "limits": [0.05, 0.3]}) == first
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"kept"
+
+
+def test_a_killed_creation_can_be_repeated(tmp_path):
+    (tmp_path / "environment.json").write_text("{}")
+    (tmp_path / ".half.json").write_text("{")
+    assert Run.create(tmp_path, CONFIG).config == CONFIG
+
+
+def test_another_config_is_refused_and_its_keys_named(tmp_path):
+    Run.create(tmp_path, CONFIG)
+    before = (tmp_path / "config.json").read_bytes()
+    with pytest.raises(ValueError) as caught:
+        Run.create(tmp_path, {"detector": "mean-depth", "params": {"width": 4}, "seed": 0, "category": "bagel"})
+    message = str(caught.value)
+    assert "params.width = 3 there, 4 now" in message
+    assert 'data = "toy:ROOT" there, absent now' in message and 'category = absent there, "bagel" now' in message
+    assert "seed" not in message and "\n" not in message
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(ValueError, match=r"is no run folder and holds thesis\.txt"):
+        Run.create(tmp_path, CONFIG)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_is_no_run_cannot_be_opened(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is no run folder \(no config\.json\)"):
+        Run.open(tmp_path)
+    (tmp_path / "config.json").write_text('{"detector": ')
+    with pytest.raises(ValueError, match=r"config\.json: not readable as JSON"):
+        Run.open(tmp_path)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="a config is a JSON object, got list"):
+        Run.open(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="names no detector"):
+        Run.open(tmp_path).make_detector()
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="cannot be made: a file is in the way"):
+        Run.create(tmp_path / "file" / "run", CONFIG)
+
+
+def test_a_loaded_detector_scores_the_same(trained):
+    run, detector = trained
+    again = Run.open(run.folder).load_detector()
+    assert type(again) is MeanDepth and not again.training and len(again.depths) == 4
+    sample = ToyDataset()[1]
+    assert torch.equal(torch.from_numpy(again.score(sample).pixels), torch.from_numpy(detector.score(sample).pixels))
+
+
+def test_loading_before_the_end_of_training(tmp_path):
+    with pytest.raises(FileNotFoundError, match="training has not ended; repeat the fit command"):
+        Run.create(tmp_path, CONFIG).load_detector()
+
+
+def test_a_checkpoint_of_another_detector(trained, tmp_path):
+    other = Run.create(tmp_path / "other", {"detector": "voxel-vm"})
+    other.checkpoint.write_bytes(trained[0].checkpoint.read_bytes())
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: is of detector 'mean-depth', expected 'voxel-vm'"):
+        other.load_detector()
+
+
+def test_a_checkpoint_of_other_shapes(trained, tmp_path):
+    other = Run.create(tmp_path / "other", {**CONFIG, "params": {"width": 5}})
+    other.checkpoint.write_bytes(trained[0].checkpoint.read_bytes())
+    with pytest.raises(ValueError, match=r"is of other parameters: scale must have shape \(5,\), got \(3,\)"):
+        other.load_detector()
+
+
+@pytest.mark.parametrize("length", [0, 5, 40, -1])
+def test_a_truncated_checkpoint(trained, length):
+    run = trained[0]
+    run.checkpoint.write_bytes(run.checkpoint.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: is truncated or no safetensors file") as caught:
+        run.load_detector()
+    assert "\n" not in str(caught.value)

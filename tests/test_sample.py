@@ -1,0 +1,49 @@
+"""What goes into a detector and what comes out: both refuse what does not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geoad import AnomalyMap, Sample, XYZImage
+
+XYZ = XYZImage(np.ones((4, 5, 3), np.float32))
+RGB = np.zeros((4, 5, 3), np.uint8)
+
+
+def test_shape_comes_from_what_there_is() -> None:
+    assert Sample(xyz=XYZ).shape == Sample(rgb=RGB).shape == Sample(views=(Sample(xyz=XYZ),)).shape == (4, 5)
+
+
+def test_an_empty_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="a sample needs xyz, rgb or views"):
+        Sample(mask=np.zeros((4, 5), bool))
+
+
+@pytest.mark.parametrize("field", ["rgb", "mask"])
+def test_sizes_must_agree(field: str) -> None:
+    wrong = {"rgb": np.zeros((5, 4, 3), np.uint8), "mask": np.zeros((5, 4), bool)}[field]
+    with pytest.raises(ValueError, match=rf"{field} of test/cut/007 must be \(4, 5\) like xyz, got \(5, 4\)"):
+        Sample(xyz=XYZ, name="test/cut/007", **{field: wrong})
+
+
+def test_the_colours_of_the_scan_are_those_of_the_sample() -> None:
+    assert Sample(xyz=XYZImage(XYZ.xyz, RGB)).rgb is RGB
+    assert Sample(xyz=XYZ).rgb is None and Sample(xyz=XYZ, rgb=RGB).rgb is RGB
+
+
+def test_a_map_has_a_score_and_validity() -> None:
+    found = AnomalyMap(np.array([[0.0, 2.0, 1.0]]))
+    assert found.pixels.dtype == np.float32 and found.score == 2.0 and found.valid.all()
+    assert AnomalyMap(found.pixels, score=0.5).score == 0.5
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_map_is_finite(bad: float) -> None:
+    with pytest.raises(ValueError, match="an anomaly map must be finite, got 1 NaN or inf"):
+        AnomalyMap(np.array([[0.0, bad]]))
+
+
+def test_a_map_has_two_axes() -> None:
+    with pytest.raises(ValueError, match=r"pixels must have shape \(H, W\), got \(3,\)"):
+        AnomalyMap(np.zeros(3))
