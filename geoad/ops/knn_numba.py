@@ -1,10 +1,11 @@
 """Exact k nearest neighbours on the CPU: leaves of a k-d tree ask together.
 
-The up to 16 queries of one leaf share one walk down the tree, which collects the points within a radius of their box.
-The radius is a guess from the leaf before; a leaf whose guess was short walks once more with the radius that it has
-found, so guesses cost time, never exactness. Each query then looks for a threshold that leaves few more than k
-candidates, and all queries of the leaf sort what is left in one sorting network, a query a lane. Keys are the bits of
-the squared distance above the index: whole numbers whose order is the total order (sq_dist, index).
+The queries of one leaf share a walk down the tree, which collects the points within some reach of their box. The reach
+is a guess from the leaf before, made smaller while it gives too many points. Each query looks for a threshold that
+leaves few more than k candidates; if that is beyond the reach, the query stays for another walk with a wider one, and
+where queries in dense and in sparse parts share a leaf, they walk alone. So guesses cost time, never exactness. In the
+end all queries of the leaf sort what they kept in one sorting network, a query a lane. Keys are the bits of the
+squared distance above the index: whole numbers whose order is the total order (sq_dist, index).
 
 Boxes are pruned by a distance in the arithmetic of the point distances. Rounding is monotone, so a box is never
 farther than what it holds, and only a box strictly beyond the k-th distance is skipped.
@@ -23,7 +24,8 @@ from geoad.ops._lanes_numba import LANES, WORD, at_most_16, at_most_64, lowest
 
 LEAF = 24  # points a leaf at most, so half as many at least
 ONE = np.uint64(1)
-SEED, SURE, WIDER, MOST = np.float32(1.1), np.float32(0.3), np.float32(4), 16
+SEED, SURE, WIDER = np.float32(1.1), np.float32(0.3), np.float32(4)  # of squares: the next reach, a smaller, a wider
+MOST = 16  # times k candidates are too many to share
 NONE = np.float32(-1)
 NEVER = np.int64(2**63 - 1)
 INF = np.float32(np.inf)
@@ -106,7 +108,7 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
 def _first_reach(seed, hull, tree, wanted, most, work):  # type: ignore[no-untyped-def]
     """Collect within a guess of the reach, from the leaf before or a node nearby, or less if it gives too many points.
 
-    Returns the reach and the number of candidates.
+    Returns the reach and the number of candidates; -1 if there are too many however near.
     """
     count, boxes = tree[0].shape[0], tree[2]
     leaves, node, size = boxes.shape[0] // 2, 1, count
@@ -120,7 +122,7 @@ def _first_reach(seed, hull, tree, wanted, most, work):  # type: ignore[no-untyp
     while found > most and reach > SMALL:
         reach = SURE * min(reach, LARGE)
         found = _collect(hull, reach, tree, wanted, most, work)
-    return reach, found
+    return reach, found if found <= most else -1
 
 
 @njit(cache=True, nogil=True)

@@ -93,6 +93,12 @@ def test_coinciding_points_are_not_quadratic():
     assert not sq_dist[1::2].any()
 
 
+def test_more_points_within_the_smallest_reach_than_can_be_shared():
+    points = cloud("tiny", 2000) * np.float32(1e-3)
+    for queries in (points[:1], points[:50]):
+        same(knn(points, 3, queries=queries), reference.knn(points, 3, queries=queries))
+
+
 def test_negative_zero_is_zero():
     points = np.zeros((400, 3), np.float32)
     points[::3] = -0.0
