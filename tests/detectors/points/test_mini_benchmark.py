@@ -31,16 +31,16 @@ def height_map(seed: int, kind: str | None = None) -> Sample:
     """Return a tray with a ring of bosses, a little different each time, at half a metre; `kind` plants a defect."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:SIDE, :SIDE].astype(float)
-    height = 1.5 * np.cos(2 * np.pi * (x - rng.uniform(-1, 1)) / 28) * np.cos(2 * np.pi * (y - rng.uniform(-1, 1)) / 28)
-    height *= rng.uniform(0.9, 1.1)
+    dx, dy, gain = rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), rng.uniform(0.95, 1.05)
+    height = np.cos(2 * np.pi * (x - dx) / 28) * np.cos(2 * np.pi * (y - dy) / 28) * gain
     mask = np.zeros((SIDE, SIDE), bool)
     if kind is not None:
-        cy, cx, radius = *rng.uniform(10, SIDE - 10, 2), rng.uniform(3.5, 6)
+        cy, cx, radius = *rng.uniform(10, SIDE - 10, 2), rng.uniform(4, 7)
         sq_dist = ((y - cy) ** 2 + (x - cx) ** 2) / radius**2
         mask = sq_dist < 1
-        shape = np.sqrt(np.maximum(1 - sq_dist, 0)) * 2.5
-        height += {"bump": shape, "hole": -shape, "roughness": mask * rng.normal(0, 0.5, mask.shape)}[kind]
-    height += rng.normal(0, 0.03, height.shape)
+        shape = np.sqrt(np.maximum(1 - sq_dist, 0)) * 3
+        height += {"bump": shape, "hole": -shape, "roughness": mask * rng.normal(0, 0.7, mask.shape)}[kind]
+    height += rng.normal(0, 0.02, height.shape)
     xyz = np.stack([x * PITCH, y * PITCH, 0.5 - height * PITCH], -1)
     return Sample(xyz=XYZImage(xyz.astype(np.float32)), mask=mask, label=int(kind is not None))
 
