@@ -6,12 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Before torch or numba is imported, here and in every process that a test starts: two cores shared by
 # oversubscribed pools are many times slower, and one thread gives the same bits every time.
 for _name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["GOMP_SPINCOUNT"] = "0"
+
+settings.register_profile("geoad", deadline=None)  # no test is about time
+settings.load_profile("geoad")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.trees import make_tree
-
-settings.register_profile("geoad", deadline=None)  # no test is about time
-settings.load_profile("geoad")
 
 
 @pytest.fixture
