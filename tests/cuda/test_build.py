@@ -1,0 +1,58 @@
+"""The real compiler takes what the shim took, and the build says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geoad.ops import _cuda
+from tests.cuda.conftest import SOURCES
+
+BUILD = runpy.run_path(str(SOURCES / "build.py"))
+
+
+def test_nvcc_compiles_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if BUILD["find_nvcc"]() is None:
+        pytest.skip("nvcc was not found")
+    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "90")
+    BUILD["build"](tmp_path / "new" / "libgeoad.so")
+    assert _cuda.load(tmp_path / "new" / "libgeoad.so").geoad_abi_version() == _cuda.ABI
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["libgeoad.so"]
+
+
+def test_a_failed_build_leaves_nothing_and_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nvcc = tmp_path / "nvcc"
+    nvcc.write_text("#!/bin/sh\necho 'no such arch' >&2; exit 1\n")
+    nvcc.chmod(0o755)
+    monkeypatch.setitem(BUILD["build"].__globals__, "find_nvcc", lambda: str(nvcc))
+    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "90")
+    with pytest.raises(RuntimeError, match="no such arch"):
+        BUILD["build"](tmp_path / "out" / "libgeoad.so")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_library_of_another_version_is_refused(host_library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cuda, "ABI", 0)
+    with pytest.raises(ImportError, match=r"has version \d+, this code needs 0: with nvcc"):
+        _cuda.load(Path(host_library._name))
+
+
+def test_a_library_that_is_missing_or_older_than_its_sources_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _cuda.library.cache_clear()
+    monkeypatch.setattr(_cuda, "LIBRARY", tmp_path / "libgeoad.so")
+    with pytest.raises(ImportError, match="was not built: with nvcc on the PATH, install geoad again"):
+        _cuda.library()
+    (tmp_path / "libgeoad.so").write_bytes(b"")
+    monkeypatch.setattr(_cuda, "SOURCES", tmp_path)
+    (tmp_path / "knn.cu").write_text("")
+    newer = (tmp_path / "libgeoad.so").stat().st_mtime + 10
+    os.utime(tmp_path / "knn.cu", (newer, newer))
+    with pytest.raises(ImportError, match=r"older than cuda_ext/knn\.cu"):
+        _cuda.library()
+    _cuda.library.cache_clear()
