@@ -7,7 +7,7 @@ GEOAD_CUDA_ARCHS=90 or 80;90 names the architectures: by default that of the GPU
 import os
 import platform
 import runpy
-import sys
+import warnings
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -30,7 +30,7 @@ class BuildLibrary(build_ext):
         except (OSError, RuntimeError) as error:
             if WANTED == "1":
                 raise
-            print(f"warning: geoad is installed without its CUDA library: {error}", file=sys.stderr)
+            warnings.warn(f"geoad is installed without its CUDA library: {error}", stacklevel=1)
 
     def copy_extensions_to_source(self) -> None:
         if any(Path(self.get_ext_fullpath(extension.name)).is_file() for extension in self.extensions):

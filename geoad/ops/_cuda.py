@@ -25,7 +25,7 @@ def is_live() -> bool:
 def why_not() -> str | None:
     """Return None if kernels of the library can run here, else the reason and its mend."""
     if not torch.cuda.is_available():
-        built = torch.version.cuda  # type: ignore[attr-defined]
+        built = torch.version.cuda
         return "no CUDA device" if built else f"torch {torch.__version__} is a build without CUDA"
     try:
         library()

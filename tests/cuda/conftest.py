@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "cuda_ext"
 SHIM = HERE / "shim" / "shim.cpp"
 COMPILER = os.environ.get("CXX", "g++")
-# No contraction: the intrinsics that forbid it on the GPU are plain operators here. No warnings: #pragma unroll is nvcc's.
+# No contraction: the intrinsics that forbid it on the GPU are plain operators here; no warnings about nvcc's pragmas.
 OPTIONS = ("-std=c++17", "-O2", "-fPIC", "-w", "-ffp-contract=off", "-fno-strict-aliasing")
 ORDERS = ("forward", "backward", "shuffled")
 
