@@ -25,15 +25,17 @@ class BuildLibrary(build_ext):
         return f"{name.replace('.', os.sep)}.so"
 
     def build_extension(self, extension: Extension) -> None:
+        out = Path(self.get_ext_fullpath(extension.name))
+        out.unlink(missing_ok=True)  # of an earlier build, perhaps of other sources
         try:
-            CUDA["build"](Path(self.get_ext_fullpath(extension.name)))
+            CUDA["build"](out)
         except (OSError, RuntimeError) as error:
             if WANTED == "1":
                 raise
             warnings.warn(f"geoad is installed without its CUDA library: {error}", stacklevel=1)
 
     def copy_extensions_to_source(self) -> None:
-        if any(Path(self.get_ext_fullpath(extension.name)).is_file() for extension in self.extensions):
+        if all(Path(self.build_lib, self.get_ext_filename(extension.name)).is_file() for extension in self.extensions):
             super().copy_extensions_to_source()
 
 
