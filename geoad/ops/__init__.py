@@ -13,18 +13,21 @@ if TYPE_CHECKING:
     from geoad.ops.farthest_point_sample import farthest_point_sample
     from geoad.ops.harmonic_fill import harmonic_fill
     from geoad.ops.knn import Knn, knn
+    from geoad.ops.radius_search import Neighbours, radius_search
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
     from geoad.ops.voxelize import voxelize
 
 EXPORTS = {
     "Knn": "knn",
+    "Neighbours": "radius_search",
     "ReceptiveField": "receptive_field",
     "aggregate": "aggregate",
     "chamfer": "chamfer",
     "farthest_point_sample": "farthest_point_sample",
     "harmonic_fill": "harmonic_fill",
     "knn": "knn",
+    "radius_search": "radius_search",
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
     "voxelize": "voxelize",
@@ -32,12 +35,14 @@ EXPORTS = {
 
 __all__ = [
     "Knn",
+    "Neighbours",
     "ReceptiveField",
     "aggregate",
     "chamfer",
     "farthest_point_sample",
     "harmonic_fill",
     "knn",
+    "radius_search",
     "receptive_field",
     "splat_points",
     "voxelize",

@@ -61,3 +61,10 @@ def whole(name: str, value: Any) -> int:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     _check.positive(name, int(value))
     return int(value)
+
+
+def real(name: str, value: Any) -> float:
+    """Return `value` as float; raise TypeError unless it is a real number's type."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    return float(value)

@@ -56,10 +56,7 @@ def knn(
     ([[0, 1], [1, 0], [2, 1]], [[0.0, 1.0], [0.0, 1.0], [0.0, 4.0]])
     """
     k = _arrays.whole("k", k)
-    if queries is not None and batch is not None:
-        raise ValueError("batch cannot be combined with queries: a query has no cloud id; call knn once a cloud")
-    if queries is not None and not include_self:
-        raise ValueError("include_self=False cannot be combined with queries: a query has no index of its own")
+    check_roles(queries, batch, include_self)
     if backend is None:
         backend = "numba" if _arrays.on_cpu(points) else "torch"
     _check.one_of("backend", backend, BACKENDS)
@@ -72,6 +69,19 @@ def knn(
     bounds = [0, len(cloud)] if batch is None else cloud_bounds(batch, len(cloud))
     index, sq_dist = _search_clouds(cloud, asked, bounds, k, include_self, backend)
     return Knn(_arrays.like(index, points), _arrays.like(sq_dist, points))
+
+
+def check_roles(queries: Any, batch: Any, include_self: bool) -> None:
+    """Raise ValueError for what only a search of points for themselves can have.
+
+    >>> check_roles(np.zeros((1, 3)), None, False)
+    Traceback (most recent call last):
+    ValueError: include_self=False cannot be combined with queries: a query has no index of its own
+    """
+    if queries is not None and batch is not None:
+        raise ValueError("batch cannot be combined with queries: a query has no cloud id; search one cloud at a time")
+    if queries is not None and not include_self:
+        raise ValueError("include_self=False cannot be combined with queries: a query has no index of its own")
 
 
 def cloud_bounds(batch: Any, count: int) -> list[int]:
@@ -110,8 +120,8 @@ def _search_finite(
     points: NDArray[np.float32], queries: NDArray[np.float32] | None, k: int, include_self: bool, backend: str
 ) -> Found:
     """Search among the finite points for the finite queries; other rows stay (-1, +inf)."""
-    kept = _finite(points)
-    asked = kept if queries is None else _finite(queries)
+    kept = finite_rows(points)
+    asked = kept if queries is None else finite_rows(queries)
     if kept.all() and asked.all() and len(kept) and len(asked):
         return _search(points, queries, k, include_self, backend)
     index, sq_dist = np.full((len(asked), k), -1, np.int64), np.full((len(asked), k), np.inf, np.float32)
@@ -122,8 +132,12 @@ def _search_finite(
     return index, sq_dist
 
 
-def _finite(points: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return (N,) bool: the points whose coordinates are all finite."""
+def finite_rows(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (N,) bool: the points whose coordinates are all finite.
+
+    >>> finite_rows(np.array([[0, 0, 1], [0, np.nan, 1]], np.float32)).tolist()
+    [True, False]
+    """
     return np.asarray(np.isfinite(points).all(1))
 
 

@@ -54,6 +54,27 @@ def knn(
     return index, sq_dist
 
 
+def radius_search(
+    points: NDArray[np.float32],
+    radius: float,
+    *,
+    queries: NDArray[np.float32] | None = None,
+    batch: NDArray[np.int64] | None = None,
+    include_self: bool = True,
+    max_neighbours: int | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Return index, sq_dist and offsets: the neighbours that `knn` finds, as far as they are within the radius.
+
+    >>> radius_search(np.array([[0, 0, 0], [1, 0, 0], [3, 0, 0]], np.float32), 1.0)[0].tolist()
+    [0, 1, 1, 0, 2]
+    """
+    index, sq_dist = knn(points, len(points), queries=queries, batch=batch, include_self=include_self)
+    with np.errstate(over="ignore", under="ignore"):
+        within = (index >= 0) & (sq_dist <= np.float32(radius) * np.float32(radius))
+    within[:, len(points) if max_neighbours is None else max_neighbours :] = False
+    return index[within], sq_dist[within], np.r_[0, np.cumsum(within.sum(1))]
+
+
 def _sq_dist(points: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ((dx * dx) + (dy * dy)) + (dz * dz) in float32."""
     with np.errstate(over="ignore", under="ignore"):
