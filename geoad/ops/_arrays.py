@@ -61,3 +61,12 @@ def whole(name: str, value: Any) -> int:
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
     _check.positive(name, int(value))
     return int(value)
+
+
+def check_range(name: str, index: Any, count: int) -> None:
+    """Raise ValueError unless all of `index`, numpy or a tensor, lie in [0, count)."""
+    if 0 in index.shape:
+        return
+    low, high = int(index.min()), int(index.max())
+    if low < 0 or high >= count:
+        raise ValueError(f"{name} must lie in [0, {count}), got values from {low} to {high}")
