@@ -68,3 +68,12 @@ def real(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number, got {type(value).__name__}")
     return float(value)
+
+
+def check_range(name: str, index: Any, count: int) -> None:
+    """Raise ValueError unless all of `index`, numpy or a tensor, lie in [0, count)."""
+    if 0 in index.shape:
+        return
+    low, high = int(index.min()), int(index.max())
+    if low < 0 or high >= count:
+        raise ValueError(f"{name} must lie in [0, {count}), got values from {low} to {high}")

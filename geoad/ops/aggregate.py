@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu, linear
 
 from geoad import _check
-from geoad.ops import aggregate_numba
+from geoad.ops import _aggregate_op, aggregate_torch
+from geoad.ops._aggregate_op import KERNELS
 
-BACKENDS = ("numba", "torch")
+BACKENDS = (*KERNELS.values(), "torch")
 
 
 def aggregate(
@@ -26,10 +26,12 @@ def aggregate(
 
     Row i of the result (m, d_w + d_f) is concat(mean_j LeakyReLU(W·g_ij + b), mean_j f_j) over the neighbours j in
     `index[i]`, with g_ij = (x_i − x_j, ‖x_i − x_j‖) (thesis eq. 10.1 and fig. 10.4b). `points` (n, 3), `features`
-    (n, d_f), `weight` (d_w, 4), `bias` (d_w,), `index` (m, k) integers in [0, n) with m ≤ n: the first m points are
-    the centres. Differentiable in weight, bias and features, not in the coordinates.
+    (n, d_f), `weight` (d_w, 4), `bias` (d_w,), all float32 or all float64; `index` (m, k) int32 or int64 in [0, n)
+    with m ≤ n: the first m points are the centres. Under `torch.autocast`, halves are cast to float32 first.
 
-    `backend`: "numba" (CPU) or "torch" (any device; materialises (m, k, d_w)); None takes numba for CPU tensors.
+    `backend`: "numba" (CPU), differentiable once in weight, bias and features; or "torch" (any device; materialises
+    (m, k, d_w)), which also differentiates the coordinates. None takes the first of them that serves the device and,
+    where the points require a gradient, gives it.
 
     >>> import torch
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0]])
@@ -37,15 +39,20 @@ def aggregate(
     tensor([[0., 7.],
             [2., 5.]])
     """
+    device = points.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            wide = [_widen(tensor) for tensor in (points, weight, bias, features)]
+            return aggregate(wide[0], index, *wide[1:], slope=slope, backend=backend)
     _check_shapes(points, index, weight, bias, features)
-    if backend is None:
-        backend = "numba" if points.device.type == "cpu" else "torch"
-    _check.one_of("backend", backend, BACKENDS)
-    if backend == "torch":
-        return _plain(points, index, weight, bias, features, slope)
-    if points.device.type != "cpu":
-        raise ValueError(f'backend "numba" needs CPU tensors, got points on {points.device}')
-    return _Aggregate.apply(points, index, weight, bias, features, slope)  # type: ignore[no-any-return, no-untyped-call]
+    _check_kinds(points, index, {"weight": weight, "bias": bias, "features": features})
+    run = aggregate_torch.forward if _choose(backend, points) == "torch" else _aggregate_op.forward
+    return run(points, index, weight, bias, features, slope)
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    """Return halves as float32."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _check_shapes(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor) -> None:
@@ -56,44 +63,34 @@ def _check_shapes(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, f
     _check.shape("features", features, (len(points), "d_f"))
     if len(index) > len(points):
         raise ValueError(f"index must have at most one row a point ({len(points)}), got {len(index)}")
-    if index.numel():
-        values = index.numpy() if index.device.type == "cpu" else index  # numpy's minimum is the faster one
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= len(points):
-            raise ValueError(f"index must lie in [0, {len(points)}), got values from {low} to {high}")
+    if index.shape[1] == 0:
+        raise ValueError(f"index must name a neighbour or more a row, got shape {tuple(index.shape)}")
 
 
-def _plain(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
-    """The same in plain torch: the feature half is a gather-mean, the geometry half is materialised."""
-    neighbours = index.long()
-    offset = points[: len(index), None] - points[neighbours]
-    geometry = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], dim=-1)
-    embedded = leaky_relu(linear(geometry, weight, bias), slope).mean(1)
-    return torch.cat([embedded, _gather_mean(features, neighbours)], dim=-1)
+def _check_kinds(points: Tensor, index: Tensor, others: dict[str, Tensor]) -> None:
+    """Raise TypeError for a dtype, ValueError for a device."""
+    if points.dtype not in (torch.float32, torch.float64):
+        raise TypeError(f"points must be float32 or float64, got {points.dtype}")
+    if index.dtype not in (torch.int32, torch.int64):
+        raise TypeError(f"index must be int32 or int64, got {index.dtype}")
+    for name, tensor in others.items():
+        if tensor.dtype != points.dtype:
+            raise TypeError(f"{name} must have the dtype of points, {points.dtype}, got {tensor.dtype}")
+    for name, tensor in {"index": index, **others}.items():
+        if tensor.device != points.device:
+            raise ValueError(f"{name} must be where points are, on {points.device}, got {name} on {tensor.device}")
 
 
-def _gather_mean(features: Tensor, index: Tensor) -> Tensor:
-    total = torch.zeros(len(index), features.shape[1], dtype=features.dtype, device=features.device)
-    for column in index.T:
-        total = total + features[column]
-    return total / index.shape[1]
-
-
-class _Aggregate(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, points, index, weight, bias, features, slope):  # type: ignore[no-untyped-def]
-        table = index.to(torch.int32).contiguous()
-        ctx.save_for_backward(points, table, weight, bias)
-        ctx.slope = slope
-        return aggregate_numba.forward(points.detach(), table, weight.detach(), bias.detach(), features.detach(), slope)
-
-    @staticmethod
-    def backward(ctx, gradient):  # type: ignore[no-untyped-def]
-        points, table, weight, bias = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        by_weight = by_bias = by_features = None
-        if ctx.needs_input_grad[2] or ctx.needs_input_grad[3]:
-            by_weight, by_bias = aggregate_numba.backward_weight(points, table, weight, bias, gradient, ctx.slope)
-        if ctx.needs_input_grad[4]:
-            by_features = aggregate_numba.backward_features(len(points), table, gradient, len(weight))
-        return None, None, by_weight, by_bias, by_features, None
+def _choose(backend: str | None, points: Tensor) -> str:
+    """Return the backend to use; raise ValueError if the one asked for cannot do it."""
+    device = points.device.type
+    differentiated = points.requires_grad and torch.is_grad_enabled()
+    if backend is None:
+        return "torch" if differentiated else KERNELS.get(device, "torch")
+    _check.one_of("backend", backend, BACKENDS)
+    if backend != "torch" and KERNELS.get(device) != backend:
+        home = next(name for name, kernels in KERNELS.items() if kernels == backend)
+        raise ValueError(f'backend "{backend}" needs points on {home}, got points on {points.device}')
+    if backend != "torch" and differentiated:
+        raise ValueError(f'backend "{backend}" has no gradient for points: pass points.detach() or backend="torch"')
+    return backend

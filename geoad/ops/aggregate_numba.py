@@ -16,55 +16,56 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from geoad.ops import _threads
+from geoad.ops import _arrays, _threads
 
 # Sums may be reordered and fused (the result is defined to a tolerance), but NaN and infinities keep their meaning.
 RELAXED = {"contract", "nsz", "reassoc"}
 BLOCK = 4096  # rows whose gradients are summed in the input's precision before they are added in float64
+COLUMNS = 16  # of float32: a cache line, which two threads must not share
 
 
 def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
     """Return (m, d_w + d_f)."""
-    width, rest = len(weight), features.shape[1]
-    out = torch.empty(len(index), width + rest, dtype=points.dtype)
-    arrays = [_numpy(t, points.dtype) for t in (points, weight.T, bias, features)]
-    table, result = index.numpy(), out.numpy()
-    scale = result.dtype.type(slope)
-    _threads.split(len(index), lambda a, b: _forward(arrays[0], table, *arrays[1:], scale, result, a, b))  # type: ignore[call-arg]
-    return out
+    cloud, table, *others = (_numpy(t) for t in (points, index, weight.T, bias, features))
+    _arrays.check_range("index", table, len(cloud))
+    out = np.empty((len(table), len(weight) + features.shape[1]), cloud.dtype)
+    scale = out.dtype.type(slope)
+    _threads.split(len(table), lambda a, b: _forward(cloud, table, *others, scale, out, a, b))  # type: ignore[call-arg]
+    return torch.from_numpy(out)
 
 
 def backward_weight(
     points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, gradient: Tensor, slope: float
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients (d_w, 4) and (d_w,), summed in a fixed order whatever the number of threads."""
-    width = len(weight)
-    blocks = max(1, -(-len(index) // BLOCK))
-    partial = np.zeros((blocks, 5, width), _numpy(points, points.dtype).dtype)
-    arrays = [_numpy(t.detach(), points.dtype) for t in (points, weight.T, bias, gradient)]
-    table, scale = index.numpy(), partial.dtype.type(slope)
+    cloud, table, *others = (_numpy(t) for t in (points, index, weight.T, bias, gradient))
+    blocks = max(1, -(-len(table) // BLOCK))
+    partial = np.zeros((blocks, 5, len(weight)), cloud.dtype)
+    scale = partial.dtype.type(slope)
 
     def run(start: int, stop: int) -> None:
         for b in range(start, stop):
             rows = b * BLOCK, min((b + 1) * BLOCK, len(table))
-            _backward_weight(arrays[0], table, *arrays[1:], scale, partial[b], *rows)  # type: ignore[call-arg]
+            _backward_weight(cloud, table, *others, scale, partial[b], *rows)  # type: ignore[call-arg]
 
     _threads.split(blocks, run)
-    total = torch.from_numpy(partial.sum(0, dtype=np.float64)).to(points.dtype)
-    return total[:4].T.contiguous(), total[4].contiguous()
+    total = partial.sum(0, dtype=np.float64).astype(cloud.dtype)
+    return torch.from_numpy(total[:4].T.copy()), torch.from_numpy(total[4].copy())
 
 
 def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Tensor:
-    """Return the gradient (n, d_f): each row's share goes to its neighbours, in row order (deterministic)."""
-    rest = gradient.shape[1] - width
-    out = torch.zeros(n, rest, dtype=gradient.dtype)
-    if rest:
-        _scatter(index.numpy(), gradient.numpy(), width, out.numpy())
-    return out
+    """Return the gradient (n, d_f): each row's share goes to its neighbours, in row order (deterministic).
+
+    Threads take columns, so that no two write to one place and every column is summed in the same order.
+    """
+    table, share = _numpy(index), _numpy(gradient)
+    out = np.zeros((n, share.shape[1] - width), share.dtype)
+    _threads.split(out.shape[1], lambda a, b: _scatter(table, share, width, out, a, b), smallest=COLUMNS)
+    return torch.from_numpy(out)
 
 
-def _numpy(tensor: Tensor, dtype: torch.dtype) -> Any:
-    return tensor.to(dtype).contiguous().numpy()
+def _numpy(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()
 
 
 @njit(cache=True, nogil=True, fastmath=RELAXED)
@@ -72,7 +73,7 @@ def _forward(points, index, weight, bias, features, slope, out, start, stop):  #
     k, width, rest = index.shape[1], weight.shape[1], features.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
     zero, count = number(0), number(k)
-    share, extra = number(1) / max(count, number(1)), number(1) - slope
+    share, extra = number(1) / count, number(1) - slope
     g = np.empty((k, 4), points.dtype)
     positive = np.empty(width, points.dtype)
     gathered = np.empty(rest, points.dtype)
@@ -106,7 +107,7 @@ def _backward_weight(points, index, weight, bias, gradient, slope, out, start, s
     k, width = index.shape[1], weight.shape[1]
     number = points.dtype.type  # a bare literal would widen float32 to float64
     zero, one, count = number(0), number(1), number(k)
-    share, extra = one / max(count, one), one - slope
+    share, extra = one / count, one - slope
     g = np.empty((k, 4), points.dtype)
     m = np.empty((5, width), points.dtype)  # sums of g and of 1 over the neighbours with z > 0
     m0, m1, m2, m3, m4 = m[0], m[1], m[2], m[3], m[4]
@@ -145,17 +146,18 @@ def _backward_weight(points, index, weight, bias, gradient, slope, out, start, s
 
 
 @njit(cache=True, nogil=True, fastmath=RELAXED)
-def _scatter(index, gradient, width, out):  # type: ignore[no-untyped-def]
-    k, rest = index.shape[1], out.shape[1]
-    row = np.empty(rest, out.dtype)
-    share = out.dtype.type(1) / out.dtype.type(max(k, 1))
+def _scatter(index, gradient, width, out, start, stop):  # type: ignore[no-untyped-def]
+    """Add to columns start … stop - 1."""
+    k, some = index.shape[1], stop - start
+    row = np.empty(some, out.dtype)
+    share = out.dtype.type(1) / out.dtype.type(k)
     for i in range(index.shape[0]):
-        for c in range(rest):
-            row[c] = gradient[i, width + c] * share
+        for c in range(some):
+            row[c] = gradient[i, width + start + c] * share
         for j in range(k):
             q = index[i, j]
-            for c in range(rest):
-                out[q, c] += row[c]
+            for c in range(some):
+                out[q, start + c] += row[c]
 
 
 @njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")

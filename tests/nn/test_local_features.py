@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
+from geoad.ops import _aggregate_op, aggregate_torch
 from geoad.ops.receptive_field import receptive_field, relabel
 
 
@@ -92,6 +93,23 @@ def torch_forward(net: LocalFeatures, points: Tensor, index: Tensor, scale: floa
         return net(points, index, scale)
     finally:
         local_features.aggregate = original
+
+
+def test_without_a_kernel_the_network_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, index, scale = graph()
+    net = network()
+    leaves = list(net.parameters())
+    fused = net(points, index, scale)
+    fused_gradients = torch.autograd.grad(fused.square().sum(), leaves)
+    monkeypatch.delitem(_aggregate_op.KERNELS, "cpu")
+    calls = []
+    forward = aggregate_torch.forward
+    monkeypatch.setattr(aggregate_torch, "forward", lambda *a: calls.append(1) or forward(*a))
+    plain = net(points, index, scale)
+    assert len(calls) == net.hops
+    torch.testing.assert_close(plain, fused, rtol=1e-11, atol=1e-12)
+    for a, b in zip(torch.autograd.grad(plain.square().sum(), leaves), fused_gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-10)
 
 
 def test_point_outside_the_field_changes_no_bit() -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -82,6 +87,90 @@ def test_threads_change_no_bit() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
+def test_concurrent_calls_and_forks_agree() -> None:
+    arguments = case(5000, 5000, 8, (16, 16), torch.float32)
+    expected = aggregate(*arguments)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: aggregate(*arguments), range(8)))
+    assert all(torch.equal(result, expected) for result in results)
+    if hasattr(os, "fork"):
+        child = multiprocessing.get_context("fork").Process(target=exit_unless_equal, args=(arguments, expected))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+
+
+def exit_unless_equal(arguments: tuple[Tensor, ...], expected: Tensor) -> None:
+    sys.exit(not torch.equal(aggregate(*arguments), expected))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("n", "m", "k", "widths"), [(5, 0, 3, (2, 2)), (0, 0, 3, (2, 2)), (4, 4, 1, (0, 3)), (4, 3, 1, (3, 0))]
+)
+def test_nothing_of_something(backend: str, n: int, m: int, k: int, widths: tuple[int, int]) -> None:
+    draw = case(max(n, 1), m, k, widths)
+    points, index, weight, bias, features = draw[0][:n], draw[1], draw[2], draw[3], draw[4][:n]
+    leaves = [t.requires_grad_() for t in (weight, bias, features)]
+    out = aggregate(points, index, weight, bias, features, backend=backend)
+    assert out.shape == (m, sum(widths))
+    torch.testing.assert_close(out, naive(points, index, weight, bias, features, 0.2) if m else out)
+    gradients = torch.autograd.grad(out.sum(), leaves, allow_unused=True, materialize_grads=True)
+    assert [g.shape for g in gradients] == [t.shape for t in leaves]
+
+
+def test_strides_and_index_types_change_no_bit() -> None:
+    points, index, weight, bias, features = case(11, 7, 5, (4, 6), torch.float32)
+    expected = aggregate(points, index, weight, bias, features)
+    strided = [t.T.contiguous().T for t in (points, index, weight, features)]
+    spaced = torch.stack([bias, bias], 1)[:, 0]
+    assert not any(t.is_contiguous() for t in (*strided, spaced))
+    again = aggregate(*strided[:3], spaced, strided[3])
+    assert torch.equal(again, expected)
+    assert torch.equal(aggregate(points, index.int(), weight, bias, features), expected)
+    plain = aggregate(*strided[:3], spaced, strided[3], backend="torch")
+    torch.testing.assert_close(plain, expected)
+
+
+def test_coordinates_have_a_gradient_in_plain_torch_only() -> None:
+    points, *others = case(6, 6, 3, (2, 2))
+    points.requires_grad_()
+    assert torch.autograd.gradcheck(lambda p: aggregate(p, *others), points)
+    with torch.no_grad():
+        assert torch.equal(aggregate(points, *others), aggregate(points.detach(), *others))
+    with pytest.raises(
+        ValueError, match=r'"numba" has no gradient for points: pass points.detach\(\) or backend="torch"'
+    ):
+        aggregate(points, *others, backend="numba")
+
+
+def test_a_second_derivative_is_refused_not_wrong() -> None:
+    points, index, weight, bias, features = case(6, 6, 3, (2, 2))
+    leaves = [t.requires_grad_() for t in (weight, bias, features)]
+    for leaf in leaves:
+        out = aggregate(points, index, weight, bias, features).square().sum()
+        (gradient,) = torch.autograd.grad(out, leaf, create_graph=True)
+        with pytest.raises(NotImplementedError, match='no second derivative here: use backend="torch"'):
+            torch.autograd.grad(gradient.sum(), leaves)
+    plain = aggregate(points, index, weight, bias, features, backend="torch").square().sum()
+    (gradient,) = torch.autograd.grad(plain, weight, create_graph=True)
+    torch.autograd.grad(gradient.sum(), weight)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_autocast_computes_in_float32(backend: str, half: torch.dtype) -> None:
+    points, index, weight, bias, features = case(11, 7, 5, (4, 6), torch.float32)
+    coarse = features.to(half)
+    expected = aggregate(points, index, weight, bias, coarse.float(), backend=backend)
+    coarse.requires_grad_()
+    with torch.autocast("cpu", half):
+        out = aggregate(points, index, weight, bias, coarse, backend=backend)
+    assert out.dtype == torch.float32 and torch.equal(out, expected)
+    (gradient,) = torch.autograd.grad(out.sum(), coarse)
+    assert gradient.dtype == half
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -90,10 +179,35 @@ def test_threads_change_no_bit() -> None:
         (lambda a: (a[0], a[1] + 11, *a[2:]), r"index must lie in \[0, 11\)"),
         (lambda a: (*a[:4], a[4][:5]), r"features must have shape \(11, d_f\), got \(5, 6\)"),
         (lambda a: (*a[:3], a[3][:2], a[4]), r"bias must have shape \(4,\), got \(2,\)"),
+        (lambda a: (a[0], a[1] + 2**40, *a[2:]), r"index must lie in \[0, 11\), got values from 1099511"),
+        (lambda a: (a[0], a[1][:, :0], *a[2:]), r"index must name a neighbour or more a row, got shape \(7, 0\)"),
+        (lambda a: (a[0], a[1].repeat(2, 1), *a[2:]), r"index must have at most one row a point \(11\), got 14"),
+        (lambda a: (a[0], a[1].to("meta"), *a[2:]), "index must be where points are, on cpu, got index on meta"),
     ],
 )
 def test_bad_input_is_named(change, message) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match=message):
-        aggregate(*change(case(11, 7, 5, (4, 6))))
+    for backend in BACKENDS:
+        with pytest.raises(ValueError, match=message):
+            aggregate(*change(case(11, 7, 5, (4, 6))), backend=backend)
     with pytest.raises(ValueError, match=r"unknown backend 'nunba' .did you mean 'numba'"):
         aggregate(*case(11, 7, 5, (4, 6)), backend="nunba")
+    with pytest.raises(ValueError, match='"numba" needs points on cpu, got points on meta'):
+        aggregate(*(t.to("meta") for t in case(11, 7, 5, (4, 6))), backend="numba")
+
+
+@pytest.mark.parametrize(
+    ("place", "dtype", "message"),
+    [
+        (0, torch.bfloat16, "points must be float32 or float64, got torch.bfloat16"),
+        (1, torch.int16, "index must be int32 or int64, got torch.int16"),
+        (1, torch.float32, "index must be int32 or int64, got torch.float32"),
+        (2, torch.float32, "weight must have the dtype of points, torch.float64, got torch.float32"),
+        (4, torch.float16, "features must have the dtype of points, torch.float64, got torch.float16"),
+    ],
+)
+def test_types_that_do_not_fit_are_named(place: int, dtype: torch.dtype, message: str) -> None:
+    arguments = list(case(11, 7, 5, (4, 6)))
+    arguments[place] = arguments[place].to(dtype)
+    for backend in BACKENDS:
+        with pytest.raises(TypeError, match=message):
+            aggregate(*arguments, backend=backend)

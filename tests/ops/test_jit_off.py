@@ -8,8 +8,9 @@ import sys
 
 CODE = """
 import numpy as np
+import torch
 from numba import config
-from geoad.ops import farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
+from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -21,6 +22,12 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+leaves = [t.requires_grad_() for t in (torch.ones(3, 4), torch.zeros(3), torch.rand(90, 2))]
+sides = []
+for backend in ("numba", "torch"):
+    out = aggregate(torch.from_numpy(points), torch.arange(90)[:, None] // 3, *leaves, backend=backend)
+    sides.append([out, *torch.autograd.grad(out.sum(), leaves)])
+torch.testing.assert_close(*sides)
 known = np.random.default_rng(0).random((7, 9)) < 0.2
 values = np.arange(63, dtype=np.float32).reshape(7, 9)
 np.testing.assert_allclose(harmonic_fill(values, known), reference.harmonic_fill(values, known), atol=6e-3)

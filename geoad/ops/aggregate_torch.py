@@ -1,0 +1,28 @@
+"""The aggregation in plain torch, on any device: the geometry half is materialised."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import leaky_relu, linear
+
+from geoad.ops import _arrays
+
+
+def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
+    """Return (m, d_w + d_f), differentiable in every floating argument and as often as wanted."""
+    if type(index) is Tensor and not (index.is_meta or torch.compiler.is_compiling()):  # fake tensors hold no values
+        _arrays.check_range("index", index, len(points))
+    neighbours = index.long()
+    offset = points[: len(index), None] - points[neighbours]
+    geometry = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], dim=-1)
+    embedded = leaky_relu(linear(geometry, weight, bias), slope).mean(1)
+    return torch.cat([embedded, _gather_mean(features, neighbours)], dim=-1)
+
+
+def _gather_mean(features: Tensor, index: Tensor) -> Tensor:
+    """Average the neighbours' features, one neighbour at a time: no (m, k, d_f) tensor."""
+    total = torch.zeros(len(index), features.shape[1], dtype=features.dtype, device=features.device)
+    for column in index.T:
+        total = total + features[column]
+    return total / index.shape[1]
