@@ -1,0 +1,98 @@
+"""Who takes part in a comparison of a kernel, and what that kernel is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from geoad.bench.timing import Run
+
+ANY = 1 << 62
+
+
+class Verdict(NamedTuple):
+    """`equal`: the answer is the promised one; `recall`: the share of the right answer in it; `error`: the largest.
+
+    >>> Verdict(equal=True).recall
+    1.0
+    """
+
+    equal: bool
+    recall: float = 1.0
+    error: float | None = None
+    note: str = ""
+
+
+class Contestant(NamedTuple):
+    """One way to compute a kernel.
+
+    `start(problem, device)` brings the input into the contestant's own form and returns what is timed; `read` turns
+    its output into what the kernel's judge reads, off the clock. `limits` is the largest n by kind of device; where a
+    kind is missing it cannot run. `bits`: promises the reference's bits. `own`: geoad's, whose fault is a failure.
+
+    >>> Contestant("numpy", lambda problem, device: lambda: problem).limits
+    {'cpu': 4611686018427387904}
+    """
+
+    name: str
+    start: Callable[[Any, str], Run]
+    limits: Mapping[str, int] = {"cpu": ANY}  # noqa: RUF012 - never written to
+    own: bool = False
+    bits: bool = False
+    needs: str | None = None
+    read: Callable[[Any], Any] = lambda output: output  # noqa: E731
+
+
+class Kernel(NamedTuple):
+    """What `geoad bench NAME` measures.
+
+    `problem(case, n, k)` makes the input and the right answer; its attribute `about` holds the row's n, k and the like.
+    `judge(problem, output, bits)` compares. `k` is the default of --k.
+
+    >>> from geoad.bench.knn import KERNEL
+    >>> KERNEL.name, KERNEL.k
+    ('knn', 32)
+    """
+
+    name: str
+    cases: tuple[str, ...]
+    sizes: tuple[int, ...]
+    k: int | None
+    problem: Callable[[str, int, int], Any]
+    judge: Callable[[Any, Any, bool], Verdict]
+    contestants: Callable[[], Sequence[Contestant]]
+
+
+def own_backends(
+    op: str, start: Callable[[Any, str, str | None], Run], *, bits: bool = True, peers: Iterable[str] = ()
+) -> list[Contestant]:
+    """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
+
+    Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name, and bits are
+    not promised. An op that is not there yet gives one contestant that says so.
+
+    >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
+    >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
+    (True, True, False)
+    """
+    place = f"geoad.ops.{op}"
+    try:
+        choices = getattr(import_module(place), "BACKENDS", ())
+    except ModuleNotFoundError:
+        return [Contestant("numba", lambda *_: list, own=True, needs=place)]
+    found = []
+    for backend in choices or (None,):
+        foreign = backend in peers
+        name = f"geoad-{backend}" if foreign else backend or "numba"
+
+        def begin(problem: Any, device: str, backend: str | None = backend) -> Run:
+            return start(problem, device, backend)
+
+        found.append(Contestant(name, begin, _limits(backend), own=True, bits=bits and not foreign))
+    return found
+
+
+def _limits(backend: str | None) -> dict[str, int]:
+    """Where a backend of ours runs; brute force in torch is for small clouds on the CPU."""
+    return {"cuda": {"cuda": ANY}, "torch": {"cpu": 16_384, "cuda": 262_144}}.get(backend or "", {"cpu": ANY})
