@@ -1,7 +1,7 @@
 """Kernels beside their peers on the same clouds: outputs are compared first, then clocks.
 
 >>> sorted(KERNELS)[:2]
-['aggregate', 'downsample']
+['aggregate', 'backproject']
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ KERNELS = {
     "fps": "geoad.bench.fps",
     "aggregate": "geoad.bench.aggregate",
     "project": "geoad.bench.project",
+    "backproject": "geoad.bench.backproject",
     "fill": "geoad.bench.fill",
     "voxelize": "geoad.bench.voxelize",
     "downsample": "geoad.bench.downsample",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -65,12 +65,18 @@ class Kernel(NamedTuple):
 
 
 def own_backends(
-    op: str, start: Callable[[Any, str, str | None], Run], *, bits: bool = True, peers: Iterable[str] = ()
+    op: str,
+    start: Callable[[Any, str, str | None], Run],
+    *,
+    bits: bool = True,
+    peers: Collection[str] = (),
+    loose: Collection[str] = (),
+    quadratic: bool = False,
 ) -> list[Contestant]:
     """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
 
-    Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name, and bits are
-    not promised. An op that is not there yet gives one contestant that says so.
+    Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name. `bits` are
+    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. An op that is not there gives one contestant that says so.
 
     >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
     >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
@@ -83,16 +89,16 @@ def own_backends(
         return [Contestant("numba", lambda *_: list, own=True, needs=place)]
     found = []
     for backend in choices or (None,):
-        foreign = backend in peers
-        name = f"geoad-{backend}" if foreign else backend or "numba"
+        name = f"geoad-{backend}" if backend in peers else backend or "numba"
 
         def begin(problem: Any, device: str, backend: str | None = backend) -> Run:
             return start(problem, device, backend)
 
-        found.append(Contestant(name, begin, _limits(backend), own=True, bits=bits and not foreign))
+        found.append(Contestant(name, begin, _limits(backend, quadratic), own=True, bits=bits and backend not in loose))
     return found
 
 
-def _limits(backend: str | None) -> dict[str, int]:
-    """Where a backend of ours runs; brute force in torch is for small clouds on the CPU."""
-    return {"cuda": {"cuda": ANY}, "torch": {"cpu": 16_384, "cuda": 262_144}}.get(backend or "", {"cpu": ANY})
+def _limits(backend: str | None, quadratic: bool) -> dict[str, int]:
+    """Where a backend of ours runs."""
+    brute = {"cpu": 16_384, "cuda": 262_144} if quadratic else {"cpu": ANY, "cuda": ANY}
+    return {"cuda": {"cuda": ANY}, "torch": brute}.get(backend or "", {"cpu": ANY})

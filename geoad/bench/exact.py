@@ -84,3 +84,38 @@ def squares(points: Floats, rows: Indices, index: Indices) -> Floats:
     """
     dx, dy, dz = (points[rows][:, None] - points[index]).transpose(2, 0, 1)
     return np.where(index < 0, np.float32(np.inf), ((dx * dx) + (dy * dy)) + (dz * dz))
+
+
+def within(points: Floats, rows: Indices, radius: float) -> tuple[Indices, Floats, Indices]:
+    """Return index, sq_dist and offsets (R + 1,) of all with sq_dist <= radius · radius in float32, in `nearest`'s order.
+
+    >>> within(np.array([[0, 0, 0], [1, 0, 0], [3, 0, 0]], np.float32), np.array([1]), 1.0)[0].tolist()
+    [1, 0]
+    """
+    limit = np.float32(radius) * np.float32(radius)
+    axes = np.ascontiguousarray(points.T)
+    counts = np.zeros(len(rows), np.int64)
+    _within(axes, rows, limit, counts, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    index = np.empty(offsets[-1], np.int64)
+    _within(axes, rows, limit, counts, offsets, index)
+    owner = np.repeat(np.arange(len(rows)), counts)
+    sq_dist = squares(points, rows[owner], index[:, None])[:, 0]
+    order = np.lexsort((index, sq_dist, owner))
+    return index[order], sq_dist[order], offsets
+
+
+@njit(cache=True, nogil=True)
+def _within(axes: Any, rows: Any, limit: Any, counts: Any, offsets: Any, index: Any) -> None:
+    """Count the neighbours of each row, and write them where `offsets` says, if it does."""
+    for row in range(len(rows)):
+        query, found = rows[row], 0
+        for other in range(axes.shape[1]):
+            dx = axes[0, query] - axes[0, other]
+            dy = axes[1, query] - axes[1, other]
+            dz = axes[2, query] - axes[2, other]
+            if ((dx * dx) + (dy * dy)) + (dz * dz) <= limit:
+                if len(offsets):
+                    index[offsets[row] + found] = other
+                found += 1
+        counts[row] = found

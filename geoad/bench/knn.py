@@ -18,6 +18,7 @@ from geoad.bench.timing import Run
 
 WHOLE = 16_384  # up to here every row is compared, beyond it QUERIES of them
 QUERIES = 4096
+TREES = ("pykdtree", "scipy")
 ROUNDING = 1e-5  # relative, on squares: what a peer may differ by that computes them otherwise
 
 
@@ -110,7 +111,7 @@ def contestants() -> list[Contestant]:
     >>> "pykdtree" in [one.name for one in contestants()]
     True
     """
-    return [*own_backends("knn", _start, peers=[peer.name for peer in PEERS]), *PEERS]
+    return [*own_backends("knn", _start, peers=TREES, loose=TREES, quadratic=True), *PEERS]
 
 
 KERNEL = Kernel(
