@@ -16,7 +16,7 @@ import torch
 from geoad import _check
 from geoad._optional import need
 from geoad.bench import KERNELS
-from geoad.bench.contest import Row, hold
+from geoad.bench.contest import GOOD, Row, hold
 from geoad.bench.contestant import Kernel
 from geoad.bench.picture import draw
 from geoad.bench.timing import CUDA_MEMORY_RULE, MEMORY_RULE, Rounds
@@ -88,9 +88,7 @@ def _measure(kernel: Kernel, arguments: Namespace, device: str) -> tuple[list[Ro
             bar.start(kernel.name, len(work), 0)
             for done, (case, n) in enumerate(work):
                 bar.advance(done, f"{case} {n}")
-                found = hold(
-                    kernel, case, n, k=arguments.k, device=device, rounds=rounds, backends=arguments.backends
-                )
+                found = hold(kernel, case, n, k=arguments.k, device=device, rounds=rounds, backends=arguments.backends)
                 rows, absent, wrong = rows + found.rows, absent + found.absent, wrong + found.wrong
             bar.advance(len(work), "")
     finally:
@@ -100,19 +98,39 @@ def _measure(kernel: Kernel, arguments: Namespace, device: str) -> tuple[list[Ro
 
 
 def report(name: str, rows: Sequence[Row], absent: Sequence[Row]) -> str:
-    """Return the table of a kernel, what it means, and who is not in it."""
-    lines = [table(HEAD, [_cells(row) for row in rows])]
+    """Return the table of a kernel, how many times as fast as each peer it is, and who is not in it."""
+    lines = []
     if rows:
         first = rows[0]
-        lines[:0] = [f"{name} on {first['device']}, {first['threads']} thread{'s' * (first['threads'] > 1)}"]
         clock = {"cpu_s": "CPU time", "median_s": "median"}[first["clock"]]
-        lines.append(f"ratio: {clock} of the case's best peer (recall >= 0.99), marked *, over the row's")
+        lines.append(f"{name} on {first['device']}, {first['threads']} thread{'s' * (first['threads'] > 1)}")
+        lines.append(table(HEAD, [_cells(row) for row in rows]))
+        lines.append(f"ratio: {clock} of the case's best peer (recall >= {GOOD}), marked *, over the row's")
+        lines += _ratios(rows, clock)
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in absent:
         reasons.setdefault((row["backend"], row["reason"]), []).append(f"{row['case']} {row['n']}")
     for (backend, reason), places in reasons.items():
         lines.append(f"not run: {backend} ({', '.join(places)}): {reason}")
     return "\n".join(lines)
+
+
+def _ratios(rows: Sequence[Row], clock: str) -> list[str]:
+    """Return the lines of a table: the time of each peer over that of geoad's fastest backend."""
+    timed = [row for row in rows if row["median_s"] is not None]
+    peers = list(dict.fromkeys(row["backend"] for row in timed if not row["own"]))
+    body: list[list[Cell]] = []
+    for place in dict.fromkeys((row["case"], row["n"]) for row in timed):
+        here = {row["backend"]: row for row in timed if (row["case"], row["n"]) == place}
+        ours = min((row for row in here.values() if row["own"]), key=lambda row: float(row[row["clock"]]), default=None)
+        if ours is not None:
+            best = max(ours[ours["clock"]], 1e-9)
+            body.append(
+                [*place, ours["backend"], *(here[p][ours["clock"]] / best if p in here else None for p in peers)]
+            )
+    if not (peers and body):
+        return []
+    return [f"\ntimes as fast as ({clock}):", table(["case", "n", "fastest of ours", *peers], body), ""]
 
 
 def _cells(row: Row) -> list[Cell]:

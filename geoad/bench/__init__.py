@@ -10,12 +10,10 @@ from __future__ import annotations
 KERNELS = {
     "knn": "geoad.bench.knn",
     "radius": "geoad.bench.radius",
-    "window": "geoad.bench.window",
     "fps": "geoad.bench.fps",
     "aggregate": "geoad.bench.aggregate",
     "project": "geoad.bench.project",
     "backproject": "geoad.bench.backproject",
     "fill": "geoad.bench.fill",
     "voxelize": "geoad.bench.voxelize",
-    "downsample": "geoad.bench.downsample",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ CHUNK = 4096  # centres at a time, for the answer in double precision
 WIDTHS = {"width 16": 16, "width 32": 32, "width 64": 64}
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """What `ops.aggregate` takes, the gradient of its result, and (result, by weight, by bias, by features) in double.
 
     >>> [tuple(part.shape) for part in problem("width 16", 50, 4).truth]
@@ -98,7 +100,9 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
         errors[name] = float((found.cpu().double() - truth).abs().max() / truth.abs().max())
     wrong = [name for name, error in errors.items() if not error <= ROUNDING]
     worst = max(errors.values())
-    return Verdict(not wrong, 1 - len(wrong) / len(names), worst, f"{', '.join(wrong)} off by {worst:.1e}" * bool(wrong))
+    return Verdict(
+        not wrong, 1 - len(wrong) / len(names), worst, f"{', '.join(wrong)} off by {worst:.1e}" * bool(wrong)
+    )
 
 
 def _start(form: Callable[..., Tensor], problem: Problem, device: str) -> Run:

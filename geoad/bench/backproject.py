@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from geoad import ops
 from geoad.bench.cases import Floats
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
+from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.project import turn
 from geoad.bench.timing import Run
 from geoad.geometry.camera import Camera
@@ -22,7 +23,8 @@ PIXELS = 200  # that are compared
 STEP = 256  # corners lie on multiples of 1/256 of a pixel
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """Values (X, X, X) of a grid before a camera, and the right values of the image's pixels `places` (flat).
 
     >>> problem("straight", 27, 0).values.shape
@@ -106,9 +108,8 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
 
 def _start(problem: Problem, device: str, backend: str | None) -> Run:
     values = torch.from_numpy(problem.values).to(device)
-    chosen = {} if backend is None else {"backend": backend}
     where = problem.origin, problem.cell, problem.camera, problem.camera.shape
-    return lambda: ops.splat_voxels(values, *where, axes=problem.axes, **chosen)
+    return lambda: ops.splat_voxels(values, *where, axes=problem.axes, **choice(backend))
 
 
 def contestants() -> list[Contestant]:

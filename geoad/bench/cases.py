@@ -38,7 +38,7 @@ def organised(shape: tuple[int, int]) -> Floats:
     y, x = np.meshgrid(rows, columns, indexing="ij")
     depth = 0.6 - 0.03 * np.sqrt(np.clip(1 - 5 * (x**2 + y**2), 0, 1)) + 0.002 * np.sin(25 * x) * np.cos(31 * y)
     depth += 5e-5 * random.standard_normal(shape)
-    lost = (np.hypot(x + 0.1, y - 0.15) < 0.08) | ((0.3 < x) & (x < 0.36)) | (random.random(shape) < 0.03)
+    lost = (np.hypot(x + 0.1, y - 0.15) < 0.08) | ((x > 0.3) & (x < 0.36)) | (random.random(shape) < 0.03)
     depth[lost] = np.nan
     return np.stack([0.3 * x * depth, 0.3 * y * depth, depth], axis=-1).astype(np.float32)
 
@@ -68,7 +68,8 @@ def _scan(n: int) -> NDArray[Any]:
 def _sphere(n: int) -> NDArray[Any]:
     random = np.random.default_rng(1)
     direction = random.standard_normal((n, 3))
-    return direction / np.linalg.norm(direction, axis=1, keepdims=True) * random.normal(0.1, 2e-4, (n, 1))
+    lengths = np.linalg.norm(direction, axis=1, keepdims=True) / random.normal(0.1, 2e-4, (n, 1))
+    return np.asarray(direction / lengths)
 
 
 def _cube(n: int) -> NDArray[Any]:
@@ -82,14 +83,14 @@ def _gaussian(n: int) -> NDArray[Any]:
 def _lattice(n: int) -> NDArray[Any]:
     """A grid of 0.5 mm, 0.6 m away: nothing but ties, and coordinates that are large beside their differences."""
     side = int(np.ceil(n ** (1 / 3)))
-    cells = np.stack(np.unravel_index(np.arange(n), (side + 1, side, side)), axis=1)
+    cells: NDArray[np.int64] = np.stack(np.unravel_index(np.arange(n), (side + 1, side, side)), axis=1)
     return cells * 5e-4 + (0.0, 0.0, 0.6)
 
 
 def _clusters(n: int) -> NDArray[Any]:
     """Twenty clusters whose densities differ by many powers of ten."""
     random = np.random.default_rng(4)
-    member = random.integers(0, 20, n)
+    member: NDArray[np.int64] = random.integers(0, 20, n)
     spread = np.geomspace(1e-4, 1e-1, 20)[member, None]
     return random.random((20, 3))[member] + spread * random.standard_normal((n, 3))
 

@@ -48,28 +48,33 @@ def hold(
     >>> [(row["backend"], row["equal_to_reference"]) for row in outcome.rows]
     [('numba', True)]
     """
-    everyone = kernel.contestants() if contestants is None else contestants
-    asked = [one for one in everyone if backends is None or one.name in backends]
+    asked = [one for one in contestants or kernel.contestants() if backends is None or one.name in backends]
     reasons = {one.name: _why_not(one, device, n) for one in asked}
     present = [one for one in asked if not reasons[one.name]]
-    problem = kernel.problem(case, n, k or kernel.k or 0) if present else None
-    about = {"kernel": kernel.name, "case": case, "device": device, "threads": torch.get_num_threads()}
-    about |= problem.about if problem is not None else {"n": n}
-    runs, verdicts, faults = _compare(kernel, problem, present, device)
-    reasons |= {name: reason for name, reason in faults.items() if reason}
-    absent = [{**about, "backend": name, "reason": reason} for name, reason in reasons.items() if reason]
-    owned = {one.name for one in present if one.own}
-    wrong = [f"{name}: {faults[name]}" for name in faults if name in owned and not faults[name].startswith("needs ")]
-    wrong += [f"{name}: {verdict.note}" for name, verdict in verdicts.items() if name in owned and not verdict.equal]
-    timed = {name: run for name, run in runs.items() if verdicts[name].equal or name not in owned}
-    peaks = {name: peak_memory(run, device) for name, run in timed.items()}
-    laps: dict[str, list[Lap]] = {name: [] for name in timed}
-    _warm_up(timed, device)
-    for name, lap in time_in_turn(timed, device, rounds):
-        laps[name].append(lap)
-    rows = [_row(about, name, name in owned, verdicts[name], laps.get(name, []), peaks.get(name)) for name in verdicts]
+    about: Row = {"kernel": kernel.name, "case": case, "n": n, "device": device, "threads": torch.get_num_threads()}
+    tried: list[_Tried] = []
+    if present:
+        problem = kernel.problem(case, n, k or kernel.k or 0)
+        about |= problem.about
+        tried = _try_all(kernel, problem, present, device)
+    runs = {one.one.name: one.run for one in tried if one.run and (one.verdict.equal or not one.one.own)}
+    measured = _measure(runs, device, rounds)
+    rows = [_row(about, one, measured.get(one.one.name)) for one in tried if one.run]
     _set_ratios(rows)
-    return Outcome(rows, absent, [f"{kernel.name} {case} {about['n']}: {text}" for text in wrong])
+    reasons |= {one.one.name: one.verdict.note for one in tried if not one.run}
+    absent = [{**about, "backend": name, "reason": reason} for name, reason in reasons.items() if reason]
+    wrong = [one for one in tried if one.one.own and not one.verdict.equal and not one.lacks]
+    place = f"{kernel.name} {case} {about['n']}"
+    return Outcome(rows, absent, [f"{place}: {one.one.name}: {one.verdict.note}" for one in wrong])
+
+
+class _Tried(NamedTuple):
+    """A contestant after its first call: no `run` if that raised, and `lacks` if for want of a library."""
+
+    one: Contestant
+    run: Run | None
+    verdict: Verdict
+    lacks: bool = False
 
 
 def _why_not(one: Contestant, device: str, n: int) -> str:
@@ -81,6 +86,8 @@ def _why_not(one: Contestant, device: str, n: int) -> str:
         try:
             _optional.need(one.needs, "compare")
         except ImportError as error:
+            if one.own:
+                return "not in this version of geoad"
             missing = isinstance(error.__cause__, ModuleNotFoundError)
             return f"not installed: {one.needs}" if missing else f"cannot be imported: {error}"
     if n > one.limits[kind]:
@@ -88,30 +95,35 @@ def _why_not(one: Contestant, device: str, n: int) -> str:
     return ""
 
 
-def _compare(
-    kernel: Kernel, problem: Any, present: Sequence[Contestant], device: str
-) -> tuple[dict[str, Run], dict[str, Verdict], dict[str, str]]:
-    """Call everyone once; return what to time, the verdicts, and the faults of those that raised."""
-    runs: dict[str, Run] = {}
-    verdicts: dict[str, Verdict] = {}
-    faults: dict[str, str] = {}
-    agreed: tuple[str, str] | None = None
+def _try_all(kernel: Kernel, problem: Any, present: Sequence[Contestant], device: str) -> list[_Tried]:
+    """Call everyone once and judge what they answer; those who promise bits must also agree with each other."""
+    tried = []
+    first: tuple[str, str] | None = None
     for one in present:
         try:
             run = one.start(problem, device)
             output = one.read(run())
             verdict = kernel.judge(problem, output, one.bits)
+            if one.bits and verdict.equal:  # the judge may have looked at a sample only
+                mark = digest(output)
+                first = first or (one.name, mark)
+                if mark != first[1]:
+                    verdict = verdict._replace(equal=False, note=f"not the bits of {first[0]}, off the sampled rows")
+            tried.append(_Tried(one, run, verdict))
         except Exception as error:  # a contestant that fails must not take the others along
-            missing = isinstance(error, ImportError)
-            faults[one.name] = f"{'needs' if missing else 'raised'} {type(error).__name__}: {' '.join(str(error).split())}"
-            continue
-        if one.bits and verdict.equal:
-            mark = one.name, digest(output)
-            agreed = agreed or mark
-            if mark[1] != agreed[1]:
-                verdict = Verdict(False, verdict.recall, None, f"not the bits of {agreed[0]} where nobody sampled")
-        runs[one.name], verdicts[one.name] = run, verdict
-    return runs, verdicts, faults
+            text = " ".join(f"raised {type(error).__name__}: {error}".split())
+            tried.append(_Tried(one, None, Verdict(False, 0.0, None, text), isinstance(error, ImportError)))
+    return tried
+
+
+def _measure(runs: Mapping[str, Run], device: str, rounds: Rounds) -> dict[str, tuple[list[Lap], int | None]]:
+    """Return the laps and the peak memory of each."""
+    peaks = {name: peak_memory(run, device) for name, run in runs.items()}
+    _warm_up(runs, device)
+    laps: dict[str, list[Lap]] = {name: [] for name in runs}
+    for name, lap in time_in_turn(runs, device, rounds):
+        laps[name].append(lap)
+    return {name: (laps[name], peaks[name]) for name in runs}
 
 
 def digest(output: Any) -> str:
@@ -147,11 +159,13 @@ def _warm_up(runs: Mapping[str, Run], device: str) -> None:
                 break
 
 
-def _row(about: Row, name: str, own: bool, verdict: Verdict, laps: list[Lap], peak: int | None) -> Row:
-    nothing = dict.fromkeys(("median_s", "min_s", "spread_s", "cpu_s", "kernel_s"))
-    figures = summarise(laps) if laps else {**nothing, "repeats": 0}
+def _row(about: Row, tried: _Tried, measured: tuple[list[Lap], int | None] | None) -> Row:
+    one, verdict = tried.one, tried.verdict
+    figures: Row = dict.fromkeys(("median_s", "min_s", "spread_s", "cpu_s", "kernel_s", "repeats", "peak_bytes"))
+    if measured is not None:
+        figures |= {**summarise(measured[0]), "peak_bytes": measured[1]}
     judged = {"equal_to_reference": verdict.equal, "recall": verdict.recall, "error": verdict.error}
-    return {**about, "backend": name, "own": own, **judged, **figures, "peak_bytes": peak, "note": verdict.note}
+    return {**about, "backend": one.name, "own": one.own, **judged, **figures, "note": verdict.note}
 
 
 def _set_ratios(rows: list[Row]) -> None:

@@ -37,11 +37,11 @@ class Contestant(NamedTuple):
 
     name: str
     start: Callable[[Any, str], Run]
-    limits: Mapping[str, int] = {"cpu": ANY}  # noqa: RUF012 - never written to
+    limits: Mapping[str, int] = {"cpu": ANY}
     own: bool = False
     bits: bool = False
     needs: str | None = None
-    read: Callable[[Any], Any] = lambda output: output  # noqa: E731
+    read: Callable[[Any], Any] = lambda output: output
 
 
 class Kernel(NamedTuple):
@@ -76,7 +76,8 @@ def own_backends(
     """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
 
     Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name. `bits` are
-    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. An op that is not there gives one contestant that says so.
+    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. An op that is
+    not there gives one contestant that says so.
 
     >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
     >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
@@ -96,6 +97,15 @@ def own_backends(
 
         found.append(Contestant(name, begin, _limits(backend, quadratic), own=True, bits=bits and backend not in loose))
     return found
+
+
+def choice(backend: str | None) -> dict[str, Any]:
+    """Return the keyword that chooses a backend, none for an op that has but one.
+
+    >>> choice("cuda"), choice(None)
+    ({'backend': 'cuda'}, {})
+    """
+    return {} if backend is None else {"backend": backend}
 
 
 def _limits(backend: str | None, quadratic: bool) -> dict[str, int]:

@@ -55,13 +55,26 @@ def farthest(points: Floats, n: int) -> Indices:
     [0, 2, 1]
     """
     picks = np.zeros(n, np.int64)
-    _farthest(np.ascontiguousarray(points.T), picks)
+    _farthest(np.ascontiguousarray(points.T), picks, np.float32(-1))
     return picks
 
 
+def farthest_share(points: Floats, picks: Indices, rounding: float) -> float:
+    """Return the share of picks, but for the first, that were the farthest at their turn: that or tied up to rounding.
+
+    >>> points = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0]], np.float32)
+    >>> farthest_share(points, np.array([3, 0, 2]), 0), farthest_share(points, np.array([3, 1, 2]), 0)
+    (1.0, 0.0)
+    """
+    right = _farthest(np.ascontiguousarray(points.T), picks.copy(), np.float32(rounding))
+    return right / max(len(picks) - 1, 1)
+
+
 @njit(cache=True, nogil=True)
-def _farthest(axes: Any, picks: Any) -> None:
+def _farthest(axes: Any, picks: Any, rounding: Any) -> int:
+    """Fill in the picks after the first, or, with a rounding from 0 on, count those that are right."""
     distance = np.full(axes.shape[1], np.float32(np.inf))
+    right = 0
     for turn in range(1, len(picks)):
         last = picks[turn - 1]
         x, y, z = axes[0, last], axes[1, last], axes[2, last]
@@ -73,7 +86,11 @@ def _farthest(axes: Any, picks: Any) -> None:
         for other in range(len(distance)):
             if distance[other] > distance[best]:
                 best = other
-        picks[turn] = best
+        if rounding < 0:
+            picks[turn] = best
+        elif distance[picks[turn]] >= distance[best] * (1 - rounding):
+            right += 1
+    return right
 
 
 def squares(points: Floats, rows: Indices, index: Indices) -> Floats:
@@ -87,7 +104,9 @@ def squares(points: Floats, rows: Indices, index: Indices) -> Floats:
 
 
 def within(points: Floats, rows: Indices, radius: float) -> tuple[Indices, Floats, Indices]:
-    """Return index, sq_dist and offsets (R + 1,) of all with sq_dist <= radius · radius in float32, in `nearest`'s order.
+    """Return index, sq_dist and offsets (R + 1,) of all points with sq_dist <= radius · radius in float32.
+
+    A row has `nearest`'s order.
 
     >>> within(np.array([[0, 0, 0], [1, 0, 0], [3, 0, 0]], np.float32), np.array([1]), 1.0)[0].tolist()
     [1, 0]

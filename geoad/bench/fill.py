@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from geoad import ops
 from geoad._optional import need
 from geoad.bench.cases import Floats
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
+from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.timing import Run
 from geoad.ops import reference
 
@@ -20,7 +21,8 @@ KNOWN = 0.1024  # 65536 of 800 x 800
 ERROR = 1e-4  # of the range of the known values
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """An image, its known pixels, and the direct solution in double precision.
 
     >>> problem("random", 100, 0).truth.shape
@@ -71,8 +73,7 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
 
 def _start(problem: Problem, device: str, backend: str | None) -> Run:
     values, known = (torch.from_numpy(array).to(device) for array in (problem.values, problem.known))
-    chosen = {} if backend is None else {"backend": backend}
-    return lambda: ops.harmonic_fill(values, known, **chosen)
+    return lambda: ops.harmonic_fill(values, known, **choice(backend))
 
 
 def _start_direct(problem: Problem, _device: str) -> Run:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +15,18 @@ from geoad._optional import need
 from geoad.bench import exact
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, own_backends
+from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.timing import Run
 
 MOST = 65_536
 STEPS = 25_000_000_000  # distances that the reference computes: all picks of 64 k of 360 k, less of larger clouds
+PEER_STEPS = 2_000_000_000  # the same for a peer, whose picks have to be gone through on their own
+ROUNDING = 1e-5  # relative, on squares
 HEIGHTS = (5, 7, 9)  # of fpsample's tree, around what its authors recommend
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """A cloud, how many to pick, and the first of the right picks.
 
     >>> problem("cube", 40, 0).count
@@ -47,26 +51,32 @@ def problem(case: str, n: int, _k: int) -> Problem:
     return Problem({"n": n, "k": count, "compared": len(picks)}, points, count, picks)
 
 
-def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
-    """Compare the picks in their order; a peer's recall is of the set.
+def judge(problem: Problem, output: Any, bits: bool) -> Verdict:
+    """Compare the picks in their order; a peer may start elsewhere and break ties otherwise.
 
-    >>> cube = problem("cube", 40, 3)
-    >>> judge(cube, cube.picks, True).equal, judge(cube, cube.picks[::-1], False).recall
-    (True, 1.0)
+    Its recall is the share of picks that were the farthest from the earlier ones at their turn.
+
+    >>> cube = problem("cube", 40, 0)
+    >>> judge(cube, cube.picks, True).equal, judge(cube, cube.picks[::-1], False).equal
+    (True, False)
     """
     picks = to_array(output).astype(np.int64)
     if picks.shape != (problem.count,):
         return Verdict(False, 0.0, None, f"picks have shape {picks.shape}, not ({problem.count},)")
-    picks = picks[: len(problem.picks)]
-    away = int(np.count_nonzero(picks != problem.picks))
-    recall = len(np.intersect1d(picks, problem.picks)) / len(problem.picks)
-    return Verdict(away == 0, recall, None, f"{away} of {len(picks)} picks are others" if away else "")
+    if bits:
+        right = picks[: len(problem.picks)] == problem.picks
+        away = int(np.count_nonzero(~right))
+        return Verdict(away == 0, float(right.mean()), None, f"{away} of {right.size} picks are others" * bool(away))
+    if not ((picks >= 0) & (picks < len(problem.points))).all():
+        return Verdict(False, 0.0, None, "picks hold values that are no index")
+    first = picks[: max(PEER_STEPS // len(problem.points), 2)]
+    share = exact.farthest_share(problem.points, first, ROUNDING)
+    return Verdict(share == 1, share, None, "" if share == 1 else f"{share:.1%} of the picks were the farthest")
 
 
 def _start(problem: Problem, device: str, backend: str | None) -> Run:
     points = torch.from_numpy(problem.points).to(device)
-    chosen = {} if backend is None else {"backend": backend}
-    return lambda: ops.farthest_point_sample(points, problem.count, **chosen)
+    return lambda: ops.farthest_point_sample(points, problem.count, **choice(backend))
 
 
 def _start_fpsample(height: int, problem: Problem, _device: str) -> Run:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ TREES = ("pykdtree", "scipy")
 ROUNDING = 1e-5  # relative, on squares: what a peer may differ by that computes them otherwise
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """A cloud, its cloud ids or None, and the right answer for `rows` of it.
 
     >>> problem("cube", 50, 3).index.shape

@@ -124,5 +124,7 @@ PEERS = (
     Contestant("faiss", _cloud_by_cloud(_faiss), {"cpu": 32_768}, needs="faiss"),
     Contestant("torch-cdist", _cloud_by_cloud(_cdist, "torch"), {"cpu": 16_384, "cuda": 262_144}),
     Contestant("torch-broadcast", _cloud_by_cloud(_broadcast, "torch"), {"cpu": 16_384, "cuda": 262_144}),
-    Contestant("torch-cluster", _cloud_by_cloud(_torch_cluster, "torch"), {"cpu": ANY, "cuda": ANY}, needs="torch_cluster"),
+    Contestant(
+        "torch-cluster", _cloud_by_cloud(_torch_cluster, "torch"), {"cpu": ANY, "cuda": ANY}, needs="torch_cluster"
+    ),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from geoad import ops
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
+from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.timing import Run
 from geoad.geometry.camera import Camera
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """Points (n, 3) and values (n,) before a camera, and the right image (H, W), NaN where nothing falls.
 
     >>> problem("straight", 100, 0).image.shape
@@ -53,7 +55,8 @@ def turn(angle: float) -> NDArray[np.float64]:
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     c, s = np.cos(angle), np.sin(angle)
-    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+    about_x = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+    return np.asarray(about_x @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]))
 
 
 def _plain(camera: Camera, points: Floats, values: Floats) -> Floats:
@@ -82,8 +85,7 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
 
 def _start(problem: Problem, device: str, backend: str | None) -> Run:
     points, values = (torch.from_numpy(array).to(device) for array in (problem.points, problem.values))
-    chosen = {} if backend is None else {"backend": backend}
-    return lambda: ops.splat_points(points, values, problem.camera, problem.image.shape, **chosen)
+    return lambda: ops.splat_points(points, values, problem.camera, problem.image.shape, **choice(backend))
 
 
 def _start_numpy(problem: Problem, _device: str) -> Run:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ PURPOSE = "be compared with"
 BORDER = 1e-5  # relative: a peer that rounds otherwise may differ by what lies so near to the border
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """A cloud, a radius, and the right answer for `rows`: `index`, `sq_dist` and `offsets`.
 
     >>> problem("cube", 100, 4).radius > 0

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 import torch
 
 Run = Callable[[], Any]
-MEMORY_RULE = "most of the process's resident memory during one call (VmHWM, reset before it), less that before the call"
+MEMORY_RULE = (
+    "most of the process's resident memory during one call (VmHWM, reset before it), less that before the call"
+)
 CUDA_MEMORY_RULE = "most that torch had allocated during one call, less that before the call"
 
 
@@ -59,12 +61,12 @@ def time_call(run: Run, device: str) -> Lap:
         cpu, wall = time.process_time(), time.perf_counter()
         run()
         return Lap(time.perf_counter() - wall, time.process_time() - cpu, None)
-    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize(device)
     cpu, wall = time.process_time(), time.perf_counter()
-    first.record()  # type: ignore[no-untyped-call]
+    first.record()
     run()
-    last.record()  # type: ignore[no-untyped-call]
+    last.record()
     torch.cuda.synchronize(device)
     return Lap(time.perf_counter() - wall, time.process_time() - cpu, first.elapsed_time(last) / 1000)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +13,15 @@ from geoad import ops
 from geoad._optional import need
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, own_backends
+from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.timing import Run
 
 SIDE = 64
 ROUNDING = 1e-4  # what a peer's mean of values in [0, 1] may be off that sums in single precision
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """Points (n, 3), values (n, 3) in [0, 1], the grid, and each point's voxel, counts and means.
 
     >>> problem("cube", 100, 0).count.sum()
@@ -83,8 +85,9 @@ def judge(problem: Problem, output: Any, bits: bool) -> Verdict:
 
 def _start(problem: Problem, device: str, backend: str | None) -> Run:
     points, values = (torch.from_numpy(array).to(device) for array in (problem.points, problem.values))
-    chosen = {} if backend is None else {"backend": backend}
-    return lambda: tuple(ops.voxelize(points, problem.origin, problem.cell, (SIDE,) * 3, values=values, **chosen))
+    return lambda: tuple(
+        ops.voxelize(points, problem.origin, problem.cell, (SIDE,) * 3, values=values, **choice(backend))
+    )
 
 
 def _start_numpy(problem: Problem, _device: str) -> Run:
