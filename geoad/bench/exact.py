@@ -64,7 +64,7 @@ def farthest_share(points: Floats, picks: Indices, rounding: float) -> float:
 
     >>> points = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [4, 0, 0]], np.float32)
     >>> farthest_share(points, np.array([3, 0, 2]), 0), farthest_share(points, np.array([3, 1, 2]), 0)
-    (1.0, 0.0)
+    (1.0, 0.5)
     """
     right = _farthest(np.ascontiguousarray(points.T), picks.copy(), np.float32(rounding))
     return right / max(len(picks) - 1, 1)

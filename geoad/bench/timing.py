@@ -21,7 +21,11 @@ CUDA_MEMORY_RULE = "most that torch had allocated during one call, less that bef
 
 
 class Lap(NamedTuple):
-    """One call: seconds on the wall, CPU seconds of all threads, and between two CUDA events (None on the CPU)."""
+    """One call: seconds on the wall, CPU seconds of all threads, and between two CUDA events (None on the CPU).
+
+    >>> Lap(wall=0.5, cpu=0.9, kernel=None).cpu
+    0.9
+    """
 
     wall: float
     cpu: float
@@ -29,7 +33,11 @@ class Lap(NamedTuple):
 
 
 class Rounds(NamedTuple):
-    """How often a contestant is called: `repeats` times, but not again once it has taken `patience` seconds."""
+    """How often a contestant is called: `repeats` times, but not again once it has taken `patience` seconds.
+
+    >>> Rounds(repeats=7, patience=10.0).repeats
+    7
+    """
 
     repeats: int
     patience: float
