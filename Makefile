@@ -15,7 +15,7 @@ export GOMP_SPINCOUNT  ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types unit slow bench wheel wheel-test clean
+.PHONY: help venv demo test lint types unit slow bench bench-gpu wheel wheel-test clean
 .DELETE_ON_ERROR:
 
 help: ## list the verbs
@@ -52,6 +52,9 @@ slow: $(STAMP) ## the tests that take minutes
 
 bench: $(STAMP) ## run benchmarks/bench_*.py; results go to benchmarks/results
 	@set -e; for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+bench-gpu: $(STAMP) ## on a machine with a GPU: build, test, sanitize and measure the CUDA kernels
+	$(BIN)/python benchmarks/gpu.py --out gpu-results
 
 wheel: $(STAMP) ## build dist/geoad-*.whl
 	rm -rf build/lib build/bdist.* dist/*.whl

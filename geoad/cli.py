@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from geoad import __version__
 from geoad import cli_arguments as a
+from geoad.bench import KERNELS
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -85,6 +86,7 @@ def build_parser() -> Parser:
     _fit(command("fit", "train a detector on good parts"))
     _score(command("score", "write an anomaly map for every scan"))
     _evaluate(command("evaluate", "compute the metrics of maps, whoever made them"))
+    _bench(command("bench", "compare kernels with their peers: outputs first, then time and memory"))
     return parser
 
 
@@ -173,3 +175,18 @@ def _evaluate(parser: Parser) -> None:
     )
     parser.add_argument("--mode", default="exact", choices=["exact", "official"])
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for metrics.json and metrics.csv")
+
+
+def _bench(parser: Parser) -> None:
+    parser.add_argument(
+        "kernels", type=a.kernel, nargs="+", metavar="KERNEL", help=f"{', '.join(KERNELS)}, or all of them: all"
+    )
+    parser.add_argument("--sizes", type=a.sizes, metavar="N,N", help="such as 4096,64k,1M (default: the kernel's own)")
+    parser.add_argument("--cases", type=a.words, metavar="C,C", help="such as scan,cube (default: every one)")
+    parser.add_argument("--k", type=a.count, metavar="K", help="neighbours, or what the kernel has in their place")
+    parser.add_argument("--backends", type=a.words, metavar="B,B", help="such as numba,pykdtree (default: every one)")
+    parser.add_argument("--repeats", type=a.count, metavar="N", help="timed calls (default: CPU 7, CUDA 50)")
+    patience = "no further call of what has taken so long on one case (default: 10)"
+    parser.add_argument("--patience", type=a.seconds, default=10.0, metavar="SECONDS", help=patience)
+    parser.add_argument("--out", default="bench", metavar="FOLDER", help="for KERNEL.json and .png (default: bench)")
+    _device(parser)

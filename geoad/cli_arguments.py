@@ -41,6 +41,42 @@ def detector(text: str) -> str:
     return text
 
 
+def kernel(text: str) -> str:
+    """Read the name of a kernel to measure, or "all"."""
+    from geoad.bench import KERNELS
+
+    _known("kernel", text, {**KERNELS, "all": ""})
+    return text
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read numbers of points with commas between; k is 1024 of them, M a million."""
+    found = []
+    for word in text.split(","):
+        match = re.fullmatch(r"(\d+)([kM]?)", word)
+        size = int(match[1]) * {"": 1, "k": 1024, "M": 1_000_000}[match[2]] if match else 0
+        if size < 1:
+            raise ArgumentTypeError(f"must be whole numbers with commas between, such as 4096,64k,1M, got {text!r}")
+        found.append(size)
+    return tuple(found)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Read names with commas between."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def seconds(text: str) -> float:
+    """Read a length of time."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"must be a number of seconds above 0, got {text!r}")
+    return value
+
+
 def setting(text: str) -> tuple[str, Any]:
     """Read KEY=VALUE; a value that is no Python literal is a string."""
     key, equals, value = text.partition("=")

@@ -26,7 +26,7 @@ def main() -> None:
     if not weights or not (home.parent / "py.typed").is_file():
         raise SystemExit(f"the wheel lacks weights or py.typed: {sorted(p.name for p in home.parent.rglob('*'))}")
     with tempfile.TemporaryDirectory() as folder:
-        for verb in ("demo", "list", "info", "data", "pretrain", "fit", "score", "evaluate"):
+        for verb in ("demo", "list", "info", "data", "pretrain", "fit", "score", "evaluate", "bench"):
             if verb not in geoad("--help", cwd=folder):
                 raise SystemExit(f"geoad --help does not mention {verb}")
         if "3d-st" not in geoad("list", cwd=folder) or package.__version__ not in geoad("info", cwd=folder):

@@ -141,12 +141,21 @@ def _processor() -> str:
 
 @cache
 def _commit() -> str | None:
-    """Return the commit of the checkout that geoad comes from, "-dirty" behind it if files differ; None without."""
+    """Return the commit of the checkout that geoad comes from, "-dirty" behind it if files differ; None without.
+
+    Results are not what makes results: a benchmark may rewrite its own and stay clean.
+    """
     root = Path(geoad.__file__).resolve().parents[1]
     if not (root / ".git").exists():  # installed somewhere below another project's checkout is not in a checkout
         return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+        head = _git(root, "rev-parse", "HEAD")
+        changed = _git(root, "diff", "--name-only", "HEAD", "--", ".", ":(exclude)benchmarks/results")
     except (OSError, subprocess.SubprocessError):
         return None
+    return f"{head}-dirty" if changed else head
+
+
+def _git(root: Path, *words: str) -> str:
+    command = ["git", "-C", str(root), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -34,8 +35,37 @@ class Silence:
         """Show that `step` steps are done, and `text` beside it."""
 
 
-class Bar(Silence):
-    """Stage, losses, rate and time left, on standard error.
+class Lines(Silence):
+    """A line a minute on standard error: stage, step, rate, losses, minutes left.
+
+    >>> with Lines() as bar:
+    ...     bar.start("student", total=2, done=0)
+    ...     bar.advance(1, "total 3.0")
+    """
+
+    def start(self, stage: str, total: int, done: int) -> None:
+        self._stage, self._total, self._first = stage, total, done
+        self._begun = self._said = time.monotonic()
+
+    def advance(self, step: int, text: str) -> None:
+        now = time.monotonic()
+        if now - self._said < MINUTE:
+            return
+        left = (self._total - step) / max(self._rate(step), 1e-9) / MINUTE
+        sys.stderr.write(f"{self._stage}: {step}/{self._total} {self._pace(step)} {text}, {left:.0f} min left\n")
+        sys.stderr.flush()
+        self._said = now
+
+    def _rate(self, step: int) -> float:
+        return (step - self._first) / max(time.monotonic() - self._begun, 1e-9)
+
+    def _pace(self, step: int) -> str:
+        rate = self._rate(step)
+        return f"{rate:.1f}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/step"
+
+
+class Bar(Lines):
+    """The same as a bar where standard error is a terminal, with the time left.
 
     >>> with Bar() as bar:
     ...     bar.start("student", total=2, done=0)
@@ -47,14 +77,15 @@ class Bar(Silence):
         from rich import progress
         from rich.console import Console
 
-        self._console = Console(stderr=True)
+        console = Console(stderr=True)
         columns: list[Any] = [
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
         ]
         columns += [progress.TextColumn("{task.fields[rate]} {task.fields[text]}"), progress.TimeRemainingColumn()]
-        self._bar = progress.Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._terminal = console.is_terminal
+        self._bar = progress.Progress(*columns, console=console, disable=not self._terminal)
         self._task: Any = None
 
     def __enter__(self) -> Self:
@@ -67,18 +98,11 @@ class Bar(Silence):
         self._bar.stop()
 
     def start(self, stage: str, total: int, done: int) -> None:
-        self._stage, self._total, self._first = stage, total, done
-        self._begun = self._said = time.monotonic()
+        super().start(stage, total, done)
         self._task = self._bar.add_task(stage, total=total, completed=done, rate="", text="")
 
     def advance(self, step: int, text: str) -> None:
-        now = time.monotonic()
-        rate = (step - self._first) / max(now - self._begun, 1e-9)
-        said = f"{rate:.1f}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/step"
-        self._bar.update(self._task, completed=step, rate=said, text=text)
-        if not self._console.is_terminal and now - self._said >= MINUTE:
-            left = (self._total - step) / max(rate, 1e-9) / MINUTE
-            self._console.print(
-                f"{self._stage}: {step}/{self._total} {said} {text}, {left:.0f} min left", highlight=False
-            )
-            self._said = now
+        if self._terminal:
+            self._bar.update(self._task, completed=step, rate=self._pace(step), text=text)
+        else:
+            super().advance(step, text)

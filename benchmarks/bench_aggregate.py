@@ -1,0 +1,20 @@
+"""The aggregation of 3D-ST, forward and backward.
+
+`python benchmarks/bench_aggregate.py` writes what is committed under benchmarks/results; words behind it go to
+`geoad bench` after those below, and the last of two options holds: --sizes 1M for a larger cloud, --out elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from geoad.cli import main
+
+COMMANDS = ("aggregate --sizes 4k,64k --repeats 5 --out benchmarks/results",)
+
+if __name__ == "__main__":
+    os.chdir(Path(__file__).resolve().parents[1])
+    sys.exit(max(main(["bench", *shlex.split(command), *sys.argv[1:]]) for command in COMMANDS))

@@ -1,0 +1,94 @@
+"""Everything that needs a GPU, in one command: `python benchmarks/gpu.py [--out gpu-results]` or `make bench-gpu`.
+
+Builds the CUDA library, runs the tests that need a device, runs them again under compute-sanitizer where that is
+installed, and measures all kernels. Every step runs whatever became of the one before, with its output in OUT/STEP.log;
+OUT/steps.json and the last lines say how each ended. The exit code is 0 only if no step failed. Needs torch, numpy,
+scipy, numba and pytest; peers and libraries that are missing are named as such.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from geoad.bench import KERNELS
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests")
+BENCH = (sys.executable, "-m", "geoad", "bench")
+
+
+def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple[str, ...] | str]:
+    """Return {step: its command, or why there is none}."""
+    options = ("--device", "cuda", "--out", str(out), *words)
+    check = (sanitizer, "--tool", "memcheck", "--error-exitcode", "9", *PYTEST) if sanitizer else "not installed"
+    return {
+        "build": (sys.executable, "setup.py", "build_ext", "--inplace"),
+        "info": (sys.executable, "-m", "geoad", "info"),
+        "tests": PYTEST,
+        "compute-sanitizer": check,
+        "bench-knn": (*BENCH, "knn", "--sizes", "4k,64k,1M", *options),
+        "bench-rest": (*BENCH, *(name for name in KERNELS if name != "knn"), *options),
+    }
+
+
+def run_step(name: str, command: tuple[str, ...], out: Path, minutes: float) -> dict[str, Any]:
+    """Run one step with its output in a file, the last lines of which are shown if it fails."""
+    start, log = time.monotonic(), out / f"{name}.log"
+    environment = {**os.environ, "GEOAD_CUDA": "1"}  # a library that cannot be built is an error here
+    with log.open("w") as file:
+        try:
+            streams = {"stdout": file, "stderr": subprocess.STDOUT}
+            done = subprocess.run(command, env=environment, timeout=60 * minutes, check=False, **streams)
+            code, state = done.returncode, "ok" if done.returncode == 0 else f"failed with exit code {done.returncode}"
+        except subprocess.TimeoutExpired:
+            code, state = 124, f"stopped after {minutes:g} minutes"
+        except OSError as error:
+            code, state = 127, f"could not be started: {error}"
+    if name == "tests" and code == 0 and " passed" not in log.read_text():
+        code, state = 5, "no test ran: every one was skipped"
+    if code:
+        print("".join(f"    {line}\n" for line in log.read_text(errors="replace").splitlines()[-20:]), end="")
+    return {"exit": code, "state": state, "seconds": round(time.monotonic() - start, 1), "log": log.name}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--out", type=Path, default=Path("gpu-results"), help="from the checkout (default: gpu-results)"
+    )
+    parser.add_argument("--minutes", type=float, default=20, help="the longest that a step may take (default: 20)")
+    parser.add_argument("--only", help="steps with commas between (default: all)")
+    given, words = parser.parse_known_args()  # what is left goes to `geoad bench`
+    os.chdir(ROOT)
+    out = given.out
+    out.mkdir(parents=True, exist_ok=True)
+    plan = steps(out, shutil.which("compute-sanitizer") or shutil.which("/usr/local/cuda/bin/compute-sanitizer"), words)
+    chosen = given.only.split(",") if given.only else list(plan)
+    if unknown := [name for name in chosen if name not in plan]:
+        parser.error(f"unknown step {unknown[0]!r}; known: {', '.join(plan)}")
+    results: dict[str, dict[str, Any]] = {}
+    for name in chosen:
+        command = plan[name]
+        if isinstance(command, str):
+            results[name] = {"exit": None, "state": f"not run: {command}"}
+        else:
+            print(f"{name}: {' '.join(command[:6])} ...", flush=True)
+            results[name] = {"command": list(command), **run_step(name, command, out, given.minutes)}
+        text = json.dumps(results, indent=2).replace(sys.executable, "python")
+        (out / "steps.json").write_text(text + "\n")
+    print()
+    width = max(map(len, results))
+    print("".join(f"{name.ljust(width)}  {result['state']}\n" for name, result in results.items()), end="")
+    return 1 if any(result["exit"] for result in results.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""What was aimed at beside what was measured: `python benchmarks/targets.py [--write]`.
+
+Reads benchmarks/results and prints a table; --write puts it into benchmarks/README.md, between its two marks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+MARKS = "<!-- targets: made by targets.py -->", "<!-- end of targets -->"
+Row = Mapping[str, Any]
+
+
+class Target(NamedTuple):
+    """A figure that one file of results gives (a path below results), and the bound on it."""
+
+    what: str
+    sense: str
+    bound: float
+    unit: str
+    file: str
+    value: Callable[[list[Row]], float]
+
+
+def one(rows: list[Row], **fields: object) -> Row:
+    """Return the row with these fields; raise LookupError without, or if its time is missing."""
+    found = [row for row in rows if all(row.get(key) == value for key, value in fields.items())]
+    if not found or found[0]["median_s"] is None:
+        raise LookupError(f"no row with {fields}")
+    return found[0]
+
+
+def times(backend: str, peers: tuple[str, ...], **fields: object) -> Callable[[list[Row]], float]:
+    """Return how many times as fast as the fastest of `peers` a backend is."""
+
+    def value(rows: list[Row]) -> float:
+        ours = one(rows, backend=backend, **fields)
+        theirs = [one(rows, backend=peer, **fields) for peer in peers]
+        return min(row[row["clock"]] for row in theirs) / ours[ours["clock"]]
+
+    return value
+
+
+def figure(key: str, scale: float = 1.0, **fields: object) -> Callable[[list[Row]], float]:
+    """Return the largest of a figure over the rows with these fields."""
+
+    def value(rows: list[Row]) -> float:
+        cases = [row["case"] for row in rows if all(row.get(name) == want for name, want in fields.items())]
+        return max((scale * one(rows, **fields, case=case)[key] for case in cases), default=float("nan"))
+
+    return value
+
+
+def seconds_a_pick(rows: list[Row]) -> float:
+    row = one(rows, backend="numba", case="scan", n=360_000)
+    return 1e6 * row[row["clock"]] / row["k"]
+
+
+def share_of_memory(case: str) -> Callable[[list[Row]], float]:
+    def value(rows: list[Row]) -> float:
+        naive = one(rows, backend="eager-cat", case=case, n=65_536)
+        return naive["peak_bytes"] / max(one(rows, backend="numba", case=case, n=65_536)["peak_bytes"], 1)
+
+    return value
+
+
+def targets() -> Iterator[Target]:
+    """Yield every target, in the order of the table."""
+    cpu, large, best = "knn.json", "large/knn.json", ("pykdtree", "pykdtree-morton")
+    for case in ("scan", "sphere", "cube"):
+        what = f"kNN 64 k, k = 32, {case}"
+        yield Target(f"{what}: pykdtree", ">=", 2.5, "x", cpu, times("numba", ("pykdtree",), case=case, n=65_536))
+        yield Target(f"{what}: scipy", ">=", 3.5, "x", cpu, times("numba", ("scipy",), case=case, n=65_536))
+    clusters = times("numba", ("pykdtree",), case="clusters", n=65_536)
+    yield Target("kNN 64 k, k = 32, 20 clusters: pykdtree", ">=", 1.0, "x", cpu, clusters)
+    for case in ("scan", "sphere", "cube"):
+        value = times("numba", best, case=case, n=524_288)
+        yield Target(f"kNN 512 k, k = 32, {case}: pykdtree, in Morton order or not", ">=", 2.0, "x", large, value)
+    for size, n, milliseconds in (("64 k", 65_536, 0.25), ("1 M", 1_000_000, 2.0)):
+        what, fields = f"kNN {size}, k = 32, GPU, end to end", {"backend": "cuda", "n": n}
+        for case in ("scan", "sphere", "cube"):
+            value = figure("median_s", 1e3, case=case, **fields)
+            yield Target(f"{what}, {case}", "<=", milliseconds, "ms", "gpu/knn.json", value)
+        value = figure("median_s", 1e3, case="clusters", **fields)
+        yield Target(f"{what}, 20 clusters", "<=", 5 * milliseconds, "ms", "gpu/knn.json", value)
+    yield Target("FPS 64 k of 360 k, scan", "<=", 4, "µs a pick", "fps.json", seconds_a_pick)
+    settings = ("fpsample-h5", "fpsample-h7", "fpsample-h9")
+    value = times("numba", settings, case="scan", n=360_000)
+    yield Target("FPS 64 k of 360 k, scan: fpsample's best setting", ">=", 1.8, "x", "fps.json", value)
+    for case in ("width 16", "width 32"):
+        what = f"aggregate 64 k, k = 32, {case}, forward and backward"
+        value = times("numba", ("eager-mean",), case=case, n=65_536)
+        yield Target(f"{what}: gather-mean", ">=", 12, "x", "aggregate.json", value)
+        yield Target(f"{what}: memory of the naive form", ">=", 16, "x", "aggregate.json", share_of_memory(case))
+    pixels = {"backend": "numba", "n": 640_000}
+    yield Target("fill 800 x 800, 64 k known: CPU seconds", "<=", 0.12, "s", "fill.json", figure("cpu_s", **pixels))
+    yield Target("fill 800 x 800, 64 k known: error", "<=", 1e-4, "of range", "fill.json", figure("error", **pixels))
+    voxels = figure("cpu_s", 1e3, backend="numba", n=262_144)
+    yield Target("64³ voxels onto 800 x 800, worst tilt", "<=", 25, "ms CPU", "backproject.json", voxels)
+    points = figure("cpu_s", 1e3, backend="numba", n=640_000, case="scan")
+    yield Target("voxelise 640 k points with colour, scan", "<=", 4, "ms CPU", "voxelize.json", points)
+
+
+def line(target: Target) -> str:
+    """Return the row of the table."""
+    bound = f"{'≥' if target.sense == '>=' else '≤'} {target.bound:g} {target.unit}"
+    try:
+        content = json.loads((RESULTS / target.file).read_text())
+        value = target.value(content["rows"])
+    except (OSError, LookupError):
+        return f"| {target.what} | {bound} | not measured | | |"
+    met = (operator.ge if target.sense == ">=" else operator.le)(value, target.bound)
+    done = "yes" if met else "**no**"
+    return f"| {target.what} | {bound} | {value:.3g} {target.unit} | {done} | `{content['command']}` |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the table into README.md")
+    given = parser.parse_args()
+    head = ["| kernel | target | measured | met | command |", "|---|---|---|---|---|"]
+    text = "\n".join([*head, *map(line, targets())])
+    print(text)
+    if given.write:
+        readme = HERE / "README.md"
+        before, begin, rest = readme.read_text().partition(MARKS[0])
+        _, end, after = rest.partition(MARKS[1])
+        if not (begin and end):
+            sys.exit(f"{readme}: no place for the table: it needs the lines {MARKS[0]} and {MARKS[1]}")
+        readme.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+
+
+if __name__ == "__main__":
+    main()

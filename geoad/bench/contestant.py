@@ -1,0 +1,114 @@
+"""Who takes part in a comparison of a kernel, and what that kernel is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from geoad.bench.timing import Run
+
+ANY = 1 << 62
+
+
+class Verdict(NamedTuple):
+    """`equal`: the answer is the promised one; `recall`: the share of the right answer in it; `error`: the largest.
+
+    >>> Verdict(equal=True).recall
+    1.0
+    """
+
+    equal: bool
+    recall: float = 1.0
+    error: float | None = None
+    note: str = ""
+
+
+class Contestant(NamedTuple):
+    """One way to compute a kernel.
+
+    `start(problem, device)` brings the input into the contestant's own form and returns what is timed; `read` turns
+    its output into what the kernel's judge reads, off the clock. `limits` is the largest n by kind of device; where a
+    kind is missing it cannot run. `bits`: promises the reference's bits. `own`: geoad's, whose fault is a failure.
+
+    >>> Contestant("numpy", lambda problem, device: lambda: problem).limits
+    {'cpu': 4611686018427387904}
+    """
+
+    name: str
+    start: Callable[[Any, str], Run]
+    limits: Mapping[str, int] = {"cpu": ANY}
+    own: bool = False
+    bits: bool = False
+    needs: str | None = None
+    read: Callable[[Any], Any] = lambda output: output
+
+
+class Kernel(NamedTuple):
+    """What `geoad bench NAME` measures.
+
+    `problem(case, n, k)` makes the input and the right answer; its attribute `about` holds the row's n, k and the like.
+    `judge(problem, output, bits)` compares. `k` is the default of --k.
+
+    >>> from geoad.bench.knn import KERNEL
+    >>> KERNEL.name, KERNEL.k
+    ('knn', 32)
+    """
+
+    name: str
+    cases: tuple[str, ...]
+    sizes: tuple[int, ...]
+    k: int | None
+    problem: Callable[[str, int, int], Any]
+    judge: Callable[[Any, Any, bool], Verdict]
+    contestants: Callable[[], Sequence[Contestant]]
+
+
+def own_backends(
+    op: str,
+    start: Callable[[Any, str, str | None], Run],
+    *,
+    bits: bool = True,
+    peers: Collection[str] = (),
+    loose: Collection[str] = (),
+    quadratic: bool = False,
+) -> list[Contestant]:
+    """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
+
+    Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name. `bits` are
+    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. An op that is
+    not there gives one contestant that says so.
+
+    >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
+    >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
+    (True, True, False)
+    """
+    place = f"geoad.ops.{op}"
+    try:
+        choices = getattr(import_module(place), "BACKENDS", ())
+    except ModuleNotFoundError:
+        return [Contestant("numba", lambda *_: list, own=True, needs=place)]
+    found = []
+    for backend in choices or (None,):
+        name = f"geoad-{backend}" if backend in peers else backend or "numba"
+
+        def begin(problem: Any, device: str, backend: str | None = backend) -> Run:
+            return start(problem, device, backend)
+
+        found.append(Contestant(name, begin, _limits(backend, quadratic), own=True, bits=bits and backend not in loose))
+    return found
+
+
+def choice(backend: str | None) -> dict[str, Any]:
+    """Return the keyword that chooses a backend, none for an op that has but one.
+
+    >>> choice("cuda"), choice(None)
+    ({'backend': 'cuda'}, {})
+    """
+    return {} if backend is None else {"backend": backend}
+
+
+def _limits(backend: str | None, quadratic: bool) -> dict[str, int]:
+    """Where a backend of ours runs."""
+    brute = {"cpu": 16_384, "cuda": 262_144} if quadratic else {"cpu": ANY, "cuda": ANY}
+    return {"cuda": {"cuda": ANY}, "torch": brute}.get(backend or "", {"cpu": ANY})
