@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geoad.ops.knn import Knn, knn
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
+    from geoad.ops.splat_voxels import splat_voxels
     from geoad.ops.voxelize import voxelize
 
 EXPORTS = {
@@ -27,6 +28,7 @@ EXPORTS = {
     "knn": "knn",
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
+    "splat_voxels": "splat_voxels",
     "voxelize": "voxelize",
 }
 
@@ -40,6 +42,7 @@ __all__ = [
     "knn",
     "receptive_field",
     "splat_points",
+    "splat_voxels",
     "voxelize",
 ]
 

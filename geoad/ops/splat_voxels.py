@@ -66,13 +66,14 @@ def _to_places(
     from geoad.ops.splat_voxels_numba import quantise
 
     count = tuple(side + 1 for side in shape)
-    x, y, z = (np.arange(n)[:, None] * cell * axis for n, axis in zip(count, axes, strict=True))
+    x, y, z = (np.outer(axis, np.arange(n) * cell) for n, axis in zip(count, axes, strict=True))
     columns, rows = np.empty(count, np.int32), np.empty(count, np.int32)
     step = max(SLAB // math.prod(count[1:]), 1)
     for first in range(0, count[0], step):
         part = slice(first, first + step)
-        points = (((origin + x[part])[:, None] + y)[:, :, None] + z).reshape(-1, 3)
+        along = origin[:, None] + x[:, part]
+        points = ((along[:, :, None] + y[:, None])[..., None] + z[:, None, None]).reshape(3, -1)
         with np.errstate(all="ignore"):
-            place = _projection.project(camera, points)
-        quantise(place, points[:, 2].copy(), columns[part].reshape(-1), rows[part].reshape(-1))
+            place = _projection.project(camera, points.T)
+        quantise(place, points[2], columns[part].reshape(-1), rows[part].reshape(-1))
     return columns, rows

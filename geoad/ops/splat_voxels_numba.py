@@ -1,8 +1,8 @@
 """CPU kernel of `splat_voxels`: voxels in descending order of value, so that every pixel is written once.
 
-A bit a pixel says that it is written, and a word a block of pixels that they all are: most voxels are found hidden
-behind those before them without a look at their hull. From the rounded corners on all numbers are whole and all
-comparisons exact, so that the order of the corners or the form of the hull cannot matter.
+A bit a pixel says that it is written, a word a block of rows which of its columns are: most voxels are found hidden
+behind those before them without a look at their hull. They are drawn in rounds, as voxels in the order of memory are
+looked at many times faster than in that of their values.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geoad.ops._lanes_numba import lowest
+from geoad.ops.hull_numba import REACH, STEP, UNIT, sort_corners, trace
 
-STEP = 8  # bits of a corner's place behind the point: 256 steps a pixel
-UNIT = 1 << STEP
-REACH = 1 << 25  # the farthest place, in steps: products of three of them divide exactly in double precision
 FAR = np.int32(1 << 30)
-WORD = 6  # bits of a column within a word of 64
-FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+WORD, LAST = np.uint64(6), np.uint64(63)  # bits of a column within a word, the last column of a word
+ONE, FULL = np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)
 DIGIT, DIGITS = 11, 3  # bits a pass of the sort, passes
 SIGN = np.uint32(0x80000000)
 SHARE, FEW = 8, 4096  # a round draws an eighth of the voxels left, or all of a few
@@ -31,8 +29,7 @@ def draw(
 ) -> NDArray[np.float32]:
     """Return the image (H, W) of values (X, Y, Z) whose corners (X + 1, Y + 1, Z + 1) have those places, in steps."""
     image: NDArray[Any] = np.full(shape, np.nan, np.float32)
-    boxes = _boxes(columns, rows, *shape)
-    _fill(values.reshape(-1), boxes, columns, rows, image)
+    _fill(values.reshape(-1), _boxes(columns, rows, *shape), columns, rows, image)
     return image
 
 
@@ -108,8 +105,8 @@ def _fill(values, boxes, columns, rows, image):  # type: ignore[no-untyped-def]
     height, width = image.shape
     voxel, key = _candidates(values, boxes)
     shift = _group(voxel, boxes)
-    groups, words = ((height - 1) >> shift) + 1, ((width - 1) >> WORD) + 1
-    done, whole = np.zeros((groups << shift, words), np.uint64), np.zeros((groups, words), np.uint64)
+    groups, words = ((height - 1) >> np.int64(shift)) + 1, (width + 63) // 64
+    done, whole = np.zeros((groups << np.int64(shift), words), np.uint64), np.zeros((groups, words), np.uint64)
     done[height:] = FULL
     while voxel.shape[0]:
         limit = np.uint32(0xFFFFFFFF)
@@ -123,19 +120,18 @@ def _fill(values, boxes, columns, rows, image):  # type: ignore[no-untyped-def]
             voxel[left], key[left] = voxel[i], key[i]
             left += not now[i] and not _is_covered(done, whole, boxes, voxel[i], shift)
         voxel, key = voxel[:left], key[:left]
-    return image
 
 
 @njit(cache=True, nogil=True)
 def _group(voxel, boxes):  # type: ignore[no-untyped-def]
-    """Return how many bits of a row are within a block, so that a box of mean height meets two of them."""
+    """Return how many bits of a row are within a block, so that most boxes meet no more than three of them."""
     height = np.int64(0)
     for v in voxel:
         height += boxes[v, 3] - boxes[v, 2]
     shift = 3
-    while voxel.shape[0] << shift < height:
+    while 3 * voxel.shape[0] << shift < 2 * height:
         shift += 1
-    return shift
+    return np.uint64(shift)
 
 
 @njit(cache=True, nogil=True)
@@ -147,101 +143,70 @@ def _fill_round(order, values, boxes, columns, rows, shift, done, whole, image):
     for v in order:
         if _is_covered(done, whole, boxes, v, shift):
             continue
-        left, right, top, bottom = boxes[v, 0], boxes[v, 1], boxes[v, 2], boxes[v, 3]
-        _sort_corners(columns, rows, v, corners)
-        for side in (1, -1):
-            _trace(corners, side, chain, top, bottom, first if side > 0 else last)
+        top, bottom = boxes[v, 2], boxes[v, 3]
+        sort_corners(columns, rows, v, corners)
+        trace(corners, 1, chain, top, bottom, first)
+        trace(corners, -1, chain, top, bottom, last)
         for row in range(top, bottom + 1):
             _fill_row(done, image, row, max(first[row], 0), min(last[row], width - 1), values[v])
-        for group in range(top >> shift, (bottom >> shift) + 1):
-            for word in range(left >> WORD, (right >> WORD) + 1):
-                full = FULL
-                for row in range(group << shift, (group + 1) << shift):
-                    full &= done[row, word]
-                whole[group, word] = full
+        _sum_up(done, whole, boxes, v, shift)
 
 
 @njit(cache=True, nogil=True)
-def _bits(word, left, right):  # type: ignore[no-untyped-def]
-    """Return the bits of columns `left` to `right`, some of which are in it, in a word."""
-    low, high = max(left - (word << WORD), 0), min(right - (word << WORD), (1 << WORD) - 1)
-    return (FULL << np.uint64(low)) & (FULL >> np.uint64((1 << WORD) - 1 - high))
+def _sum_up(done, whole, boxes, v, shift):  # type: ignore[no-untyped-def]
+    """Write which columns of the blocks that a box meets are written in all rows."""
+    left, right, top, bottom = _sides(boxes, v)
+    for group in range(top >> shift, (bottom >> shift) + ONE):
+        for word in range(left >> WORD, (right >> WORD) + ONE):
+            full = FULL
+            for row in range(group << shift, (group + ONE) << shift):
+                full &= done[row, word]
+            whole[group, word] = full
+
+
+@njit(cache=True, nogil=True)
+def _sides(boxes, v):  # type: ignore[no-untyped-def]
+    """Return a box as numbers without a sign: the compiler need not allow for places that count from an array's end."""
+    return np.uint64(boxes[v, 0]), np.uint64(boxes[v, 1]), np.uint64(boxes[v, 2]), np.uint64(boxes[v, 3])
 
 
 @njit(cache=True, nogil=True)
 def _is_covered(done, whole, boxes, v, shift):  # type: ignore[no-untyped-def]
-    """Tell whether every pixel of a box is written: by blocks where it meets no more than two by two, else by rows."""
-    left, right, top, bottom = np.int64(boxes[v, 0]), np.int64(boxes[v, 1]), np.int64(boxes[v, 2]), np.int64(boxes[v, 3])
-    start, end = left >> WORD, right >> WORD
-    upper, lower = top >> shift, bottom >> shift
-    if end - start < 2 and lower - upper < 2:
-        absent = _bits(start, left, right) & ~(whole[upper, start] & whole[lower, start])
-        absent |= _bits(end, left, right) & ~(whole[upper, end] & whole[lower, end])
-        if not absent:
-            return True
-    for word in range(start, end + 1):
-        bits = _bits(word, left, right)
-        for row in range(top, bottom + 1):
-            if bits & ~done[row, word]:
+    """Tell whether every pixel of a box is written: by blocks where it meets at most three by two, else by rows."""
+    left, right, top, bottom = _sides(boxes, v)
+    start, end, upper, lower = left >> WORD, right >> WORD, top >> shift, bottom >> shift
+    first, last = FULL << (left & LAST), FULL >> (LAST - (right & LAST))
+    if start == end:
+        first &= last
+        last = first
+    middle = (upper + lower) >> ONE
+    absent = first & ~(whole[upper, start] & whole[middle, start] & whole[lower, start])
+    absent |= last & ~(whole[upper, end] & whole[middle, end] & whole[lower, end])
+    if absent == 0 and end - start < 2 and lower - upper < 3:
+        return True
+    for row in range(top, bottom + ONE):
+        if first & ~done[row, start] or last & ~done[row, end]:
+            return False
+        for word in range(start + ONE, end):
+            if ~done[row, word]:
                 return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _sort_corners(columns, rows, v, corners):  # type: ignore[no-untyped-def]
-    """Write the corners of voxel v as row · 2³² + column, ascending."""
-    ny, nz = columns.shape[1] - 1, columns.shape[2] - 1
-    i, j, k = v // (ny * nz), v // nz % ny, v % nz
-    for c in range(8):
-        x, y, z = i + c // 4, j + c // 2 % 2, k + c % 2
-        place = np.int64(rows[x, y, z]) * (1 << 32) + columns[x, y, z]
-        at = c
-        while at > 0 and corners[at - 1] > place:
-            corners[at] = corners[at - 1]
-            at -= 1
-        corners[at] = place
-
-
-@njit(cache=True, nogil=True)
-def _trace(corners, side, chain, top, bottom, limit):  # type: ignore[no-untyped-def]
-    """Write the first (side 1) or the last (-1) column of each row of the hull of ascending corners."""
-    size = 0
-    for c in range(8):
-        y = (corners[c] + (1 << 31)) >> 32
-        x = corners[c] - y * (1 << 32)
-        while size > 1:
-            ax, ay, bx, by = chain[size - 2, 0], chain[size - 2, 1], chain[size - 1, 0], chain[size - 1, 1]
-            if side * ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) < 0:
-                break
-            size -= 1  # not before the line from the last but one to this corner
-        chain[size, 0], chain[size, 1] = x, y
-        size += 1
-    limit[top : bottom + 1] = np.int64(side) << 40
-    for e in range(size - 1):
-        _trace_edge(chain[e, 0], chain[e, 1], chain[e + 1, 0], chain[e + 1, 1], side, top, bottom, limit)
-
-
-@njit(cache=True, nogil=True)
-def _trace_edge(ax, ay, bx, by, side, top, bottom, limit):  # type: ignore[no-untyped-def]
-    """Extend the hull by an edge from a up to b, on the rows that it meets."""
-    if ay == by:  # from left to right
-        ax, bx, by = (ax, ax, ay + 1) if side > 0 else (bx, bx, ay + 1)
-        bottom = min(bottom, ay >> STEP)
-    scale = np.float64((by - ay) * UNIT)
-    for row in range(max((ay + (UNIT - 1)) >> STEP, top), min(by >> STEP, bottom) + 1):
-        place = np.float64(ax * (by - ay) + (row * UNIT - ay) * (bx - ax)) / scale
-        if side > 0:
-            limit[row] = min(limit[row], np.int64(np.ceil(place)))
-        else:
-            limit[row] = max(limit[row], np.int64(np.floor(place)))
-
-
-@njit(cache=True, nogil=True)
 def _fill_row(done, image, row, left, right, value):  # type: ignore[no-untyped-def]
     """Write a value on the pixels from `left` to `right` that have none."""
-    for word in range(left >> WORD, (right >> WORD) + 1):
-        fresh = _bits(word, left, right) & ~done[row, word]
+    if left > right:
+        return
+    low, high = np.uint64(left), np.uint64(right)
+    for word in range(low >> WORD, (high >> WORD) + ONE):
+        bits = FULL
+        if word == low >> WORD:
+            bits <<= low & LAST
+        if word == high >> WORD:
+            bits &= FULL >> (LAST - (high & LAST))
+        fresh = bits & ~done[row, word]
         done[row, word] |= fresh
         while fresh:
-            image[row, (word << WORD) + lowest(fresh)] = value
-            fresh &= fresh - np.uint64(1)
+            image[row, (word << WORD) + np.uint64(lowest(fresh))] = value
+            fresh &= fresh - ONE
