@@ -153,8 +153,8 @@ def voxelize(
     low, high = corner.astype(np.float32), (corner + np.array(shape) * cell).astype(np.float32)
     for i, point in enumerate(points):
         if (low <= point).all() and (point <= high).all():
-            place = np.floor((point.astype(np.float64) - corner) / cell).astype(int)
-            voxel = tuple(np.clip(place, 0, np.array(shape) - 1))
+            place = np.floor((point.astype(np.float64) - corner) / cell)
+            voxel = tuple(np.clip(place, 0, np.array(shape) - 1).astype(int))
             index[i] = np.ravel_multi_index(voxel, shape)
             count[voxel] += 1
             sums[voxel] += values[i]

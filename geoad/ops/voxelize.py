@@ -45,12 +45,13 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
     cloud = _arrays.to_points("points", points)
     corner, sides = _arrays.to_corner(origin, cell), _to_sides(shape)
     width = None
-    channels = np.empty((len(cloud), 0))
+    channels: NDArray[Any] = np.empty((len(cloud), 0), np.float32)
     if values is not None:
         numbers = _arrays.to_numpy("values", values)
         _check.shape("values", numbers, (len(cloud), *(("C",) if numbers.ndim == 2 else ())))
         width = numbers.shape[1:]
-        channels = np.require(numbers.reshape(len(cloud), math.prod(width)), np.float64, ["C", "W"])
+        exact = np.float32 if np.can_cast(numbers.dtype, np.float32) else np.float64
+        channels = np.require(numbers.reshape(len(cloud), math.prod(width)), exact, ["C", "W"])
     from geoad.ops.voxelize_numba import sort
 
     index, count, means = sort(cloud, corner, float(cell), sides, channels)
