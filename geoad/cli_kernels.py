@@ -33,6 +33,9 @@ TRIALS: dict[str, Callable[[str | None], Any]] = {
     "knn": lambda backend: ops.knn(POINTS, 4, backend=backend),
     "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),
     "splat_points": lambda _: ops.splat_points(POINTS, VALUES, Camera.pinhole(8.0, (8, 8)), (8, 8)),
+    "splat_voxels": lambda _: ops.splat_voxels(
+        VALUES.reshape(4, 4, 4), (-0.5, -0.5, 1), 0.25, Camera.pinhole(8.0, (8, 8)), (8, 8)
+    ),
     "voxelize": lambda _: ops.voxelize(POINTS, (1.0, 1.0, 1.0), 0.25, (4, 4, 4), VALUES),
 }
 LIBRARY = {"cuda": "torch"}

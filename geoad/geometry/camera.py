@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from geoad import _check
 
 TYPE = "area_scan_division"
+CHUNK = 1 << 14
+"""Points projected at a time, so that what is computed of them stays in the cache."""
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,20 @@ class Camera:
         v = 2 u / (1 + sqrt(1 - 4 kappa |u|²)) takes the ideal image point u to the distorted one.
         """
         p = np.asarray(points, dtype=np.float64)
-        plane = p[..., :2] * (self.focus / np.where(p[..., 2:] > 0, p[..., 2:], np.nan))
-        squared = (plane**2).sum(-1, keepdims=True)
-        distorted = 2 * plane / (1 + np.sqrt(np.maximum(1 - 4 * self.kappa * squared, 0)))
-        return np.asarray(distorted / (self.sx, self.sy) + (self.cx, self.cy))
+        rows, pixels = p.reshape(-1, 3), np.empty((p.size // 3, 2))
+        for start in range(0, len(rows), CHUNK):
+            self._project(*rows[start : start + CHUNK].T.copy(), *pixels[start : start + CHUNK].T)
+        return pixels.reshape(*p.shape[:-1], 2)
+
+    def _project(self, x: Values, y: Values, z: Values, column: Values, row: Values) -> None:
+        """Write the pixel coordinates of points given by coordinate, which are overwritten."""
+        scale = self.focus / np.where(z > 0, z, np.nan)
+        x *= scale
+        y *= scale
+        if self.kappa:
+            bend = 1 + np.sqrt(np.maximum(1 - 4 * self.kappa * (x * x + y * y), 0))
+            x, y = 2 * x / bend, 2 * y / bend
+        column[:], row[:] = x / self.sx + self.cx, y / self.sy + self.cy
 
     def rays(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return directions (N, 3) with z = 1 through pixel coordinates (N, 2): the inverse of `project`.

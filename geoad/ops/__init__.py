@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from geoad.ops.radius_search import Neighbours, radius_search
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
+    from geoad.ops.splat_voxels import splat_voxels
     from geoad.ops.voxelize import voxelize
 
 EXPORTS = {
@@ -30,6 +31,7 @@ EXPORTS = {
     "radius_search": "radius_search",
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
+    "splat_voxels": "splat_voxels",
     "voxelize": "voxelize",
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "radius_search",
     "receptive_field",
     "splat_points",
+    "splat_voxels",
     "voxelize",
 ]
 

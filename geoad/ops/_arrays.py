@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -48,6 +49,18 @@ def to_floats(name: str, array: Any, shape: tuple[int | str, ...]) -> NDArray[np
 def to_points(name: str, array: Any) -> NDArray[np.float32]:
     """Return points (N, 3) as contiguous float32."""
     return to_floats(name, array, ("N", 3))
+
+
+def to_corner(origin: Any, cell: float) -> NDArray[np.float64]:
+    """Return the corner `origin` (3,) of a grid as float64; raise ValueError unless it and `cell` are finite."""
+    corner = np.array(origin.tolist() if is_tensor(origin) else origin, dtype=np.float64)
+    _check.shape("origin", corner, (3,))
+    if not np.isfinite(corner).all():
+        raise ValueError(f"origin must be finite, got {corner.tolist()}")
+    _check.positive("cell", cell)
+    if not math.isfinite(cell):
+        raise ValueError(f"cell must be finite, got {cell}")
+    return corner
 
 
 def like(result: NDArray[Any], original: Any) -> Any:

@@ -103,6 +103,59 @@ def harmonic_fill(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDAr
     return result.reshape(known.shape)
 
 
+def splat_voxels(
+    values: NDArray[np.float32],
+    origin: tuple[float, float, float],
+    cell: float,
+    camera: Any,
+    shape: tuple[int, int],
+    *,
+    axes: NDArray[np.float64] | None = None,
+) -> NDArray[np.float32]:
+    """Return the image (H, W) of the largest value a pixel, one voxel after the other.
+
+    A pixel is in a hull if, in its row, a line between two of the corners passes on or left of it and one on or right.
+
+    >>> from types import SimpleNamespace
+    >>> camera = SimpleNamespace(project=lambda points: points[:, :2])
+    >>> splat_voxels(np.ones((1, 1, 1), np.float32), (0, 0, 1), 0.5, camera, (1, 2)).tolist()
+    [[1.0, nan]]
+    """
+    image = np.full(shape, np.nan, np.float32)
+    along = np.eye(3) if axes is None else axes
+    for voxel in np.argwhere(values > -np.inf):
+        corners = np.array(origin, np.float64)
+        for axis, first in enumerate(voxel):
+            corners = corners[..., None, :] + (np.array([[first], [first + 1]]) * cell) * along[axis]
+        corners = corners.reshape(8, 3)
+        with np.errstate(all="ignore"):
+            place = np.rint(camera.project(corners) * 256)
+        if (corners[:, 2] > 0).all() and (np.abs(place) <= 2**25).all():
+            box = tuple(slice(max(int(low) // 256, 0), max(int(high) // 256 + 1, 0)) for low, high in _ends(place))
+            y, x = np.indices(shape)[:, *box] * 256
+            inside = in_hull(place.astype(np.int64), x, y)
+            image[box][inside] = np.fmax(image[box][inside], values[tuple(voxel)])
+    return image
+
+
+def _ends(place: NDArray[np.float64]) -> list[tuple[float, float]]:
+    """Return the least and the greatest row, then column, of places (8, 2)."""
+    return list(zip(place.min(0)[::-1], place.max(0)[::-1], strict=True))
+
+
+def in_hull(corners: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which places (H, W) are in or on the convex hull of whole corners (8, 2).
+
+    >>> in_hull(np.array([[0, 0], [4, 0], [0, 4]]), np.array([[2, 3]]), np.array([[2, 2]])).tolist()
+    [[True, False]]
+    """
+    (ax, ay), (bx, by) = corners.T[:, :, None, None, None], corners.T[:, None, :, None, None]
+    turn = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
+    between = (ay < y) & (y < by)
+    left, right = between & (turn <= 0), between & (turn >= 0)
+    return (left | (ay == y) & (ax <= x)).any((0, 1)) & (right | (ay == y) & (ax >= x)).any((0, 1))
+
+
 def voxelize(
     points: NDArray[np.float32],
     origin: tuple[float, float, float],
@@ -121,8 +174,8 @@ def voxelize(
     low, high = corner.astype(np.float32), (corner + np.array(shape) * cell).astype(np.float32)
     for i, point in enumerate(points):
         if (low <= point).all() and (point <= high).all():
-            place = np.floor((point.astype(np.float64) - corner) / cell).astype(int)
-            voxel = tuple(np.clip(place, 0, np.array(shape) - 1))
+            place = np.floor((point.astype(np.float64) - corner) / cell)
+            voxel = tuple(np.clip(place, 0, np.array(shape) - 1).astype(int))
             index[i] = np.ravel_multi_index(voxel, shape)
             count[voxel] += 1
             sums[voxel] += values[i]

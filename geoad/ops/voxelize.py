@@ -43,14 +43,15 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
     ([0, 0, 7, -1], np.float32(2.0), np.int64(3))
     """
     cloud = _arrays.to_points("points", points)
-    corner, sides = _check_grid(origin, cell, shape)
+    corner, sides = _arrays.to_corner(origin, cell), _to_sides(shape)
     width = None
-    channels = np.empty((len(cloud), 0))
+    channels: NDArray[Any] = np.empty((len(cloud), 0), np.float32)
     if values is not None:
         numbers = _arrays.to_numpy("values", values)
         _check.shape("values", numbers, (len(cloud), *(("C",) if numbers.ndim == 2 else ())))
         width = numbers.shape[1:]
-        channels = np.require(numbers.reshape(len(cloud), math.prod(width)), np.float64, ["C", "W"])
+        exact = np.float32 if np.can_cast(numbers.dtype, np.float32) else np.float64
+        channels = np.require(numbers.reshape(len(cloud), math.prod(width)), exact, ["C", "W"])
     from geoad.ops.voxelize_numba import sort
 
     index, count, means = sort(cloud, corner, float(cell), sides, channels)
@@ -58,15 +59,8 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
     return Voxels(_arrays.like(index, points), _arrays.like(count.reshape(shape), points), grid)
 
 
-def _check_grid(origin: Any, cell: float, shape: tuple[int, int, int]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the grid's corner and shape as arrays."""
-    corner = np.array(origin.tolist() if _arrays.is_tensor(origin) else origin, dtype=np.float64)
-    _check.shape("origin", corner, (3,))
-    if not np.isfinite(corner).all():
-        raise ValueError(f"origin must be finite, got {corner.tolist()}")
-    _check.positive("cell", cell)
-    if not math.isfinite(cell):
-        raise ValueError(f"cell must be finite, got {cell}")
+def _to_sides(shape: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Return the numbers of cells along the axes."""
     if len(shape) != 3:
         raise ValueError(f"shape must be (X, Y, Z), got {shape}")
-    return corner, np.array([_arrays.whole("shape", side) for side in shape])
+    return np.array([_arrays.whole("shape", side) for side in shape])

@@ -1,4 +1,4 @@
-"""CPU kernel of `voxelize`: one pass over the points, one over the voxels."""
+"""CPU kernel of `voxelize`: one pass over the points to find their voxels, one to add them up, one over the voxels."""
 
 from __future__ import annotations
 
@@ -14,45 +14,55 @@ def sort(
     origin: NDArray[np.float64],
     cell: float,
     shape: NDArray[np.int64],
-    values: NDArray[np.float64],
+    values: NDArray[np.float32] | NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return index (N,), count (V,) and means (V, C)."""
     with np.errstate(over="ignore"):
         low, high = origin.astype(np.float32), (origin + shape * cell).astype(np.float32)
     index: NDArray[Any] = np.empty(len(points), np.int64)
-    _locate(points, origin, cell, shape, low, high, index)
-    count, sums = _gather(index, values, int(shape.prod()))
-    return index, count, sums.astype(np.float32)
+    _locate(points, *origin, cell, *shape.astype(np.float64), *low, *high, index)
+    return (index, *_gather(index, values, int(shape.prod())))
 
 
 @njit(cache=True, nogil=True)
-def _locate(points, origin, cell, shape, low, high, index):  # type: ignore[no-untyped-def]
-    """Write the flat voxel of each point."""
+def _locate(points, ox, oy, oz, cell, nx, ny, nz, lx, ly, lz, hx, hy, hz, index):  # type: ignore[no-untyped-def]
+    """Write the flat voxel of each point, without a branch."""
+    zero, one = np.float64(0), np.float64(1)
     for i in range(points.shape[0]):
-        flat = np.int64(0)
-        for c in range(3):
-            p = points[i, c]
-            if not (low[c] <= p <= high[c]):  # not finite is not inside
-                flat = np.int64(-1)
-                break
-            place = np.int64(np.floor((np.float64(p) - origin[c]) / cell))
-            flat = flat * shape[c] + min(max(place, 0), shape[c] - 1)
-        index[i] = flat
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        inside = (lx <= x) & (x <= hx) & (ly <= y) & (y <= hy) & (lz <= z) & (z <= hz)  # not finite is not inside
+        a, b, c = np.floor((x - ox) / cell), np.floor((y - oy) / cell), np.floor((z - oz) / cell)
+        a, b, c = (a if a > zero else zero), (b if b > zero else zero), (c if c > zero else zero)
+        a, b, c = (a if a < nx else nx - one), (b if b < ny else ny - one), (c if c < nz else nz - one)
+        index[i] = np.int64((a * ny + b) * nz + c) if inside else -1
 
 
 @njit(cache=True, nogil=True)
 def _gather(index, values, voxels):  # type: ignore[no-untyped-def]
-    """Return the number of points and the mean of their values, a voxel."""
-    count = np.zeros(voxels, np.int64)
-    sums = np.zeros((voxels, values.shape[1]), np.float64)
+    """Return the number of points and the mean of their values, a voxel.
+
+    Sums are kept for occupied voxels alone, which are few on a surface; until the end `count` holds the number of a
+    voxel among these, from 1 on.
+    """
+    count, means = np.zeros(voxels, np.int64), np.zeros((voxels, values.shape[1]), np.float32)
+    most = min(index.shape[0], voxels)
+    total, sums = np.empty(most, np.int64), np.empty((most, values.shape[1]), np.float64)
+    used = 0
     for i in range(index.shape[0]):
-        v = index[i]
-        if v >= 0:
-            count[v] += 1
+        if index[i] >= 0:
+            v = np.uint64(index[i])
+            if count[v] == 0:
+                total[used], sums[used] = 0, 0
+                used += 1
+                count[v] = used
+            number = np.uint64(count[v] - 1)
+            total[number] += 1
             for c in range(values.shape[1]):
-                sums[v, c] += values[i, c]
+                sums[number, c] += values[i, c]
     for v in range(voxels):
-        if count[v] > 1:
+        if count[v] > 0:
+            number = count[v] - 1
+            count[v] = total[number]
             for c in range(values.shape[1]):
-                sums[v, c] /= count[v]
-    return count, sums
+                means[v, c] = sums[number, c] / total[number]
+    return count, means

@@ -18,9 +18,10 @@ side = st.integers(1, 6)
     st.tuples(side, side, side),
     st.sampled_from([0.1, 0.25, 1 / 3, 7.0, 1e-3]),
     st.tuples(*[st.floats(-1, 1)] * 3),
+    st.sampled_from([np.float32, np.float64]),
 )
-def test_equals_the_reference(points, shape, cell, origin):
-    values = np.random.default_rng(1).random((len(points), 2))
+def test_equals_the_reference(points, shape, cell, origin, kind):
+    values = np.random.default_rng(1).random((len(points), 2)).astype(kind)
     index, count, means = reference.voxelize(points, origin, cell, shape, values)
     found = voxelize(points, origin, cell, shape, values)
     np.testing.assert_array_equal(found.index, index)
@@ -53,6 +54,29 @@ def test_colours_average():
     found = voxelize(points, (0, 0, 0), 1.0, (2, 2, 2), colours)
     assert found.values[0, 0, 0].tolist() == [50, 100, 127.5] and found.values[1, 0, 0].tolist() == [7, 8, 9]
     assert not found.values[0, 1].any() and found.count.sum() == 3
+
+
+def test_sums_are_double_precision_whatever_the_values_are():
+    values = np.array([1e8, 1, -1e8, 0])
+    for kind in (np.float32, np.float64, np.int32, np.int64):
+        found = voxelize(np.zeros((4, 3)), (0, 0, 0), 1.0, (1, 1, 1), values.astype(kind))
+        assert found.values.item() == 0.25
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16, np.float16, np.int32, np.int64])
+def test_numbers_of_any_kind_are_averaged_exactly(kind):
+    values = np.array([[100, 3], [27, 5]], kind)
+    expected = reference.voxelize(np.zeros((2, 3), np.float32), (0, 0, 0), 1.0, (1, 1, 1), values.astype(np.float64))
+    np.testing.assert_array_equal(voxelize(np.zeros((2, 3)), (0, 0, 0), 1.0, (1, 1, 1), values).values, expected[2])
+
+
+@pytest.mark.parametrize("origin", [1 - 1e-9, 1 + 1e-9])
+def test_cells_finer_than_the_points_can_tell(origin):
+    points = np.ones((1, 3), np.float32)
+    for cell in (1e-30, 1e-300, 5e-324):
+        found = voxelize(points, (origin,) * 3, cell, (2, 2, 2))
+        expected = reference.voxelize(points, (origin,) * 3, cell, (2, 2, 2), np.empty((1, 0)))
+        assert found.index.tolist() == expected[0].tolist() == [7 if origin < 1 else 0]
 
 
 def test_points_that_are_not_finite_are_outside():
