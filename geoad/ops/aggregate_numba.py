@@ -28,10 +28,12 @@ def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, feature
     """Return (m, d_w + d_f)."""
     cloud, table, *others = (_numpy(t) for t in (points, index, weight.T, bias, features))
     _arrays.check_range("index", table, len(cloud))
-    out = np.empty((len(table), len(weight) + features.shape[1]), cloud.dtype)
-    scale = out.dtype.type(slope)
-    _threads.split(len(table), lambda a, b: _forward(cloud, table, *others, scale, out, a, b))  # type: ignore[call-arg]
-    return torch.from_numpy(out)
+    out = torch.empty(
+        len(table), len(weight) + features.shape[1], dtype=points.dtype
+    )  # on a cache line, unlike numpy's
+    result, scale = out.numpy(), cloud.dtype.type(slope)
+    _threads.split(len(table), lambda a, b: _forward(cloud, table, *others, scale, result, a, b))  # type: ignore[call-arg]
+    return out
 
 
 def backward_weight(
@@ -59,9 +61,10 @@ def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Te
     Threads take columns, so that no two write to one place and every column is summed in the same order.
     """
     table, share = _numpy(index), _numpy(gradient)
-    out = np.zeros((n, share.shape[1] - width), share.dtype)
-    _threads.split(out.shape[1], lambda a, b: _scatter(table, share, width, out, a, b), smallest=COLUMNS)
-    return torch.from_numpy(out)
+    out = torch.zeros(n, share.shape[1] - width, dtype=gradient.dtype)
+    result = out.numpy()
+    _threads.split(out.shape[1], lambda a, b: _scatter(table, share, width, result, a, b), smallest=COLUMNS)
+    return out
 
 
 def _numpy(tensor: Tensor) -> Any:
@@ -157,7 +160,7 @@ def _scatter(index, gradient, width, out, start, stop):  # type: ignore[no-untyp
         for j in range(k):
             q = index[i, j]
             for c in range(some):
-                out[q, start + c] += row[c]
+                out[q, np.uintp(start + c)] += row[c]  # an unsigned index is not tested for its sign
 
 
 @njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")

@@ -73,7 +73,7 @@ def test_float32_gradients_of_many_blocks(n: int) -> None:
 
 
 def test_threads_change_no_bit() -> None:
-    points, index, weight, bias, features = case(9000, 9000, 8, (16, 16), torch.float32)
+    points, index, weight, bias, features = case(9000, 9000, 8, (16, 40), torch.float32)
     leaves = [t.requires_grad_() for t in (weight, bias, features)]
     results = []
     before = torch.get_num_threads()
