@@ -13,10 +13,11 @@ from pathlib import Path
 
 from geoad.cli import main
 
+CASES = "scan,sphere,cube,clusters"
+BACKENDS = "numba,pykdtree,pykdtree-morton,scipy"
 COMMANDS = (
     "knn --sizes 4k,64k --repeats 5 --out benchmarks/results",
-    "knn --sizes 512k --cases scan,sphere,cube,clusters --backends numba,pykdtree,pykdtree-morton,scipy"
-    " --patience 5 --out benchmarks/results/large",
+    f"knn --sizes 512k --cases {CASES} --backends {BACKENDS} --patience 5 --out benchmarks/results/large",
 )
 
 if __name__ == "__main__":

@@ -18,24 +18,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from geoad.bench import KERNELS
-
 ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests")
-BENCH = (sys.executable, "-m", "geoad", "bench")
+BENCH = (sys.executable, "-m", "geoad", "bench", "--device", "cuda")
 
 
 def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple[str, ...] | str]:
     """Return {step: its command, or why there is none}."""
-    options = ("--device", "cuda", "--out", str(out), *words)
     check = (sanitizer, "--tool", "memcheck", "--error-exitcode", "9", *PYTEST) if sanitizer else "not installed"
     return {
         "build": (sys.executable, "setup.py", "build_ext", "--inplace"),
         "info": (sys.executable, "-m", "geoad", "info"),
         "tests": PYTEST,
         "compute-sanitizer": check,
-        "bench-knn": (*BENCH, "knn", "--sizes", "4k,64k,1M", *options),
-        "bench-rest": (*BENCH, *(name for name in KERNELS if name != "knn"), *options),
+        "bench": (*BENCH, "all", "--out", str(out), *words),
+        "bench-large": (*BENCH, "knn", "--sizes", "1M", "--out", str(out / "large"), *words),
     }
 
 

@@ -59,6 +59,8 @@ def _device(asked: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     if asked != "cpu" and not torch.cuda.is_available():
         raise ValueError(f"--device {asked}: torch {torch.__version__} sees no CUDA device; `geoad info` says why")
+    if asked != "cpu":
+        torch.cuda.set_device(asked)  # events and streams are those of the current device
     return asked
 
 

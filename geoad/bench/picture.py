@@ -36,13 +36,12 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
             style = "-" if line and line[0]["own"] else "--"
             places, seconds = [row["n"] for row in line], [row[row["clock"]] for row in line]
             panel.plot(places, seconds, style, marker=".", color=f"C{number}", label=name)
-        panel.set(title=case, xscale="log", yscale="log")
+        panel.set(title=case, xlabel="n", xscale="log", yscale="log")
         panel.grid(True, alpha=0.3)
     for panel in axes[len(cases) :]:
         panel.set_axis_off()
     kernel = timed[0]["kernel"] if timed else ""
     clock = {"cpu_s": "CPU seconds, one thread", "median_s": "seconds"}[timed[0]["clock"]] if timed else ""
-    figure.supxlabel("n")
     figure.supylabel(clock)
     figure.suptitle(kernel)
     lines, labels = axes[0].get_legend_handles_labels()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import re
 import statistics
 import time
@@ -107,7 +106,6 @@ def peak_memory(run: Run, device: str) -> int | None:
     >>> peak is None or 75_000_000 < peak < 100_000_000
     True
     """
-    gc.collect()
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)

@@ -34,6 +34,12 @@ def test_a_dataset_is_a_name_and_a_folder() -> None:
         (a.count, "0", "at least 1, got '0'"),
         (a.count, "2.5", "whole number"),
         (a.seed, "-1", "at least 0"),
+        (a.kernel, "knnn", r"unknown kernel 'knnn' \(did you mean 'knn'\?\); known: aggregate, all"),
+        (a.sizes, "64,", "such as 4096,64k,1M, got '64,'"),
+        (a.sizes, "0", "whole numbers with commas"),
+        (a.sizes, "1.5k", "whole numbers with commas"),
+        (a.seconds, "0", "above 0"),
+        (a.seconds, "soon", "a number of seconds"),
     ],
 )
 def test_a_wrong_word_is_named_with_what_was_expected(read, text: str, message: str) -> None:
@@ -59,7 +65,13 @@ def test_a_setting_is_a_literal_or_a_string(text: str, value: object) -> None:
 
 def test_limits_and_counts() -> None:
     assert a.limits("0.05,0.3") == (0.05, 0.3)
-    assert (a.count("3"), a.seed("0")) == (3, 0)
+    assert (a.count("3"), a.seed("0"), a.seconds("0.5")) == (3, 0, 0.5)
+
+
+def test_sizes_and_names() -> None:
+    assert a.sizes("4096,64k,1M") == (4096, 65_536, 1_000_000)
+    assert a.words("scan, cube") == ("scan", "cube")
+    assert (a.kernel("knn"), a.kernel("all")) == ("knn", "all")
 
 
 @pytest.mark.parametrize(

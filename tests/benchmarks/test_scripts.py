@@ -1,0 +1,94 @@
+"""The scripts under benchmarks/: their commands parse, the table of targets is the results', a GPU run is honest."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from geoad import cli
+
+HERE = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def load(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, HERE / f"{name}.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("bench_*.py") if path.stem != "bench_3dst"))
+def test_commands_parse(name: str) -> None:
+    for command in load(name).COMMANDS:
+        given = cli.build_parser().parse_args(["bench", *shlex.split(command)])
+        assert given.out.startswith("benchmarks/results")
+
+
+def row(backend: str, seconds: float, **fields: object) -> dict[str, object]:
+    same = {"n": 65_536, "k": 32, "clock": "cpu_s", "median_s": 9.0, "peak_bytes": 1000}
+    return {"backend": backend, "cpu_s": seconds, **same, **fields}
+
+
+def test_targets_are_read_from_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = load("targets")
+    monkeypatch.setattr(targets, "RESULTS", tmp_path)
+    assert {targets.line(target).split("|")[3].strip() for target in targets.targets()} == {"not measured"}
+    rows = [row("numba", 0.1, case="scan"), row("pykdtree", 0.3, case="scan"), row("scipy", 0.3, case="scan")]
+    rows += [row("numba", 0.1, case="cube", median_s=None), row("pykdtree", 0.3, case="cube")]
+    (tmp_path / "knn.json").write_text(json.dumps({"command": "geoad bench knn", "rows": rows}))
+    lines = [targets.line(target) for target in targets.targets() if target.file == "knn.json"]
+    assert "| kNN 64 k, k = 32, scan: pykdtree | ≥ 2.5 x | 3 x | yes | `geoad bench knn` |" in lines
+    assert "| kNN 64 k, k = 32, scan: scipy | ≥ 3.5 x | 3 x | **no** | `geoad bench knn` |" in lines
+    assert "| kNN 64 k, k = 32, cube: pykdtree | ≥ 2.5 x | not measured | | |" in lines
+
+
+def test_every_target_finds_its_row_where_it_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = load("targets")
+    monkeypatch.setattr(targets, "RESULTS", tmp_path)
+    cases = ("scan", "sphere", "cube", "clusters", "width 16", "width 32", "random", "object", "tilted 0.5")
+    backends = ("numba", "cuda", "pykdtree", "pykdtree-morton", "scipy", "eager-cat", "eager-mean")
+    backends += ("fpsample-h5", "fpsample-h7", "fpsample-h9")
+    sizes = (65_536, 262_144, 360_000, 524_288, 640_000, 1_000_000)
+    rows = [row(b, 1.0, case=c, n=n, error=0.0) for b in backends for c in cases for n in sizes]
+    for target in targets.targets():
+        (tmp_path / target.file).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / target.file).write_text(json.dumps({"command": "x", "rows": rows}))
+    assert not [line for line in map(targets.line, targets.targets()) if "not measured" in line]
+
+
+def test_the_table_of_the_readme_is_that_of_the_results() -> None:
+    targets = load("targets")
+    text = (HERE / "README.md").read_text().partition(targets.MARKS[0])[2].partition(targets.MARKS[1])[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert lines == [targets.line(target) for target in targets.targets()], "python benchmarks/targets.py --write"
+
+
+def test_one_failing_step_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    gpu = load("gpu")
+    monkeypatch.chdir(gpu.ROOT)
+    plan = {
+        "build": (sys.executable, "-c", "print('why'); raise SystemExit(3)"),
+        "tests": (sys.executable, "-c", "print('7 skipped')"),
+        "compute-sanitizer": "not installed",
+        "bench": (sys.executable, "-c", "print('fine')"),
+    }
+    monkeypatch.setattr(gpu, "steps", lambda *_: plan)
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path / "out")])
+    assert gpu.main() == 1
+    steps = json.loads((tmp_path / "out" / "steps.json").read_text())
+    assert {name: step["state"] for name, step in steps.items()} == {
+        "build": "failed with exit code 3",
+        "tests": "no test ran: every one was skipped",
+        "compute-sanitizer": "not run: not installed",
+        "bench": "ok",
+    }
+    assert "    why" in capsys.readouterr().out
+    plan["build"] = plan["bench"]
+    plan["tests"] = (sys.executable, "-c", "print('7 passed')")
+    assert gpu.main() == 0
