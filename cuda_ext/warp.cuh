@@ -1,0 +1,26 @@
+// Reductions over a warp, in one instruction where the GPU has it.
+#pragma once
+
+#include "launch.cuh"
+
+namespace geoad {
+
+#if defined(GEOAD_SHIM) || __CUDA_ARCH__ >= 800
+__device__ __forceinline__ unsigned warp_min(unsigned value) { return __reduce_min_sync(ALL, value); }
+__device__ __forceinline__ unsigned warp_max(unsigned value) { return __reduce_max_sync(ALL, value); }
+#else
+__device__ __forceinline__ unsigned warp_min(unsigned value) {
+  for (int by = WARP / 2; by > 0; by /= 2) value = min(value, __shfl_xor_sync(ALL, value, by));
+  return value;
+}
+__device__ __forceinline__ unsigned warp_max(unsigned value) { return ~warp_min(~value); }
+#endif
+
+__device__ __forceinline__ float warp_min(float value) {
+#pragma unroll
+  for (int by = WARP / 2; by > 0; by /= 2) value = fminf(value, __shfl_xor_sync(ALL, value, by));
+  return value;
+}
+__device__ __forceinline__ float warp_max(float value) { return -warp_min(-value); }
+
+}  // namespace geoad
