@@ -62,8 +62,9 @@ def load(path: Path) -> Any:
 def call(name: str, device: torch.device, *arguments: Any) -> None:
     """Run an exported function on torch's current stream of `device`; the stream is its last argument.
 
-    Tensors go as pointers, None as a null pointer, integers as int64, floats as float. Raises RuntimeError with
-    CUDA's words. Kernels run asynchronously: what they are given must come from torch, which then keeps the order.
+    Tensors go as pointers, None as a null pointer, integers as int64, floats as float, ctypes.c_double as it is.
+    Raises RuntimeError with CUDA's words. Kernels run asynchronously: what they are given must come from torch, which
+    then keeps the order.
     """
     function = getattr(library(), name)
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
@@ -95,4 +96,6 @@ def _to_c(value: Any) -> Any:
         if not value.is_contiguous():
             raise ValueError(f"the library takes contiguous tensors, got strides {value.stride()}")
         return ctypes.c_void_p(value.data_ptr())
+    if isinstance(value, ctypes.c_double):
+        return value
     return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_int64(value)

@@ -1,0 +1,121 @@
+"""The CUDA kernels of `aggregate` against its plain form and its CPU kernels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn.functional import leaky_relu, linear
+
+from geoad.ops import aggregate_cuda, aggregate_numba
+
+SLOPES = (0.2, 0.0, 1.0, -0.5, 1.5)
+WIDTHS = [(0, 3), (3, 0), (1, 1), (16, 16), (32, 32), (33, 7), (48, 130), (4, 36), (70, 2)]
+
+
+def case(n: int, m: int, k: int, widths: tuple[int, int], seed: int = 0) -> tuple[Tensor, ...]:
+    """Return points, index, weight, bias and features in float64."""
+    draw = torch.Generator().manual_seed(seed)
+    shapes = (n, 3), (widths[0], 4), (widths[0],), (n, widths[1])
+    points, weight, bias, features = (torch.randn(*s, generator=draw, dtype=torch.float64) for s in shapes)
+    return points, torch.randint(n, (m, k), generator=draw, dtype=torch.int32), weight, bias, features
+
+
+def plain(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
+    neighbours = index.long()
+    offset = points[: len(index), None] - points[neighbours]
+    geometry = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], -1)
+    embedded = leaky_relu(linear(geometry, weight, bias), slope).mean(1)
+    return torch.cat([embedded, features[neighbours].mean(1)], -1)
+
+
+def run(arguments: tuple[Tensor, ...], gradient: Tensor, slope: float, device: torch.device) -> list[Tensor]:
+    """Return what the kernels make, back on the CPU: the result and the gradients of weight, bias and features."""
+    points, index, weight, bias, features = (tensor.to(device) for tensor in arguments)
+    gradient = gradient.to(device)
+    out = aggregate_cuda.forward(points, index, weight, bias, features, slope)
+    by_weight, by_bias = aggregate_cuda.backward_weight(points, index, weight, bias, gradient, slope)
+    by_features = aggregate_cuda.backward_features(len(points), index, gradient, len(weight))
+    return [tensor.cpu() for tensor in (out, by_weight, by_bias, by_features)]
+
+
+def check(arguments: tuple[Tensor, ...], slope: float, device: torch.device) -> None:
+    leaves = [tensor.clone().requires_grad_() for tensor in arguments[2:]]
+    expected = plain(*arguments[:2], *leaves, slope)
+    gradient = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    wanted = torch.autograd.grad(expected, leaves, gradient, materialize_grads=True, allow_unused=True)
+    for found, want in zip(run(arguments, gradient, slope, device), [expected.detach(), *wanted], strict=True):
+        assert found.shape == want.shape
+        torch.testing.assert_close(found, want, rtol=1e-12, atol=1e-12 * max(1, len(arguments[1])))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(1, 40), st.floats(0, 1), st.integers(1, 70), st.integers(0, 40), st.integers(0, 40),
+    st.sampled_from(SLOPES), st.integers(0, 2**31),
+)  # fmt: skip
+def test_equals_the_plain_form(device, n, share, k, width, rest, slope, seed):
+    check(case(n, max(1, int(n * share)), k, (width, rest), seed), slope, device)
+
+
+@pytest.mark.parametrize("widths", WIDTHS)
+def test_every_width(device, widths):
+    check(case(21, 15, 5, widths), 0.2, device)
+
+
+@pytest.mark.parametrize("k", [1, 31, 32, 33, 64, 100])
+def test_every_number_of_neighbours(device, k):
+    check(case(12, 12, k, (8, 12)), 0.2, device)
+
+
+def test_several_blocks_of_rows(device):
+    check(case(300, 200, 6, (5, 9)), 0.2, device)
+
+
+def test_a_point_that_all_rows_share(device):
+    points, index, *others = case(150, 150, 3, (2, 20))
+    index[:, 1:] = 7
+    check((points, index, *others), 0.2, device)
+
+
+def test_unaligned_rows(device):
+    points, index, weight, bias, features = case(20, 20, 4, (4, 8))
+    shifted = torch.empty(161, dtype=torch.float64)[1:].view(20, 8).copy_(features)
+    assert shifted.data_ptr() % 16 != 0
+    check((points, index, weight, bias, shifted), 0.2, device)
+
+
+def test_float32_is_close_to_the_cpu_kernels(device):
+    points, index, weight, bias, features = (
+        t.float() if t.is_floating_point() else t for t in case(90, 80, 9, (16, 20))
+    )
+    gradient = torch.randn(80, 36, generator=torch.Generator().manual_seed(1))
+    expected = [
+        aggregate_numba.forward(points, index, weight, bias, features, 0.2),
+        *aggregate_numba.backward_weight(points, index, weight, bias, gradient, 0.2),
+        aggregate_numba.backward_features(len(points), index, gradient, 16),
+    ]
+    results = run((points, index, weight, bias, features), gradient, 0.2, device)
+    for found, want in zip(results, expected, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found, want, rtol=1e-5, atol=2e-5)
+    for first, second in zip(results, run((points, index, weight, bias, features), gradient, 0.2, device), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_nothing_to_do(device):
+    points, index, weight, bias, features = case(4, 4, 0, (3, 2))
+    out, by_weight, by_bias, by_features = run(
+        (points, index, weight, bias, features), torch.ones(4, 5).double(), 0.2, device
+    )
+    assert not out.any() and not by_weight.any() and not by_bias.any() and not by_features.any()
+    results = run((points, index[:0], weight, bias, features), torch.ones(0, 5).double(), 0.2, device)
+    assert results[0].shape == (0, 5) and not any(tensor.any() for tensor in results[1:])
+
+
+def test_other_precisions_are_refused(device):
+    arguments = [tensor.half() if tensor.is_floating_point() else tensor for tensor in case(4, 4, 2, (3, 2))]
+    with pytest.raises(TypeError, match=r"float32 or float64, got torch\.float16"):
+        aggregate_cuda.forward(*(tensor.to(device) for tensor in arguments), 0.2)
