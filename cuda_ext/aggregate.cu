@@ -8,10 +8,11 @@
 
 namespace geoad {
 
-constexpr int WARPS = 8;   // a block
-constexpr int ROWS = 64;   // whose shares of the weights' gradient a block adds up before it writes them
-constexpr int SUMS = 5;    // of a channel's gradient: four weights and the bias
-constexpr int SLICES = 32;
+constexpr int WARPS = 8;     // a block
+constexpr int ROWS = 64;     // whose shares of the weights' gradient a block adds up before it writes them
+constexpr int SUMS = 5;      // of a channel's gradient: four weights and the bias
+constexpr int SLICES = 32;   // of the blocks' shares, summed side by side
+constexpr int TOGETHER = 4;  // rows that a group of lanes loads before it uses the first
 
 template <typename Number>
 struct alignas(4 * sizeof(Number)) Edge {  // W has a column for each
@@ -93,12 +94,17 @@ __device__ __forceinline__ void sum_rows(const Number* __restrict__ source, int6
     for (int64_t chunk = first; chunk < last; chunk += WARP) {
       const int count = int(min(int64_t(WARP), last - chunk));
       const int mine = lane_id() < count ? row_of(chunk + lane_id()) : 0;
-#pragma unroll 4
-      for (int j = 0; j < count; j += lanes.groups) {
-        const int64_t row = __shfl_sync(ALL, mine, j + lanes.group);
-        if (j + lanes.group >= count || column >= width) continue;
-        const Part part = *reinterpret_cast<const Part*>(source + row * stride + column);
-        for (int v = 0; v < VECTOR; v++) sum.at[v] += part.at[v];
+      for (int j = lanes.group; j - lanes.group < count; j += TOGETHER * lanes.groups) {
+        Part part[TOGETHER] = {};
+#pragma unroll
+        for (int t = 0; t < TOGETHER; t++) {
+          const int entry = j + t * lanes.groups;
+          const int64_t row = __shfl_sync(ALL, mine, entry % WARP);
+          if (entry < count && column < width) part[t] = *reinterpret_cast<const Part*>(source + row * stride + column);
+        }
+#pragma unroll
+        for (int t = 0; t < TOGETHER; t++)
+          for (int v = 0; v < VECTOR; v++) sum.at[v] += part[t].at[v];
       }
     }
     for (int v = 0; v < VECTOR; v++) sum.at[v] = scale * sum_of_groups(sum.at[v], lanes);
