@@ -82,25 +82,25 @@ struct alignas(VECTOR * sizeof(Number)) Vector {
   Number at[VECTOR];
 };
 
-// A warp writes `scale` times the sum of the rows row_of(first) … row_of(last - 1) of source (·, stride), `width` wide.
-template <int VECTOR, typename Number, typename RowOf>
-__device__ __forceinline__ void sum_rows(const Number* __restrict__ source, int64_t stride, int width, int64_t first,
-                                         int64_t last, RowOf row_of, Number scale, Number* out) {
+// A warp writes `scale` times the sum of `count` listed rows of source (·, stride), `width` wide.
+template <int VECTOR, typename Number>
+__device__ __forceinline__ void sum_rows(const Number* __restrict__ source, int64_t stride, int width, const int* rows,
+                                         int64_t count, Number scale, Number* out) {
   using Part = Vector<Number, VECTOR>;
   for (int start = 0; start < width; start += WARP * VECTOR) {
     const Lanes lanes((width - start) / VECTOR);
     const int column = start + lanes.channel * VECTOR;
     Part sum = {};
-    for (int64_t chunk = first; chunk < last; chunk += WARP) {
-      const int count = int(min(int64_t(WARP), last - chunk));
-      const int mine = lane_id() < count ? row_of(chunk + lane_id()) : 0;
-      for (int j = lanes.group; j - lanes.group < count; j += TOGETHER * lanes.groups) {
+    for (int64_t first = 0; first < count; first += WARP) {
+      const int here = int(min(int64_t(WARP), count - first));
+      const int mine = lane_id() < here ? rows[first + lane_id()] : 0;
+      for (int j = lanes.group; j - lanes.group < here; j += TOGETHER * lanes.groups) {
         Part part[TOGETHER] = {};
 #pragma unroll
         for (int t = 0; t < TOGETHER; t++) {
           const int entry = j + t * lanes.groups;
           const int64_t row = __shfl_sync(ALL, mine, entry % WARP);
-          if (entry < count && column < width) part[t] = *reinterpret_cast<const Part*>(source + row * stride + column);
+          if (entry < here && column < width) part[t] = *reinterpret_cast<const Part*>(source + row * stride + column);
         }
 #pragma unroll
         for (int t = 0; t < TOGETHER; t++)
@@ -140,10 +140,7 @@ __global__ void __launch_bounds__(WARPS* WARP)
     const Number mean = sum_of_groups(slope * total + (1 - slope) * positive, lanes) * share;
     if (lanes.group == 0 && c < width) out[c] = mean;
   }
-  const int* index = graph.index;
-  sum_rows<VECTOR>(
-      features, int64_t(rest), rest, row * graph.k, (row + 1) * graph.k,
-      [index](int64_t entry) { return index[entry]; }, share, out + width);
+  sum_rows<VECTOR>(features, int64_t(rest), rest, graph.index + row * graph.k, graph.k, share, out + width);
 }
 
 // partial (blocks, 5, width): the gradients of W's columns and of b by the rows of each block.
@@ -223,16 +220,15 @@ __global__ void find_starts(const int* keys, int64_t count, int64_t n, int64_t* 
   starts[q] = low;
 }
 
-// out (n, width): row q is the sum of the rows of source (·, stride) that have q for a neighbour, times `share`.
+// out (n, width): row q is `share` times the sum of rows[starts[q]] … rows[starts[q + 1] - 1] of source (·, stride).
 template <typename Number, int VECTOR>
 __global__ void __launch_bounds__(WARPS* WARP)
-    gather_transposed(const int64_t* starts, const int64_t* order, unsigned k, int64_t n, const Number* source,
-                      int64_t stride, int width, Number share, Number* out) {
+    gather_transposed(const int64_t* starts, const int* rows, int64_t n, const Number* source, int64_t stride, int width,
+                      Number share, Number* out) {
   const int64_t q = int64_t(blockIdx.x) * WARPS + warp_id();
   if (q >= n) return;
-  sum_rows<VECTOR>(
-      source, stride, width, starts[q], starts[q + 1],
-      [order, k](int64_t entry) { return int(unsigned(order[entry]) / k); }, share, out + q * width);
+  const int64_t start = starts[q];
+  sum_rows<VECTOR>(source, stride, width, rows + start, starts[q + 1] - start, share, out + q * width);
 }
 
 inline bool aligned(const void* place, size_t bytes) { return reinterpret_cast<uintptr_t>(place) % bytes == 0; }
@@ -269,13 +265,13 @@ int64_t backward_weight(const void* points, const int* index, int64_t m, int64_t
 }
 
 template <typename Number>
-int64_t backward_features(const int64_t* starts, const int64_t* order, int64_t n, int64_t k, const void* gradient,
+int64_t backward_features(const int64_t* starts, const int* rows, int64_t k, int64_t n, const void* gradient,
                           int64_t width, int64_t rest, void* out, cudaStream_t stream) {
   constexpr int WIDE = WIDEST<Number>;
   const bool wide = width % WIDE == 0 && rest % WIDE == 0 && aligned(gradient, 16) && aligned(out, 16);
   return launch(stream, unsigned(ceil_div<int64_t>(n, WARPS)), WARPS * WARP, 0,
-                wide ? gather_transposed<Number, WIDE> : gather_transposed<Number, 1>, starts, order,
-                unsigned(max(k, int64_t(1))), n, static_cast<const Number*>(gradient) + width, width + rest, int(rest),
+                wide ? gather_transposed<Number, WIDE> : gather_transposed<Number, 1>, starts, rows, n,
+                static_cast<const Number*>(gradient) + width, width + rest, int(rest),
                 Number(1) / Number(max(k, int64_t(1))), static_cast<Number*>(out));
 }
 
@@ -303,13 +299,15 @@ GEOAD_API int64_t geoad_aggregate_backward_weight(int64_t wide, const void* poin
                                                                    stride, slope, partial, by_weight, by_bias, stream);
 }
 
-// `keys` (count,) is the index sorted, `order` where each was: entry e belonged to row e / k; count < 2^31. `starts` has
-// room for n + 1. gradient (·, width + rest), out (n, rest).
-GEOAD_API int64_t geoad_aggregate_backward_features(int64_t wide, const void* gradient, const int* keys,
-                                                    const int64_t* order, int64_t count, int64_t k, int64_t n,
-                                                    int64_t width, int64_t rest, int64_t* starts, void* out,
-                                                    cudaStream_t stream) {
-  GEOAD_TRY(launch(stream, unsigned(n / 256 + 1), 256, 0, find_starts, keys, count, n, starts));
-  return (wide ? backward_features<double> : backward_features<float>)(starts, order, n, k, gradient, width, rest, out,
+// starts (n + 1,): where the neighbours from q on start among all neighbours, sorted (count,).
+GEOAD_API int64_t geoad_aggregate_starts(const int* keys, int64_t count, int64_t n, int64_t* starts, cudaStream_t stream) {
+  return launch(stream, unsigned(n / 256 + 1), 256, 0, find_starts, keys, count, n, starts);
+}
+
+// Point q is a neighbour in rows[starts[q]] … rows[starts[q + 1] - 1]. gradient (·, width + rest), out (n, rest).
+GEOAD_API int64_t geoad_aggregate_backward_features(int64_t wide, const void* gradient, const int64_t* starts,
+                                                    const int* rows, int64_t k, int64_t n, int64_t width, int64_t rest,
+                                                    void* out, cudaStream_t stream) {
+  return (wide ? backward_features<double> : backward_features<float>)(starts, rows, k, n, gradient, width, rest, out,
                                                                        stream);
 }

@@ -96,8 +96,11 @@ def real(name: str, value: Any) -> float:
 
 def check_range(name: str, index: Any, count: int) -> None:
     """Raise ValueError unless all of `index`, numpy or a tensor, lie in [0, count)."""
-    if 0 in index.shape:
-        return
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or high >= count:
-        raise ValueError(f"{name} must lie in [0, {count}), got values from {low} to {high}")
+    if 0 not in index.shape:
+        check_span(name, (int(index.min()), int(index.max())), count)
+
+
+def check_span(name: str, span: tuple[int, int], count: int) -> None:
+    """Raise ValueError unless the smallest and the largest index lie in [0, count)."""
+    if span[0] < 0 or span[1] >= count:
+        raise ValueError(f"{name} must lie in [0, {count}), got values from {span[0]} to {span[1]}")

@@ -68,7 +68,7 @@ def call(name: str, device: torch.device, *arguments: Any) -> None:
     """
     function = getattr(library(), name)
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
-        code = function(*map(_to_c, arguments), ctypes.c_void_p(_stream(device)))
+        code = function(*map(_to_c, arguments), ctypes.c_void_p(stream(device)))
     if code != 0:
         raise RuntimeError(f"{name}: {library().geoad_error(ctypes.c_int64(code)).decode()}")
 
@@ -85,7 +85,8 @@ def workspace(count: int, device: torch.device) -> Tensor:
     return torch.empty(count, dtype=torch.uint8, device=device)
 
 
-def _stream(device: torch.device) -> int:
+def stream(device: torch.device) -> int:
+    """Return the handle of torch's current stream of `device`."""
     return int(torch.cuda.current_stream(device).cuda_stream) if device.type == "cuda" else 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
 from geoad.ops import aggregate_cuda, aggregate_numba
+from geoad.ops.aggregate import aggregate
 
 SLOPES = (0.2, 0.0, 1.0, -0.5, 1.5)
 WIDTHS = [(0, 3), (3, 0), (1, 1), (16, 16), (32, 32), (33, 7), (48, 130), (4, 36), (70, 2)]
@@ -105,17 +108,55 @@ def test_float32_is_close_to_the_cpu_kernels(device):
         assert torch.equal(first, second)
 
 
-def test_nothing_to_do(device):
-    points, index, weight, bias, features = case(4, 4, 0, (3, 2))
-    out, by_weight, by_bias, by_features = run(
-        (points, index, weight, bias, features), torch.ones(4, 5).double(), 0.2, device
-    )
-    assert not out.any() and not by_weight.any() and not by_bias.any() and not by_features.any()
-    results = run((points, index[:0], weight, bias, features), torch.ones(0, 5).double(), 0.2, device)
-    assert results[0].shape == (0, 5) and not any(tensor.any() for tensor in results[1:])
+def test_no_row_and_no_neighbour(device):
+    for arguments, rows in (((4, 4, 0, (3, 2)), 4), ((4, 0, 2, (3, 2)), 0), ((1, 0, 2, (3, 2)), 0)):
+        results = run(case(*arguments), torch.ones(rows, 5).double(), 0.2, device)
+        assert results[0].shape == (rows, 5) and not any(tensor.any() for tensor in results)
 
 
-def test_other_precisions_are_refused(device):
-    arguments = [tensor.half() if tensor.is_floating_point() else tensor for tensor in case(4, 4, 2, (3, 2))]
-    with pytest.raises(TypeError, match=r"float32 or float64, got torch\.float16"):
-        aggregate_cuda.forward(*(tensor.to(device) for tensor in arguments), 0.2)
+@pytest.fixture
+def operator(device: torch.device, monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """The operator of torch with these kernels behind it, also where the shim runs them on CPU tensors."""
+    for name in ("forward", "backward_weight", "backward_features"):
+        monkeypatch.setattr(aggregate_numba, name, getattr(aggregate_cuda, name))
+    return device
+
+
+def test_gradients_in_double(operator):
+    points, index, *leaves = (tensor.to(operator) for tensor in case(9, 6, 4, (3, 5)))
+    leaves = [leaf.requires_grad_() for leaf in leaves]
+    assert torch.autograd.gradcheck(lambda w, b, f: aggregate(points, index, w, b, f), leaves)
+
+
+def test_tensors_as_callers_have_them(operator):
+    points, index, *leaves = (tensor.to(operator) for tensor in case(11, 7, 5, (4, 6)))
+    expected = aggregate(points, index, *leaves)
+    strided = [t.T.contiguous().T for t in (points, index.long(), leaves[0], leaves[2])]
+    assert torch.equal(aggregate(*strided[:3], leaves[1], strided[3]), expected)
+    for wrong in (index - 1, index + 11, index.long() + 2**40):
+        with pytest.raises(ValueError, match=r"index must lie in \[0, 11\), got values from"):
+            aggregate(points, wrong, *leaves)
+    with torch.inference_mode():
+        assert torch.equal(aggregate(points, index.clone(), *leaves), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_what_an_index_gives_is_kept_as_long_as_the_index(operator, monkeypatch, dtype):
+    points, index, *leaves = (tensor.to(operator) for tensor in case(11, 7, 5, (4, 6)))
+    index, leaves = index.to(dtype), [leaf.requires_grad_() for leaf in leaves]
+    kept, made = aggregate_cuda._graphs, []
+    build = aggregate_cuda._Graph
+    monkeypatch.setattr(aggregate_cuda, "_Graph", lambda *arguments: made.append(1) or build(*arguments))
+    gc.collect()
+    before = len(kept)
+    for _ in range(2):
+        first = torch.autograd.grad(aggregate(points, index, *leaves).sum(), leaves)
+    assert len(made) == 1 and len(kept) == before + 1
+    index.copy_(index.flip(0))
+    second = torch.autograd.grad(aggregate(points, index, *leaves)[:3].sum(), leaves)
+    assert len(made) == 2 and not torch.equal(first[2], second[2])
+    other = torch.autograd.grad(aggregate(points, index.clone(), *leaves)[:3].sum(), leaves)
+    assert all(torch.equal(a, b) for a, b in zip(second, other, strict=True))
+    del index
+    gc.collect()
+    assert len(kept) == before
