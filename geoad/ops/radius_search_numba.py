@@ -138,9 +138,7 @@ def _count_leaf(tree, groups, first, last, hull, limit, work, counts):  # type: 
         top -= 1
         node = low = stack[top]
         within = box_span(boxes, node, hull) <= limit
-        same = (
-            boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]
-        )
+        same = boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]
         if node < leaves and not (within or same):
             stack[top] = 2 * node + 1
             top += box_gap(boxes, 2 * node + 1, hull) <= limit
