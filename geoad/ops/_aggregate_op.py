@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-KERNELS = {"cpu": "numba"}  # device: where its kernels are, in aggregate_*.py
+KERNELS = {"cpu": "numba", "cuda": "cuda"}  # device: where its kernels are, in aggregate_*.py
 OPERATORS = {
     "forward": "(Tensor points, Tensor index, Tensor weight, Tensor bias, Tensor features, float slope) -> Tensor",
     "backward_weight": "(Tensor points, Tensor index, Tensor weight, Tensor bias, Tensor gradient, float slope)"

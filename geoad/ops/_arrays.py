@@ -23,6 +23,27 @@ def on_cpu(array: Any) -> bool:
     return not is_tensor(array) or array.device.type == "cpu"
 
 
+def on_live_cuda(array: Any) -> bool:
+    """Tell whether `array` is a CUDA tensor and the library of CUDA kernels runs here."""
+    if not is_tensor(array) or array.device.type != "cuda":
+        return False
+    from geoad.ops import _cuda
+
+    return _cuda.is_live()
+
+
+def to_cuda(name: str, array: Any, kinds: str = "fiu") -> Any:
+    """Return a CUDA tensor, gradients cut; raise ValueError for what is elsewhere, TypeError for another dtype."""
+    if not is_tensor(array) or array.device.type != "cuda":
+        place = f"on {array.device}" if is_tensor(array) else f"as {type(array).__name__}"
+        raise ValueError(f'backend "cuda" needs CUDA tensors, got {name} {place}')
+    dtype = array.dtype
+    kind = "f" if dtype.is_floating_point else "c" if dtype.is_complex else "b" if str(dtype) == "torch.bool" else "i"
+    if kind not in kinds:
+        raise TypeError(f"{name} must hold {_wanted(kinds)}, got {str(dtype).removeprefix('torch.')}")
+    return array.detach()
+
+
 def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
     """Return `array` as numpy, gradients cut; raise TypeError unless it is an array whose dtype is of `kinds`."""
     if is_tensor(array):
@@ -33,9 +54,12 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
     if array.dtype.kind not in kinds:
-        wanted = "bool" if kinds == "b" else "real numbers" if "f" in kinds else "integers"
-        raise TypeError(f"{name} must hold {wanted}, got {array.dtype}")
+        raise TypeError(f"{name} must hold {_wanted(kinds)}, got {array.dtype}")
     return array
+
+
+def _wanted(kinds: str) -> str:
+    return "bool" if kinds == "b" else "real numbers" if "f" in kinds else "integers"
 
 
 def to_floats(name: str, array: Any, shape: tuple[int | str, ...]) -> NDArray[np.float32]:
@@ -85,8 +109,11 @@ def real(name: str, value: Any) -> float:
 
 def check_range(name: str, index: Any, count: int) -> None:
     """Raise ValueError unless all of `index`, numpy or a tensor, lie in [0, count)."""
-    if 0 in index.shape:
-        return
-    low, high = int(index.min()), int(index.max())
-    if low < 0 or high >= count:
-        raise ValueError(f"{name} must lie in [0, {count}), got values from {low} to {high}")
+    if 0 not in index.shape:
+        check_span(name, (int(index.min()), int(index.max())), count)
+
+
+def check_span(name: str, span: tuple[int, int], count: int) -> None:
+    """Raise ValueError unless the smallest and the largest index lie in [0, count)."""
+    if span[0] < 0 or span[1] >= count:
+        raise ValueError(f"{name} must lie in [0, {count}), got values from {span[0]} to {span[1]}")

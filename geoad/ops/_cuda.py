@@ -62,12 +62,13 @@ def load(path: Path) -> Any:
 def call(name: str, device: torch.device, *arguments: Any) -> None:
     """Run an exported function on torch's current stream of `device`; the stream is its last argument.
 
-    Tensors go as pointers, None as a null pointer, integers as int64, floats as float. Raises RuntimeError with
-    CUDA's words. Kernels run asynchronously: what they are given must come from torch, which then keeps the order.
+    Tensors go as pointers, None as a null pointer, integers as int64, floats as float, ctypes.c_double as it is.
+    Raises RuntimeError with CUDA's words. Kernels run asynchronously: what they are given must come from torch, which
+    then keeps the order.
     """
     function = getattr(library(), name)
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
-        code = function(*map(_to_c, arguments), ctypes.c_void_p(_stream(device)))
+        code = function(*map(_to_c, arguments), ctypes.c_void_p(stream(device)))
     if code != 0:
         raise RuntimeError(f"{name}: {library().geoad_error(ctypes.c_int64(code)).decode()}")
 
@@ -84,7 +85,8 @@ def workspace(count: int, device: torch.device) -> Tensor:
     return torch.empty(count, dtype=torch.uint8, device=device)
 
 
-def _stream(device: torch.device) -> int:
+def stream(device: torch.device) -> int:
+    """Return the handle of torch's current stream of `device`."""
     return int(torch.cuda.current_stream(device).cuda_stream) if device.type == "cuda" else 0
 
 
@@ -95,4 +97,6 @@ def _to_c(value: Any) -> Any:
         if not value.is_contiguous():
             raise ValueError(f"the library takes contiguous tensors, got strides {value.stride()}")
         return ctypes.c_void_p(value.data_ptr())
+    if isinstance(value, ctypes.c_double):
+        return value
     return ctypes.c_float(value) if isinstance(value, float) else ctypes.c_int64(value)

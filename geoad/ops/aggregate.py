@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from geoad import _check
-from geoad.ops import _aggregate_op, aggregate_torch
+from geoad.ops import _aggregate_op, _cuda, aggregate_torch
 from geoad.ops._aggregate_op import KERNELS
 
 BACKENDS = (*KERNELS.values(), "torch")
@@ -29,9 +29,10 @@ def aggregate(
     (n, d_f), `weight` (d_w, 4), `bias` (d_w,), all float32 or all float64; `index` (m, k) int32 or int64 in [0, n)
     with m ≤ n: the first m points are the centres. Under `torch.autocast`, halves are cast to float32 first.
 
-    `backend`: "numba" (CPU), differentiable once in weight, bias and features; or "torch" (any device; materialises
-    (m, k, d_w)), which also differentiates the coordinates. None takes the first of them that serves the device and,
-    where the points require a gradient, gives it.
+    `backend`: "numba" (CPU) or "cuda", differentiable once in weight, bias and features; or "torch" (any device;
+    materialises (m, k, d_w)), which also differentiates the coordinates. None takes the first of them that serves the
+    device and, where the points require a gradient, gives it. "cuda" waits for the device when it first sees an index,
+    and keeps what it derives from it as long as the index lives.
 
     >>> import torch
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0]])
@@ -86,7 +87,8 @@ def _choose(backend: str | None, points: Tensor) -> str:
     device = points.device.type
     differentiated = points.requires_grad and torch.is_grad_enabled()
     if backend is None:
-        return "torch" if differentiated else KERNELS.get(device, "torch")
+        served = device in KERNELS and (device != "cuda" or _cuda.is_live())
+        return KERNELS[device] if served and not differentiated else "torch"
     _check.one_of("backend", backend, BACKENDS)
     if backend != "torch" and KERNELS.get(device) != backend:
         home = next(name for name, kernels in KERNELS.items() if kernels == backend)

@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from geoad.ops.aggregate import BACKENDS, aggregate
+from geoad.ops.aggregate import aggregate
+
+BACKENDS = ("numba", "torch")  # those of CPU tensors; tests/cuda holds the third
 
 
 def case(
@@ -193,6 +195,8 @@ def test_bad_input_is_named(change, message) -> None:  # type: ignore[no-untyped
         aggregate(*case(11, 7, 5, (4, 6)), backend="nunba")
     with pytest.raises(ValueError, match='"numba" needs points on cpu, got points on meta'):
         aggregate(*(t.to("meta") for t in case(11, 7, 5, (4, 6))), backend="numba")
+    with pytest.raises(ValueError, match='"cuda" needs points on cuda, got points on cpu'):
+        aggregate(*case(11, 7, 5, (4, 6)), backend="cuda")
 
 
 @pytest.mark.parametrize(

@@ -88,3 +88,19 @@ def test_bad_input(arguments, error, message):
 def test_bad_start(start, error):
     with pytest.raises(error, match="start must be"):
         farthest_point_sample(np.zeros((4, 3)), 2, start=start)
+
+
+@pytest.mark.parametrize("points", [np.zeros((4, 3)), torch.zeros(4, 3), torch.zeros(4, 3, device="meta")])
+def test_the_cuda_backend_moves_nothing(points):
+    with pytest.raises(ValueError, match=r'backend "cuda" needs CUDA tensors, got points (as ndarray|on cpu|on meta)'):
+        farthest_point_sample(points, 2, backend="cuda")
+
+
+def test_a_tensor_where_no_backend_is_stays_there():
+    with pytest.raises(ValueError, match=r"points is on meta, where this function has no backend: pass points.cpu\(\)"):
+        farthest_point_sample(torch.zeros(4, 3, device="meta"), 2)
+
+
+def test_unknown_backend():
+    with pytest.raises(ValueError, match=r"unknown backend 'nunba' .did you mean 'numba'"):
+        farthest_point_sample(np.zeros((4, 3)), 2, backend="nunba")
