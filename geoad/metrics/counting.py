@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-TABLE_BITS = 20  # 2^20 entries of four bytes: larger tables lose to cache misses, smaller ones to comparisons
-ROUGH_BITS = 11  # so many ranges of levels and their counts fit into the nearest cache, one after the other
+TABLE_BITS = 21  # entries of four bytes: larger tables lose to cache misses, smaller ones to comparisons
+ROUGH_BITS = 12  # so many ranges of levels and their counts fit into the nearest cache, one after the other
 PENDING = 1 << 21  # scores that wait to be sorted roughly: the more, the longer a range stays in the cache
 CHUNK = 2048
 
@@ -36,7 +36,7 @@ class LevelCounter:
             keys = _keys(levels.astype(np.float32))
         self._low = keys[min(1, len(levels) - 1)]
         span = int(keys[-1] - self._low).bit_length()
-        self._shift = np.uint32(max(span - min(len(levels).bit_length() + 4, TABLE_BITS), 0))
+        self._shift = np.uint32(max(span - min(len(levels).bit_length() + 5, TABLE_BITS), 0))
         self._rough = np.uint32(max(span - ROUGH_BITS, 0))
         np.subtract(np.maximum(keys, self._low, out=keys), self._low, out=keys)
         heads = np.bincount(keys >> self._shift)
