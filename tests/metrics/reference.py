@@ -88,9 +88,8 @@ def iou(found, labels):
 
 def spro_curve(maps, regions):
     """One threshold after another, one annotation after another."""
-    covered = [
-        np.any([mask for mask, _ in each] + [np.zeros(m.shape, bool)], 0) for m, each in zip(maps, regions, strict=True)
-    ]
+    pairs = list(zip(maps, regions, strict=True))
+    covered = [np.any([mask for mask, _ in each] + [np.zeros(m.shape, bool)], 0) for m, each in pairs]
     good = np.concatenate([m[~c] for m, c in zip(maps, covered, strict=True)]).astype(np.float64)
     inside = [(m[mask], s) for m, each in pairs for mask, s in each]
     x, y = [0.0], [0.0]
