@@ -12,17 +12,21 @@ if TYPE_CHECKING:
     from geoad.metrics.decision import best_balanced_accuracy, best_f1, decide, rate_pairs
     from geoad.metrics.localisation import au_pro, pixel_auroc, rank_pixels
     from geoad.metrics.operating_point import Confusion, PixelDecision, decide_pixels
+    from geoad.metrics.pimo import aupimo
     from geoad.metrics.pixel_ranking import PixelRanking
     from geoad.metrics.regions import label_regions
     from geoad.metrics.saturation import au_spro, rank_saturated
+    from geoad.metrics.threshold import Threshold
 
 _EXPORTS = {
     "Confusion": "geoad.metrics.operating_point",
     "Curve": "geoad.metrics.curve",
     "PixelDecision": "geoad.metrics.operating_point",
     "PixelRanking": "geoad.metrics.pixel_ranking",
+    "Threshold": "geoad.metrics.threshold",
     "au_pro": "geoad.metrics.localisation",
     "au_spro": "geoad.metrics.saturation",
+    "aupimo": "geoad.metrics.pimo",
     "average_precision": "geoad.metrics.classification",
     "best_balanced_accuracy": "geoad.metrics.decision",
     "best_f1": "geoad.metrics.decision",
@@ -41,8 +45,10 @@ __all__ = [
     "Curve",
     "PixelDecision",
     "PixelRanking",
+    "Threshold",
     "au_pro",
     "au_spro",
+    "aupimo",
     "average_precision",
     "best_balanced_accuracy",
     "best_f1",
