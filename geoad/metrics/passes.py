@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -133,7 +134,8 @@ class Reader:
         count = self.source.count()
         size = min(size, -(-count // self.jobs) or 1)
         slices = [range(start, min(start + size, count)) for start in range(0, count, size)]
-        futures = [self._pool.submit(_see_slice, work, part, marked) for part in slices]
+        fresh = copy.deepcopy(work)  # work travels when a process is free: by then some is merged
+        futures = [self._pool.submit(_see_slice, fresh, part, marked) for part in slices]
         for part, future in zip(slices, futures, strict=True):
             work.merge(future.result())
             self._tell(len(part))
