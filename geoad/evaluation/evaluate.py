@@ -13,7 +13,7 @@ from geoad import _check
 from geoad.evaluation.map_folder import MapFolder
 from geoad.metrics import PixelRanking, average_precision, rank_pixels, roc_auc
 from geoad.metrics.curve import check_limit
-from geoad.metrics.pixel_ranking import MODES
+from geoad.metrics.sizes import MODES
 
 if TYPE_CHECKING:
     from geoad.data.dataset import Dataset
@@ -87,7 +87,7 @@ def _measure(
     for limit, area in ranking.au_pro(limits, mode).items():
         yield {"metric": "au_pro", "limit": limit, "mode": mode, "connectivity": connectivity, "value": area}
     for metric, value in (
-        ("pixel_auroc", ranking.auroc()),
+        ("pixel_auroc", ranking.auroc),
         ("image_auroc", roc_auc(ranking.maxima, labels)),
         ("image_ap", average_precision(ranking.maxima, labels)),
     ):

@@ -9,29 +9,56 @@ from geoad._lazy import lazy
 if TYPE_CHECKING:
     from geoad.metrics.classification import average_precision, roc_auc
     from geoad.metrics.curve import Curve
+    from geoad.metrics.decision import best_balanced_accuracy, best_f1, decide, rate_pairs
     from geoad.metrics.localisation import au_pro, pixel_auroc, rank_pixels
+    from geoad.metrics.operating_point import Confusion, PixelDecision, decide_pixels
+    from geoad.metrics.pimo import aupimo
     from geoad.metrics.pixel_ranking import PixelRanking
     from geoad.metrics.regions import label_regions
+    from geoad.metrics.saturation import au_spro, rank_saturated
+    from geoad.metrics.threshold import Threshold
 
 _EXPORTS = {
+    "Confusion": "geoad.metrics.operating_point",
     "Curve": "geoad.metrics.curve",
+    "PixelDecision": "geoad.metrics.operating_point",
     "PixelRanking": "geoad.metrics.pixel_ranking",
+    "Threshold": "geoad.metrics.threshold",
     "au_pro": "geoad.metrics.localisation",
+    "au_spro": "geoad.metrics.saturation",
+    "aupimo": "geoad.metrics.pimo",
     "average_precision": "geoad.metrics.classification",
+    "best_balanced_accuracy": "geoad.metrics.decision",
+    "best_f1": "geoad.metrics.decision",
+    "decide": "geoad.metrics.decision",
+    "decide_pixels": "geoad.metrics.operating_point",
     "label_regions": "geoad.metrics.regions",
     "pixel_auroc": "geoad.metrics.localisation",
     "rank_pixels": "geoad.metrics.localisation",
+    "rank_saturated": "geoad.metrics.saturation",
+    "rate_pairs": "geoad.metrics.decision",
     "roc_auc": "geoad.metrics.classification",
 }
 
 __all__ = [
+    "Confusion",
     "Curve",
+    "PixelDecision",
     "PixelRanking",
+    "Threshold",
     "au_pro",
+    "au_spro",
+    "aupimo",
     "average_precision",
+    "best_balanced_accuracy",
+    "best_f1",
+    "decide",
+    "decide_pixels",
     "label_regions",
     "pixel_auroc",
     "rank_pixels",
+    "rank_saturated",
+    "rate_pairs",
     "roc_auc",
 ]
 

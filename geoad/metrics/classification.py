@@ -18,10 +18,10 @@ def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
     >>> roc_auc([3, 2, 2, 1], [1, 1, 0, 0])
     0.875
     """
-    scores, anomalous = _scores_and_labels(scores, labels)
+    scores, anomalous = scores_and_labels(scores, labels)
     high, low = scores[anomalous], np.sort(scores[~anomalous])
     if not len(high) or not len(low):
-        return _undefined("anomalous" if len(low) else "good")
+        return undefined("anomalous" if len(low) else "good")
     twice = np.searchsorted(low, high, side="left").sum() + np.searchsorted(low, high, side="right").sum()
     return int(twice) / (2 * len(high) * len(low))
 
@@ -35,9 +35,9 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     >>> average_precision([3, 2, 2, 1], [1, 1, 0, 0])
     0.8333333333333333
     """
-    scores, anomalous = _scores_and_labels(scores, labels)
+    scores, anomalous = scores_and_labels(scores, labels)
     if not anomalous.any():
-        return _undefined("anomalous")
+        return undefined("anomalous")
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     last = np.r_[np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1]  # of every group of equal scores
@@ -45,7 +45,12 @@ def average_precision(scores: ArrayLike, labels: ArrayLike) -> float:
     return float(np.sum(np.diff(found, prepend=0) * (found / (last + 1))) / found[-1])
 
 
-def _scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return checked scores (N,) and which are anomalous (N,).
+
+    >>> scores_and_labels([0.5, 2], [0, 253])[1].tolist()
+    [False, True]
+    """
     values, anomalous = np.asarray(scores, dtype=np.float64), np.asarray(labels) > 0
     _check.shape("scores", values, ("N",))
     _check.shape("labels", anomalous, (len(values),))
@@ -54,7 +59,12 @@ def _scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np
     return values, anomalous
 
 
-def _undefined(kind: str) -> float:
-    """Return NaN and say why."""
+def undefined(kind: str) -> float:
+    """Return NaN and say why.
+
+    >>> with warnings.catch_warnings(action="ignore"):
+    ...     undefined("good")
+    nan
+    """
     warnings.warn(f"no {kind} label: the area is undefined (NaN)", RuntimeWarning, stacklevel=3)
     return float("nan")

@@ -1,15 +1,13 @@
-"""Maps and masks as they come, checked one pair at a time: what every pixel metric reads through."""
+"""Maps and masks as they come, checked one at a time: what every pixel metric reads through."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-Pair = tuple[NDArray[Any], NDArray[np.bool_] | None]
 END = object()
 
 
@@ -27,30 +25,11 @@ def check_reiterable(name: str, arrays: Iterable[Any]) -> None:
         )
 
 
-def read_pairs(
-    maps: Iterable[ArrayLike], masks: Iterable[ArrayLike | None], names: Sequence[str] | None = None
-) -> Iterator[Pair]:
-    """Yield map (H, W), a float array, and mask (H, W) bool, `> 0` (class codes are masks), of one image after another.
-
-    A mask may be None: a good image. `names` call the images in errors; None: their numbers. Raises ValueError for
-    NaN, another shape, another size, more maps than masks or fewer; TypeError for what is no array of numbers.
-
-    >>> [mask.tolist() for _, mask in read_pairs([[[0.5, 2.0]]], [[[0, 255]]])]
-    [[[False, True]]]
-    """
-    for index, (pixels, mask) in enumerate(zip_longest(maps, masks, fillvalue=END)):
-        if pixels is END or mask is END:
-            more, fewer = ("masks", "maps") if pixels is END else ("maps", "masks")
-            raise ValueError(f"every map needs its mask: there are more {more} than {fewer} ({index})")
-        name = index if names is None else names[index]
-        scores = read_map(pixels, name)
-        yield scores, None if mask is None else _read_mask(mask, name, scores.shape)
-
-
 def read_map(pixels: Any, name: int | str) -> NDArray[Any]:
-    """Return a map as a float32 or float64 array (H, W): float16 becomes float32 and integers float64, both exactly.
+    """Return a map as a float32 or float64 array (H, W): halves become float32, integers float64.
 
-    Infinite scores rank as the largest and smallest. Raises ValueError for NaN, which has no rank.
+    Nothing is rounded. A torch tensor may be on any device and is evaluated on the CPU. Infinite scores rank as the
+    largest and smallest. Raises ValueError for NaN, which has no rank.
 
     >>> import numpy as np
     >>> read_map(np.ones((2, 3), np.float16), 0).dtype
@@ -62,15 +41,26 @@ def read_map(pixels: Any, name: int | str) -> NDArray[Any]:
     return array.astype(np.float32 if array.dtype.kind == "f" and array.itemsize <= 4 else np.float64, copy=False)
 
 
-def _read_mask(mask: Any, name: int | str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def read_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return a mask as bool (H, W): `> 0`, so that class codes are masks. Raises ValueError for another size.
+
+    >>> read_mask([[0, 253]], 0, (1, 2)).tolist()
+    [[False, True]]
+    """
     array = _numbers(f"mask {name}", mask)
     if array.shape != shape:
-        raise ValueError(f"mask {name} must have the size of its map, {shape}, got {array.shape}")
+        raise ValueError(
+            f"mask {name} must have the size of its map, {shape}, got {array.shape}: "
+            "write maps at native size, or have them resized (geoad evaluate --resize)"
+        )
     return array if array.dtype == np.bool_ else array > 0
 
 
 def _numbers(name: str, value: Any) -> NDArray[Any]:
     """Return `value` as a two-dimensional array of numbers."""
+    if hasattr(value, "detach"):  # a torch tensor; numpy has no bfloat16
+        value = value.detach().cpu()
+        value = value.float() if "bfloat16" in str(value.dtype) else value
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__} of {array.dtype}")

@@ -40,8 +40,12 @@ def check_connectivity(connectivity: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    """Return the root of `i`, halving the path on the way."""
+def find_root(parent, i):  # type: ignore[no-untyped-def]
+    """Return the root of `i` in a forest of `parent` places, halving the path on the way.
+
+    >>> int(find_root(np.array([0, 0, 1]), 2))
+    0
+    """
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
@@ -66,7 +70,7 @@ def _label(mask, corners):  # type: ignore[no-untyped-def]
                 for above in range(first, end):
                     other = labels[row - 1, above]
                     if other and label and other != label:
-                        a, b = _root(parent, label), _root(parent, other)
+                        a, b = find_root(parent, label), find_root(parent, other)
                         parent[max(a, b)] = min(a, b)
                     elif other:
                         label = other

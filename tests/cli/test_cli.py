@@ -23,7 +23,7 @@ from geoad import __version__
 from geoad.cli import main
 from geoad.data.sim3d.plan import SIZES
 from geoad.descriptors.teacher import Teacher, save_teacher
-from geoad.metrics.pixel_ranking import MODES
+from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
 from geoad.training.trainer import PRECISIONS
 from tests.cli.said import SMALL, assert_one_line

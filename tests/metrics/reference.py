@@ -64,3 +64,48 @@ def average_precision(scores, labels):
         total += (found.sum() / labels.sum() - recall) * found.mean()
         recall = found.sum() / labels.sum()
     return total
+
+
+def curve(maps, masks, height):
+    """A point for every distinct score: share of good pixels at or above it, and `height` of what is found there."""
+    scores = np.concatenate([m.ravel().astype(np.float64) for m in maps])
+    labels = np.concatenate([m.ravel() > 0 for m in masks])
+    x, y = [0.0], [0.0]
+    for threshold in np.unique(scores)[::-1]:
+        found = scores >= threshold
+        x.append(np.mean(found[~labels]))
+        y.append(height(found, labels))
+    return x, y
+
+
+def recall(found, labels):
+    return np.mean(found[labels])
+
+
+def iou(found, labels):
+    return np.sum(found & labels) / np.sum(found | labels)
+
+
+def spro_curve(maps, regions):
+    """One threshold after another, one annotation after another."""
+    pairs = list(zip(maps, regions, strict=True))
+    covered = [np.any([mask for mask, _ in each] + [np.zeros(m.shape, bool)], 0) for m, each in pairs]
+    good = np.concatenate([m[~c] for m, c in zip(maps, covered, strict=True)]).astype(np.float64)
+    inside = [(m[mask], s) for m, each in pairs for mask, s in each]
+    x, y = [0.0], [0.0]
+    for threshold in np.unique(np.concatenate([m.ravel().astype(np.float64) for m in maps]))[::-1]:
+        x.append(np.mean(good >= threshold))
+        y.append(np.mean([min(np.sum(scores >= threshold) / s, 1) for scores, s in inside]))
+    return x, y
+
+
+def precision_trapezoid(scores, labels):
+    """Straight lines between the points of all thresholds; before the first, its precision."""
+    scores, labels = np.asarray(scores), np.asarray(labels)
+    total, recall, precision = 0.0, 0.0, None
+    for threshold in np.unique(scores)[::-1]:
+        found = labels[scores >= threshold]
+        now, at = found.sum() / labels.sum(), found.mean()
+        total += (now - recall) * (at + (at if precision is None else precision)) / 2
+        recall, precision = now, at
+    return total

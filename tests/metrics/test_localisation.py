@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.metrics import au_pro, average_precision, pixel_auroc, rank_pixels, roc_auc
+from geoad.metrics import Curve, au_pro, average_precision, pixel_auroc, rank_pixels, roc_auc
+from geoad.metrics import ranking as ranking_module
 from tests.metrics import reference
 from tests.metrics.cases import LIMITS, TEST_SETS, make_test_set
 
@@ -30,7 +31,76 @@ def test_exact_areas_agree_with_the_slow_twin(case, connectivity):
 
 
 @given(TEST_SETS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
+def test_the_other_areas_agree_with_their_slow_twins(case):
+    maps, masks = case
+    ranking = rank_pixels(maps, masks)
+    roc, iou = reference.curve(maps, masks, reference.recall), reference.curve(maps, masks, reference.iou)
+    for limit in LIMITS:
+        assert ranking.au_roc([limit])[limit] == pytest.approx(reference.area(*roc, limit), abs=1e-12)
+        assert ranking.au_iou([limit])[limit] == pytest.approx(reference.area(*iou, limit), abs=1e-12)
+    scores = np.concatenate([m.ravel().astype(np.float64) for m in maps])
+    labels = np.concatenate([m.ravel() > 0 for m in masks])
+    expected = reference.average_precision(scores, labels)
+    assert ranking.average_precision == pytest.approx(expected, abs=1e-12)
+    assert ranking.average_precision == pytest.approx(average_precision(scores, labels), abs=1e-12)
+    assert ranking.pr_trapezoid == pytest.approx(reference.precision_trapezoid(scores, labels), abs=1e-12)
+
+
+@given(TEST_SETS, st.integers(1, 30))
+@settings(max_examples=60, deadline=None)
+def test_many_defective_pixels_go_through_a_file_in_bands(case, capacity):
+    maps, masks = case
+    whole = rank_pixels(maps, masks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking_module, "CAPACITY", capacity)
+        banded = rank_pixels(maps, masks)
+    assert banded.au_pro(LIMITS) == pytest.approx(whole.au_pro(LIMITS), abs=1e-14)
+    assert banded.au_pro(LIMITS, "official") == whole.au_pro(LIMITS, "official")
+    assert banded.au_iou(LIMITS) == pytest.approx(whole.au_iou(LIMITS), abs=1e-14)
+    assert banded.auroc == whole.auroc
+    assert banded.average_precision == pytest.approx(whole.average_precision, abs=1e-14)
+
+
+def test_long_curves_keep_few_corners_and_exact_areas():
+    random = np.random.default_rng(5)
+    masks = [block((300, 400), (20, 30, 200, 150), (240, 10, 50, 300)), block((300, 400))] * 3
+    maps = [(random.random((300, 400)) + 0.4 * mask).astype(np.float32) for mask in masks]
+    ranking = rank_pixels(maps, masks)
+    assert ranking.defective == 135_000 and len(ranking.corners.score) < 150_000
+    scores, labels = np.ravel(maps).astype(np.float64), np.ravel(masks) > 0
+    order = np.argsort(-scores)
+    x, found = np.cumsum(~labels[order]) / np.sum(~labels), np.cumsum(labels[order])
+    inside = [m[lab == j] for m, mask in zip(maps, masks, strict=True) for lab, n in [reference.regions(mask, 8)]
+              for j in range(1, n + 1)]  # fmt: skip
+    thresholds = scores[order]
+    overlap = np.mean([np.searchsorted(np.sort(-r), -thresholds, side="right") / len(r) for r in inside], axis=0)
+    last = np.r_[thresholds[1:] != thresholds[:-1], True]
+    iou = found / (labels.sum() + np.cumsum(~labels[order]))
+    for limit in (*LIMITS, 0.1234):
+        for areas, y in ((ranking.au_pro, overlap), (ranking.au_roc, found / labels.sum()), (ranking.au_iou, iou)):
+            expected = Curve(np.r_[0, x[last]], np.r_[0, y[last]]).area(limit)
+            close = 1e-12 if limit in LIMITS and y is not iou else 1e-7
+            assert areas([limit])[limit] == pytest.approx(expected, abs=close)
+    assert ranking.average_precision == pytest.approx(average_precision(scores, labels), abs=1e-12)
+
+
+def test_several_processes_find_the_same():
+    maps, masks = make_test_set(4, 5, 40, "float32")
+    maps, masks = maps * 4, masks * 4
+    told = []
+    one, two = rank_pixels(maps, masks), rank_pixels(maps, masks, jobs=2, progress=told.append)
+    assert two.au_pro(LIMITS) == one.au_pro(LIMITS) and two.auroc == one.auroc
+    assert two.maxima.tolist() == one.maxima.tolist()
+    assert told[-1] == 40 and told == sorted(told)
+    with pytest.raises(TypeError, match="masks must be a sequence where jobs > 1, got list_iterator"):
+        rank_pixels(maps, iter(masks), jobs=2)
+    with pytest.raises(ValueError, match="20 maps, 19 masks"):
+        rank_pixels(maps, masks[:-1], jobs=2)
+
+
+@given(TEST_SETS)
+@settings(max_examples=20, deadline=None)
 def test_official_mode_agrees_with_its_slow_twin(case):
     maps, masks = case
     x, y = reference.official_curve(maps, masks)
@@ -44,8 +114,10 @@ def test_order_of_images_does_not_matter(case, random):
     pairs = list(zip(*case, strict=True))
     random.shuffle(pairs)
     maps, masks = zip(*pairs, strict=True)
-    assert au_pro(maps, masks) == pytest.approx(au_pro(*case), abs=1e-12)
-    assert pixel_auroc(maps, masks) == pixel_auroc(*case)
+    mixed, ordered = rank_pixels(maps, masks), rank_pixels(*case)
+    assert mixed.au_pro(LIMITS) == ordered.au_pro(LIMITS) and mixed.au_iou(LIMITS) == ordered.au_iou(LIMITS)
+    assert mixed.au_roc(LIMITS) == ordered.au_roc(LIMITS) and mixed.auroc == ordered.auroc
+    assert (mixed.average_precision, mixed.pr_trapezoid) == (ordered.average_precision, ordered.pr_trapezoid)
 
 
 @given(TEST_SETS)
@@ -66,7 +138,7 @@ def test_curves_rise_from_the_origin_to_one(case):
         assert curve.x[0] == 0 and curve.x[-1] == 1 and curve.y[0] == 0
         assert curve.y[-1] == pytest.approx(1, abs=1e-12)
         assert (np.diff(curve.x) >= 0).all() and (np.diff(curve.y) >= 0).all() and curve.y.max() <= 1
-    assert ranking.roc_curve.area() == pytest.approx(ranking.auroc(), abs=1e-12)
+    assert ranking.roc_curve.area() == pytest.approx(ranking.auroc, abs=1e-12)
 
 
 def test_equal_single_regions_make_pro_the_true_positive_rate():
@@ -96,6 +168,9 @@ def test_perfect_constant_and_inverted_maps(limit):
     assert au_pro(constant, masks, limit=limit) == pytest.approx(limit / 2, abs=1e-15)
     assert rank_pixels(constant, masks).roc_curve.area(limit) == pytest.approx(limit / 2, abs=1e-15)
     assert au_pro(inverted, masks, limit=limit) == pixel_auroc(inverted, masks) == 0
+    share = 0.1  # of the pixels that are defective
+    areas = [rank_pixels(maps, masks).au_iou([limit])[limit] for maps in (perfect, constant, inverted)]
+    assert areas == pytest.approx([1 - 0.9 * limit / 2, share * limit / 2, max(0, limit - 1)], abs=1e-15)
     flat = np.ravel(masks)
     assert average_precision(np.ravel(perfect), flat) == 1
     assert average_precision(np.ravel(constant), flat) == average_precision(np.ravel(inverted), flat) == 0.1
@@ -116,6 +191,9 @@ def test_interpolation_at_the_limit():
     assert au_pro([scores], [mask]) == pytest.approx(0.5416666666666667, abs=1e-15)
     assert au_pro([scores], [mask], limit=1.0) == pytest.approx(0.84, abs=1e-15)
     assert average_precision(scores.ravel(), mask.ravel()) == pytest.approx(0.765, abs=1e-15)
+    ranking = rank_pixels([scores], [mask])
+    assert ranking.average_precision == pytest.approx(0.765, abs=1e-15)
+    assert ranking.au_iou([0.3])[0.3] == pytest.approx(0.4427083333333333, abs=1e-15)
 
 
 def test_connectivity():
@@ -206,7 +284,7 @@ def test_errors_name_the_image_and_the_mend():
     with pytest.raises(TypeError, match=r"map 0 must be an array of numbers, got str"):
         au_pro(["a"], masks[:1])
     with pytest.raises(
-        ValueError, match=r"unknown mode 'offical' \(did you mean 'official'\?\); known: exact, official"
+        ValueError, match=r"unknown mode 'offical' \(did you mean 'official'\?\); known: community-224, exact, official"
     ):
         au_pro(maps, masks, mode="offical")
     with pytest.raises(ValueError, match=r"limit must be a false positive rate in \(0, 1\], got 0"):

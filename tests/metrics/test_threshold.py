@@ -1,0 +1,132 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from geoad.metrics import Threshold
+from geoad.metrics.threshold import SIGMAS
+from tests.metrics.cases import TEST_SETS
+
+RAMP = (np.arange(10_000) / 9999).reshape(100, 100)
+FINITE = TEST_SETS.map(lambda case: [np.nan_to_num(m, posinf=5.0, neginf=-5.0) for m in case[0]])
+
+
+def test_ramp_of_the_specification():
+    values = {kind: Threshold.fit([RAMP], kind).value for kind in ("maximum", "quantile", "k-sigma", "max-area")}
+    assert values["maximum"] == 1 and not Threshold.fit([RAMP]).apply(RAMP).any()
+    assert values["quantile"] == 9899 / 9999 and np.mean(values["quantile"] < RAMP) == 0.01
+    assert values["k-sigma"] == pytest.approx(0.5 + SIGMAS * RAMP.std(), abs=1e-12) and values["k-sigma"] > 1.17
+    assert values["max-area"] == 9990 / 9999 and np.sum(values["max-area"] < RAMP) == 9
+
+
+def test_gaussian_scores_make_quantile_and_sigmas_agree():
+    scores = [np.random.default_rng(i).normal(size=(500, 500)).astype(np.float32) for i in range(4)]
+    values = [Threshold.fit(scores, kind).value for kind in ("quantile", "k-sigma")]
+    assert abs(values[0] - values[1]) < 0.01
+    assert values[0] == np.sort(np.ravel(scores))[990_000 - 1]
+
+
+@given(FINITE, st.floats(0.01, 1))
+@settings(max_examples=60, deadline=None)
+def test_quantile_is_the_smallest_score_with_enough_below(maps, p):
+    scores = np.concatenate([m.ravel() for m in maps]).astype(np.float64)
+    value = Threshold.fit(maps, "quantile", p=p).value
+    enough = [s for s in np.unique(scores) if np.sum(scores <= s) >= p * len(scores) - 1e-9]
+    assert value == min(enough)
+
+
+@given(FINITE, st.floats(0.02, 1), st.sampled_from([4, 8]))
+@settings(max_examples=60, deadline=None)
+def test_max_area_is_the_smallest_score_that_leaves_only_small_components(maps, area, connectivity):
+    structure = np.ones((3, 3)) if connectivity == 8 else None
+
+    def all_small(t):
+        for m in maps:
+            labels, count = ndimage.label(m > t, structure)
+            if count and np.bincount(labels.ravel())[1:].max() >= area * m.size - 1e-9:
+                return False
+        return True
+
+    value = Threshold.fit(maps, "max-area", area=area, connectivity=connectivity).value
+    candidates = [t for t in np.unique(np.concatenate([m.ravel() for m in maps])) if all_small(t)]
+    assert value == min(candidates)
+
+
+def test_diagonal_blobs_are_one_or_two():
+    pixels = np.zeros((20, 20))
+    pixels[2:4, 2:6] = pixels[4:6, 6:10] = 1
+    assert Threshold.fit([pixels], "max-area", area=10 / 400).value == 0
+    assert Threshold.fit([pixels], "max-area", area=10 / 400, connectivity=8).value == 1
+    assert Threshold.fit([pixels], "max-area", area=8 / 400).value == 1
+
+
+@given(FINITE)
+@settings(max_examples=30, deadline=None)
+def test_order_of_the_kinds_and_rates_by_construction(maps):
+    highest = Threshold.fit(maps).value
+    assert Threshold.fit(maps, "max-area").value <= highest
+    assert Threshold.fit(maps, "max-area", area=1e-9).value == highest
+    quantiles = [Threshold.fit(maps, "quantile", p=p) for p in (0.5, 0.9, 0.99)]
+    assert [t.value for t in quantiles] == sorted(t.value for t in quantiles)
+    scores = np.concatenate([m.ravel() for m in maps])
+    assert np.mean(scores > quantiles[1].value) <= 0.1 + 1e-12
+
+
+def test_parts_are_thresholded_by_the_same_rule():
+    maps = [np.full((2, 2), float(i)) for i in range(10)]
+    assert Threshold.fit(maps).part_value == 9
+    assert Threshold.fit(maps, "quantile", p=0.5, scores=np.arange(10) * 2.0).part_value == 8
+    sigma = Threshold.fit(maps, "k-sigma", k=1)
+    assert sigma.part_value == pytest.approx(4.5 + np.arange(10).std())
+    assert sigma.flags(8) and not sigma.flags(sigma.part_value)
+
+
+def test_a_saved_threshold_can_be_edited(tmp_path):
+    threshold = Threshold.fit([RAMP], "max-area")
+    threshold.save(tmp_path / "threshold.json")
+    assert Threshold.load(tmp_path / "threshold.json") == threshold
+    content = json.loads((tmp_path / "threshold.json").read_text())
+    (tmp_path / "threshold.json").write_text(json.dumps({**content, "value": 3}))
+    assert Threshold.load(tmp_path / "threshold.json").value == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["threshold.json"]
+    (tmp_path / "threshold.json").write_text('{"value": 1.5, "part_value": 2}')
+    assert Threshold.load(tmp_path / "threshold.json").kind == "by hand"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "a threshold is a JSON object, got list"),
+        ('{"value": "high", "part_value": 1}', "'value' must be a number, got \"high\""),
+        ('{"value": 1}', "'part_value' must be a number, got null"),
+        ('{"value": 1, "part_value": NaN}', "'part_value' must be a number, got NaN"),
+        ('{"value": 1, "part_value": 1, "valu": 3}', "unknown key 'valu'; known: kind, value"),
+    ],
+)
+def test_a_damaged_file_is_named(tmp_path, text, reason):
+    (tmp_path / "threshold.json").write_text(text)
+    with pytest.raises(ValueError, match=r"threshold\.json: ") as caught:
+        Threshold.load(tmp_path / "threshold.json")
+    assert reason in str(caught.value)
+
+
+def test_wrong_arguments():
+    for kind in ("maximum", "quantile", "k-sigma", "max-area"):
+        with pytest.raises(ValueError, match="needs at least one map of a good part"):
+            Threshold.fit([], kind)
+        with pytest.raises(ValueError, match="map 0 holds 1 NaN"):
+            Threshold.fit([[[np.nan, 0.0]]], kind)
+    with pytest.raises(ValueError, match="unknown kind 'max'"):
+        Threshold.fit([RAMP], "max")
+    with pytest.raises(ValueError, match=r"p must be a share in \(0, 1\], got 99"):
+        Threshold.fit([RAMP], "quantile", p=99)
+    with pytest.raises(ValueError, match=r"area must be a share in \(0, 1\], got 10"):
+        Threshold.fit([RAMP], "max-area", area=10)
+    with pytest.raises(ValueError, match="must be finite"):
+        Threshold.fit([[[np.inf, 0.0]]])
+    with pytest.raises(ValueError, match=r"scores must have shape \(1,\), got \(2,\)"):
+        Threshold.fit([RAMP], scores=[1, 2])
