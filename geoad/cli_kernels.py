@@ -34,7 +34,9 @@ TRIALS: dict[str, Callable[[str | None], Any]] = {
     "radius_search": lambda backend: ops.radius_search(POINTS, 0.25, backend=backend),
     "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),
     "splat_points": lambda _: ops.splat_points(POINTS, VALUES, Camera.pinhole(8.0, (8, 8)), (8, 8)),
+    "voxel_downsample": lambda _: ops.voxel_downsample(POINTS, 0.25, values=VALUES),
     "voxelize": lambda _: ops.voxelize(POINTS, (1.0, 1.0, 1.0), 0.25, (4, 4, 4), VALUES),
+    "window_knn": lambda backend: ops.window_knn(POINTS.reshape(8, 8, 3), 4, window=3, backend=backend),
 }
 LIBRARY = {"cuda": "torch"}
 

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from geoad.ops.radius_search import Neighbours, radius_search
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
+    from geoad.ops.voxel_downsample import Downsampled, voxel_downsample
     from geoad.ops.voxelize import voxelize
+    from geoad.ops.window_knn import window_knn
 
 EXPORTS = {
+    "Downsampled": "voxel_downsample",
     "Knn": "knn",
     "Neighbours": "radius_search",
     "ReceptiveField": "receptive_field",
@@ -30,10 +33,13 @@ EXPORTS = {
     "radius_search": "radius_search",
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
+    "voxel_downsample": "voxel_downsample",
     "voxelize": "voxelize",
+    "window_knn": "window_knn",
 }
 
 __all__ = [
+    "Downsampled",
     "Knn",
     "Neighbours",
     "ReceptiveField",
@@ -45,7 +51,9 @@ __all__ = [
     "radius_search",
     "receptive_field",
     "splat_points",
+    "voxel_downsample",
     "voxelize",
+    "window_knn",
 ]
 
 
