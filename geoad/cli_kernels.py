@@ -31,12 +31,15 @@ TRIALS: dict[str, Callable[[str | None], Any]] = {
     "farthest_point_sample": lambda backend: ops.farthest_point_sample(POINTS, 8, backend=backend),
     "harmonic_fill": lambda _: ops.harmonic_fill(POINTS[:8, :2], POINTS[:8, 1:] > 1.5),
     "knn": lambda backend: ops.knn(POINTS, 4, backend=backend),
+    "radius_search": lambda backend: ops.radius_search(POINTS, 0.25, backend=backend),
     "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),
     "splat_points": lambda _: ops.splat_points(POINTS, VALUES, Camera.pinhole(8.0, (8, 8)), (8, 8)),
     "splat_voxels": lambda _: ops.splat_voxels(
         VALUES.reshape(4, 4, 4), (-0.5, -0.5, 1), 0.25, Camera.pinhole(8.0, (8, 8)), (8, 8)
     ),
+    "voxel_downsample": lambda _: ops.voxel_downsample(POINTS, 0.25, values=VALUES),
     "voxelize": lambda _: ops.voxelize(POINTS, (1.0, 1.0, 1.0), 0.25, (4, 4, 4), VALUES),
+    "window_knn": lambda backend: ops.window_knn(POINTS.reshape(8, 8, 3), 4, window=3, backend=backend),
 }
 LIBRARY = {"cuda": "torch"}
 

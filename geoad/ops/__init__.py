@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
     from geoad.ops.splat_voxels import splat_voxels
+    from geoad.ops.voxel_downsample import Downsampled, voxel_downsample
     from geoad.ops.voxelize import voxelize
+    from geoad.ops.window_knn import window_knn
 
 EXPORTS = {
+    "Downsampled": "voxel_downsample",
     "Knn": "knn",
     "Neighbours": "radius_search",
     "ReceptiveField": "receptive_field",
@@ -32,10 +35,13 @@ EXPORTS = {
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
     "splat_voxels": "splat_voxels",
+    "voxel_downsample": "voxel_downsample",
     "voxelize": "voxelize",
+    "window_knn": "window_knn",
 }
 
 __all__ = [
+    "Downsampled",
     "Knn",
     "Neighbours",
     "ReceptiveField",
@@ -48,7 +54,9 @@ __all__ = [
     "receptive_field",
     "splat_points",
     "splat_voxels",
+    "voxel_downsample",
     "voxelize",
+    "window_knn",
 ]
 
 

@@ -61,15 +61,18 @@ def box_span(boxes, node, hull):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
 def collect(hull, reach, tree, wanted, most, work):  # type: ignore[no-untyped-def]
-    """Copy the points whose squared distance to `hull` is at most `reach`; stop at more than `most` of them."""
+    """Copy the points whose squared distance to `hull` is at most `reach`; stop at more than `most` of them.
+
+    Of coinciding points only the `wanted` lowest indices are sure to be copied: they come first.
+    """
     order, _, boxes = tree
     leaves, count, stack = boxes.shape[0] // 2, order.shape[0], work[4]
-    stack[0], top, found = 1, 1, 0
+    stack[0], top, found, spare = 1, 1, 0, wanted
     while top > 0 and found <= most:
         top -= 1
         node = stack[top]
-        low, high = node, node + 1
-        if boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]:
+        low, high, same = node, node + 1, coincides(boxes, node)
+        if same:
             while low < leaves:
                 low, high = 2 * low, 2 * high
         elif node < leaves:
@@ -79,10 +82,19 @@ def collect(hull, reach, tree, wanted, most, work):  # type: ignore[no-untyped-d
             top += box_gap(boxes, 2 * node, hull) <= reach
             continue
         first, last = (low - leaves) * count // leaves, (high - leaves) * count // leaves
-        if last - first > LEAF:  # of coinciding points only the lowest indices matter, and they come first
+        if same and boxes[node, 0] == hull[0] and boxes[node, 1] == hull[1] and boxes[node, 2] == hull[2]:
+            last = min(last, first + spare)  # one place can fill many nodes, from left to right
+            spare -= last - first
+        elif same:
             last = min(last, first + wanted)
         found = append(hull, reach, tree, first, last, work, found)
     return found
+
+
+@njit(cache=True, nogil=True)
+def coincides(boxes, node):  # type: ignore[no-untyped-def]
+    """Tell whether the points of a node are all at one place."""
+    return boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})

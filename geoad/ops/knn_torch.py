@@ -17,18 +17,29 @@ NEVER = torch.iinfo(torch.int64).max
 
 def search(points: Any, k: int, queries: Any, batch: Any, include_self: bool) -> tuple[Any, Any]:
     """Return index and sq_dist (Q, k) of the same kind as `points`."""
-    from geoad.ops.knn import cloud_bounds
+    cloud, asked = to_clouds(points, queries)
+    bounds = batch_bounds(batch, len(cloud))
+    parts = [_search_cloud(cloud[first:last], asked, k, include_self, first) for first, last in pairwise(bounds)]
+    index, sq_dist = torch.cat([i for i, _ in parts]), torch.cat([d for _, d in parts])
+    return (index, sq_dist) if _arrays.is_tensor(points) else (index.numpy(), sq_dist.numpy())
 
+
+def to_clouds(points: Any, queries: Any) -> tuple[Tensor, Tensor | None]:
+    """Return points and queries as float32 where they are, which must be one place."""
     cloud = _to_tensor("points", points)
     asked = None if queries is None else _to_tensor("queries", queries)
     if asked is not None and asked.device != cloud.device:
         raise ValueError(f"queries must be where points are, on {cloud.device}, got queries on {asked.device}")
-    bounds = [0, len(cloud)]
-    if batch is not None:
-        bounds = cloud_bounds(batch.cpu() if _arrays.is_tensor(batch) else batch, len(cloud))
-    parts = [_search_cloud(cloud[first:last], asked, k, include_self, first) for first, last in pairwise(bounds)]
-    index, sq_dist = torch.cat([i for i, _ in parts]), torch.cat([d for _, d in parts])
-    return (index, sq_dist) if _arrays.is_tensor(points) else (index.numpy(), sq_dist.numpy())
+    return cloud, asked
+
+
+def batch_bounds(batch: Any, count: int) -> list[int]:
+    """Return where each cloud starts, and `count`; ids are read on the CPU."""
+    from geoad.ops.knn import cloud_bounds
+
+    if batch is None:
+        return [0, count]
+    return cloud_bounds(batch.cpu() if _arrays.is_tensor(batch) else batch, count)
 
 
 def _to_tensor(name: str, array: Any) -> Tensor:

@@ -21,6 +21,7 @@ from geoad.ops._leaves_numba import (
     box_gap,
     box_of,
     box_span,
+    coincides,
     collect,
     count_within,
     distances,
@@ -31,7 +32,7 @@ from geoad.ops._leaves_numba import (
 )
 
 ROOM = 2048  # candidates that are counted at a time
-TOGETHER = 1 << 17  # keys up to which a leaf's queries are sorted together, not one by one
+TOGETHER = 1 << 20  # keys up to which a leaf's queries are sorted together, not one by one
 CROWD, SPARE = 2, 16  # rows with more than CROWD · max_neighbours + SPARE neighbours ask for the nearest
 Tree = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
@@ -61,9 +62,9 @@ def search(
         _fill(tree, groups, limit, include_self, most, crowded, offsets, index, sq_dist)
     if most is not None and crowded.any():
         rows = np.flatnonzero(crowded)
-        places = offsets[rows, None] + np.arange(most)
-        asked = points if queries is None else queries
-        index[places], sq_dist[places] = _nearest(tree, asked[rows], rows, most, include_self)
+        askers = kd_tree_numba.build((points if queries is None else queries)[rows], LEAF)
+        near, distance = knn_numba.search_trees(tree, askers, most if include_self else most + 1, True)
+        copy_rows(near, distance, rows, include_self, offsets, index, sq_dist)
     return index, sq_dist, counts
 
 
@@ -99,19 +100,6 @@ def _fill(
     _threads.split(len(groups[2]) // 2, run, smallest=128)
 
 
-def _nearest(
-    tree: Tree, queries: NDArray[np.float32], rows: NDArray[np.int64], k: int, include_self: bool
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return index and sq_dist (Q, k) of the nearest; a query is point `rows` of the points if itself is left out."""
-    groups = kd_tree_numba.build(queries, LEAF)
-    if include_self:
-        return knn_numba.search_trees(tree, groups, k, True)
-    index, sq_dist = knn_numba.search_trees(tree, groups, k + 1, True)
-    own = index == rows[:, None]
-    own[~own.any(1), -1] = True  # where coinciding points crowded it out, the last goes
-    return index[~own].reshape(-1, k), sq_dist[~own].reshape(-1, k)
-
-
 @njit(cache=True, nogil=True)
 def count_leaves(tree, groups, start, stop, limit, counts):  # type: ignore[no-untyped-def]
     """Count for the queries of leaves start … stop - 1 of the query tree `groups`, themselves included."""
@@ -138,7 +126,7 @@ def _count_leaf(tree, groups, first, last, hull, limit, work, counts):  # type: 
         top -= 1
         node = low = stack[top]
         within = box_span(boxes, node, hull) <= limit
-        same = boxes[node, 0] == boxes[node, 3] and boxes[node, 1] == boxes[node, 4] and boxes[node, 2] == boxes[node, 5]
+        same = coincides(boxes, node)
         if node < leaves and not (within or same):
             stack[top] = 2 * node + 1
             top += box_gap(boxes, 2 * node + 1, hull) <= limit
@@ -220,3 +208,15 @@ def _write(keys, held, lane, lanes, row, include_self, offsets, index, bits):  #
         if include_self or (key & 0xFFFFFFFF) != row:
             index[place], bits[place] = key & 0xFFFFFFFF, key >> 32
             place += 1
+
+
+@njit(cache=True, nogil=True)
+def copy_rows(near, distance, rows, include_self, offsets, index, sq_dist):  # type: ignore[no-untyped-def]
+    """Write full rows from their nearest neighbours, without themselves if so asked."""
+    for i in range(rows.shape[0]):
+        place, stop, slot = offsets[rows[i]], offsets[rows[i] + 1], 0
+        while place < stop:
+            if include_self or near[i, slot] != rows[i]:
+                index[place], sq_dist[place] = near[i, slot], distance[i, slot]
+                place += 1
+            slot += 1

@@ -54,6 +54,29 @@ def knn(
     return index, sq_dist
 
 
+def window_knn(
+    xyz: NDArray[np.float32], k: int, *, window: int = 7, include_self: bool = True
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return index and sq_dist (H, W, k): `knn` of the valid pixels of every window, one pixel after the other.
+
+    >>> window_knn(np.array([[[0, 0, 1], [1, 0, 1], [0, 0, 0]]], np.float32), 2, window=3)[0].tolist()
+    [[[0, 1], [1, 0], [-1, -1]]]
+    """
+    height, width, _ = xyz.shape
+    valid = np.isfinite(xyz).all(-1) & (xyz != 0).any(-1)
+    index, sq_dist = np.full((height, width, k), -1, np.int64), np.full((height, width, k), np.inf, np.float32)
+    for row, column in zip(*np.nonzero(valid), strict=True):
+        near = valid.copy()
+        rows, columns = np.ogrid[:height, :width]
+        near &= (abs(rows - row) <= window // 2) & (abs(columns - column) <= window // 2)
+        near[row, column] = include_self
+        address = np.flatnonzero(near)
+        found, distance = knn(xyz[near], k, queries=xyz[row, column][None])
+        index[row, column] = np.where(found < 0, -1, address[found]) if len(address) else -1
+        sq_dist[row, column] = distance
+    return index, sq_dist
+
+
 def radius_search(
     points: NDArray[np.float32],
     radius: float,

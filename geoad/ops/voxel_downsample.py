@@ -1,0 +1,2 @@
+class Downsampled: pass
+def voxel_downsample(): pass
