@@ -1,4 +1,4 @@
-"""Chamfer distance between two small clouds."""
+"""Chamfer distance between two clouds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ def chamfer(a: Any, b: Any) -> Any:
     """Return mean_a min_b ‖a − b‖² + mean_b min_a ‖a − b‖² for `a` (m, 3) and `b` (r, 3), both not empty.
 
     Torch tensors give a scalar tensor, differentiable in both (the nearest partners are held fixed); arrays give a
-    float. Brute force: O(m·r), meant for the thousand points of a receptive field (thesis eq. 10.3).
+    float. Meant for the thousand points of a receptive field (thesis eq. 10.3), which are compared pair by pair;
+    large clouds in single precision on the CPU go through a k-d tree, with the same partners.
 
     >>> import numpy as np
     >>> chamfer(np.zeros((1, 3)), np.array([[1.0, 0, 0], [0, 2, 0]]))

@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geoad.ops import chamfer_numba
 from geoad.ops.chamfer import chamfer
+from tests.ops.clouds import KINDS, cloud, clouds
 
 RNG = np.random.default_rng(0)
 
@@ -31,6 +33,37 @@ def test_equals_the_full_matrix(m: int, r: int, seed: int) -> None:
     assert chamfer(a, b) == pytest.approx(chamfer(b, a), rel=1e-12)
     assert chamfer(a[rng.permutation(m)], b) == pytest.approx(chamfer(a, b), rel=1e-12)
     assert chamfer(a, a) == 0
+
+
+@settings(max_examples=80)
+@given(clouds(min_size=1), clouds(min_size=1), st.integers(0, 9))
+def test_the_tree_finds_the_same_partners(a: np.ndarray, b: np.ndarray, seed: int) -> None:
+    """Ties included: the lowest index of several."""
+    if seed < 4:  # lattices are at the same place, and points coincide
+        b = np.concatenate([b, a[: len(a) // 2]])
+    if seed == 9:
+        b = b.copy()
+        b[:: 1 + len(b) // 3] = np.nan
+    np.testing.assert_array_equal(chamfer_numba._nearest_in_tree(b, a), chamfer_numba._nearest(a.T.copy(), b.T.copy()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_large_clouds(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = cloud(kind, 3000, 1), cloud(kind, 3100, 2)
+    assert len(a) * len(b) >= chamfer_numba.LARGE
+    for other in (b, b + np.float32(7)):
+        found = chamfer_numba.nearest(a, other)
+        with monkeypatch.context() as change:
+            change.setattr(chamfer_numba, "LARGE", np.inf)
+            for mine, theirs in zip(found, chamfer_numba.nearest(a, other), strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
+
+def test_large_clouds_in_double_precision_are_compared_in_it() -> None:
+    """Two candidates that are one point in single precision."""
+    a = np.tile([[1.0, 0, 0]], (3000, 1))
+    b = np.concatenate([np.full((3000, 3), 9.0), [[1 + 2e-9, 0, 0], [1 + 1e-9, 0, 0]]])
+    assert set(chamfer_numba.nearest(a, b)[0].tolist()) == {3001}
 
 
 def test_gradients() -> None:
