@@ -20,7 +20,7 @@ LEAF = 16
 
 def nearest(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return for each point of `a` the index of the nearest in `b`, and the other way (lowest index on ties)."""
-    dtype = np.result_type(a, b) if a.dtype.kind == "f" else np.dtype(np.float64)
+    dtype = np.result_type(a, b, np.float32)
     if dtype == np.float32 and len(a) * len(b) >= LARGE:  # the arithmetic of the tree
         return _nearest_in_tree(b, a), _nearest_in_tree(a, b)
     rows_a, rows_b = (np.ascontiguousarray(cloud.T, dtype=dtype) for cloud in (a, b))

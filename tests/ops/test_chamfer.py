@@ -71,9 +71,33 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(chamfer, (a, b))
 
 
+def test_numbers_of_any_kind() -> None:
+    a, b = np.array([[1, 2, 3], [250, 0, 9]]), np.array([[0, 2, 3], [255, 7, 0]])
+    expected = slow(a.astype(float), b.astype(float))
+    for kind in (np.uint8, np.int64, np.float16, np.float32):
+        assert chamfer(a.astype(kind), b.astype(kind)) == pytest.approx(expected)
+        assert chamfer(a.astype(kind), b.astype(float)) == chamfer(a.astype(float), b.astype(kind)) == expected
+    for tensor in (torch.from_numpy(a), torch.from_numpy(a).float(), torch.from_numpy(a).bfloat16()):
+        assert chamfer(tensor, torch.from_numpy(b).to(tensor.dtype)).item() == pytest.approx(expected, rel=1e-2)
+
+
 @pytest.mark.parametrize(
-    ("a", "message"), [(np.zeros((0, 3)), "a must hold at least one point"), (np.zeros((2, 2)), "a must have shape")]
+    ("a", "b", "error", "message"),
+    [
+        (np.zeros((0, 3)), np.zeros((1, 3)), ValueError, "a must hold at least one point"),
+        (np.zeros((1, 3)), np.zeros((0, 3)), ValueError, "b must hold at least one point"),
+        (np.zeros((2, 2)), np.zeros((1, 3)), ValueError, "a must have shape"),
+        ([[0.0, 0, 0]], np.zeros((1, 3)), TypeError, "a must be a numpy array or a torch tensor, got list"),
+        (np.zeros((1, 3)), torch.zeros(1, 3), TypeError, "a and b must be of one kind, got ndarray and Tensor"),
+        (np.zeros((1, 3), bool), np.zeros((1, 3)), TypeError, "a must hold real numbers, got bool"),
+        (
+            torch.zeros(1, 3),
+            torch.zeros(1, 3, device="meta"),
+            ValueError,
+            "a and b must be on one device, got cpu and meta",
+        ),
+    ],
 )
-def test_bad_input(a: np.ndarray, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        chamfer(a, np.zeros((1, 3)))
+def test_bad_input(a: object, b: object, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        chamfer(a, b)

@@ -9,7 +9,8 @@ import sys
 CODE = """
 import numpy as np
 from numba import config
-from geoad.ops import farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
+from types import SimpleNamespace
+from geoad.ops import farthest_point_sample, harmonic_fill, knn, reference, splat_points, splat_voxels, voxelize
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -21,6 +22,13 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+    camera = SimpleNamespace(project=lambda points: points[:, :2] * 9)
+    at = points[:, 2] < 1e3, camera, (9, 9)
+    image = splat_points(points[at[0]], points[at[0], 0], *at[1:])
+    np.testing.assert_array_equal(image, reference.splat_points(points[at[0]], points[at[0], 0], *at[1:]))
+grid = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
+image = splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70))
+np.testing.assert_array_equal(image, reference.splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70)))
 known = np.random.default_rng(0).random((7, 9)) < 0.2
 values = np.arange(63, dtype=np.float32).reshape(7, 9)
 np.testing.assert_allclose(harmonic_fill(values, known), reference.harmonic_fill(values, known), atol=6e-3)
