@@ -176,7 +176,8 @@ def in_hull(corners: NDArray[np.int64], x: NDArray[np.int64], y: NDArray[np.int6
     turn = (bx - ax) * (y - ay) - (x - ax) * (by - ay)
     between = (ay < y) & (y < by)
     left, right = between & (turn <= 0), between & (turn >= 0)
-    return (left | (ay == y) & (ax <= x)).any((0, 1)) & (right | (ay == y) & (ax >= x)).any((0, 1))
+    left, right = left | (ay == y) & (ax <= x), right | (ay == y) & (ax >= x)
+    return np.asarray(left.any((0, 1)) & right.any((0, 1)))
 
 
 def voxelize(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geoad import _check
-from geoad.ops import _arrays
+from geoad.ops import _arrays, _projection
 
 
 def splat_points(points: Any, values: Any, camera: Any, shape: tuple[int, int], *, thickness: float = np.inf) -> Any:
@@ -34,30 +32,17 @@ def splat_points(points: Any, values: Any, camera: Any, shape: tuple[int, int], 
     """
     cloud = _arrays.to_points("points", points)
     scores = _arrays.to_floats("values", values, (len(cloud),))
-    if len(shape) != 2:
-        raise ValueError(f"shape must be (H, W), got {shape}")
-    height, width = (_arrays.whole("shape", side) for side in shape)
+    height, width = _projection.image_sides(shape)
     if not thickness >= 0:
         raise ValueError(f"thickness must not be negative, got {thickness}")
-    finite = np.isfinite(cloud).all(1)
-    wrong = np.count_nonzero(~np.isfinite(scores[finite]))
+    _projection.check_camera(camera)
+    from geoad.ops import splat_points_numba
+
+    seen, wrong = splat_points_numba.look(cloud, scores)
     if wrong:
         raise ValueError(f"values must be finite where points are, got {wrong} that are not")
-    seen = np.flatnonzero(finite & (cloud[:, 2] > 0))
-    pixel = _to_pixels(camera, cloud[seen], height, width)
-    from geoad.ops.splat_points_numba import draw
-
-    image = draw(pixel, cloud[seen, 2], scores[seen], height * width, np.float32(thickness))
-    return _arrays.like(image.reshape(height, width), points)
-
-
-def _to_pixels(camera: Any, points: NDArray[np.float32], height: int, width: int) -> NDArray[np.int64]:
-    """Return the flat pixel of each point in front of the camera, -1 off the image."""
-    if not callable(getattr(camera, "project", None)):
-        raise TypeError(f"camera must have a method project(points) -> (N, 2), got {type(camera).__name__}")
-    place = np.asarray(camera.project(points))
-    _check.shape("camera.project(points)", place, (len(points), 2))
-    with np.errstate(invalid="ignore"):
-        column, row = np.floor(place.T + 0.5)
-        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        return np.where(inside, row * width + column, -1).astype(np.int64)
+    if not seen.all():
+        cloud, scores = cloud[seen], scores[seen]
+    place = _projection.project(camera, cloud)
+    image = splat_points_numba.draw(place, cloud, scores, height, width, np.float32(thickness))
+    return _arrays.like(image, points)

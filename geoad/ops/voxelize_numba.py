@@ -20,14 +20,16 @@ def sort(
     with np.errstate(over="ignore"):
         low, high = origin.astype(np.float32), (origin + shape * cell).astype(np.float32)
     index: NDArray[Any] = np.empty(len(points), np.int64)
-    _locate(points, *origin, cell, *shape.astype(np.float64), *low, *high, index)
+    _locate(points, origin, cell, shape.astype(np.float64), low, high, index)
     return (index, *_gather(index, values, int(shape.prod())))
 
 
 @njit(cache=True, nogil=True)
-def _locate(points, ox, oy, oz, cell, nx, ny, nz, lx, ly, lz, hx, hy, hz, index):  # type: ignore[no-untyped-def]
+def _locate(points, origin, cell, shape, low, high, index):  # type: ignore[no-untyped-def]
     """Write the flat voxel of each point, without a branch."""
     zero, one = np.float64(0), np.float64(1)
+    ox, oy, oz, nx, ny, nz = origin[0], origin[1], origin[2], shape[0], shape[1], shape[2]
+    lx, ly, lz, hx, hy, hz = low[0], low[1], low[2], high[0], high[1], high[2]
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         inside = (lx <= x) & (x <= hx) & (ly <= y) & (y <= hy) & (lz <= z) & (z <= hz)  # not finite is not inside
@@ -55,10 +57,10 @@ def _gather(index, values, voxels):  # type: ignore[no-untyped-def]
                 total[used], sums[used] = 0, 0
                 used += 1
                 count[v] = used
-            number = np.uint64(count[v] - 1)
-            total[number] += 1
+            place = np.uint64(count[v] - 1)
+            total[place] += 1
             for c in range(values.shape[1]):
-                sums[number, c] += values[i, c]
+                sums[place, c] += values[i, c]
     for v in range(voxels):
         if count[v] > 0:
             number = count[v] - 1

@@ -56,6 +56,46 @@ def test_large_holes(shape, kind):
     check(*image(*shape, 0.1, 7, kind))
 
 
+def rooms(height, width):
+    """Return known pixels that part the image into pieces, link it by single pixels, or hold it at one edge only."""
+    rows, columns = np.indices((height, width))
+    comb = (columns % 4 == 0) & np.where(columns % 8 == 0, rows > 2, rows < height - 3)
+    return {
+        "checkerboard": (rows + columns) % 2 == 0,
+        "its other half": (rows + columns) % 2 == 1,
+        "one row": rows == height // 2,
+        "one column": columns == width - 1,
+        "walls": (rows % 23 == 0) | (columns % 29 == 0),
+        "comb": comb,
+        "diagonal": rows == columns,
+        "two corners": (rows + columns == 0) | (rows + columns == height + width - 2),
+        "object": (rows - height / 2) ** 2 + (columns - width / 2) ** 2 < min(height, width) ** 2 / 10,
+        "all but one": (rows != 5) | (columns != 7),
+    }
+
+
+@pytest.mark.parametrize("name", rooms(1, 1))
+def test_nasty_masks(name):
+    known = rooms(110, 97)[name]
+    values = np.random.default_rng(3).normal(size=known.shape).astype(np.float32)
+    check(np.where(known, values, np.float32(np.nan)), known)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["64 k scattered", "64 k on the object", "walls", "one row", "two corners"])
+def test_the_error_at_full_size(name):
+    """Against the direct solution: with large holes a small residual is not a small error."""
+    rng = np.random.default_rng(5)
+    masks = rooms(800, 800)
+    known = masks.get(name, masks["object"] if "object" in name else np.ones((800, 800), bool))
+    if name.startswith("64 k"):
+        chosen = rng.permutation(np.flatnonzero(known))[:65536]
+        known = np.isin(np.arange(known.size), chosen).reshape(known.shape)
+    rows, columns = np.indices(known.shape)
+    values = np.sin(columns / 90) + np.cos(rows / 70) + rng.normal(size=known.shape) / 20
+    check(np.where(known, values, np.nan).astype(np.float32), known)
+
+
 def test_a_long_line_is_straight():
     """One row of pixels, known at both ends: the worst conditioned case there is."""
     values = np.zeros((1, 20_001), np.float32)

@@ -10,7 +10,9 @@ CODE = """
 import numpy as np
 import torch
 from numba import config
-from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
+from types import SimpleNamespace
+from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn
+from geoad.ops import reference, splat_points, splat_voxels, voxelize
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -22,6 +24,13 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+    camera = SimpleNamespace(project=lambda points: points[:, :2] * 9)
+    at = points[:, 2] < 1e3, camera, (9, 9)
+    image = splat_points(points[at[0]], points[at[0], 0], *at[1:])
+    np.testing.assert_array_equal(image, reference.splat_points(points[at[0]], points[at[0], 0], *at[1:]))
+grid = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
+image = splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70))
+np.testing.assert_array_equal(image, reference.splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70)))
 leaves = [t.requires_grad_() for t in (torch.ones(3, 4), torch.zeros(3), torch.rand(90, 2))]
 sides = []
 for backend in ("numba", "torch"):
