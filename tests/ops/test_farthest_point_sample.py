@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +30,11 @@ def test_large_clouds_use_every_level_of_the_tree(kind):
     np.testing.assert_array_equal(farthest_point_sample(points, 400, start=11), expected)
 
 
+def test_more_blocks_than_lanes():
+    points = cloud("clusters", 450_000, 4)
+    np.testing.assert_array_equal(farthest_point_sample(points, 40), reference.farthest_point_sample(points, 40))
+
+
 def test_n_beyond_the_cloud_returns_every_point_once():
     picks = farthest_point_sample(cloud("duplicates", 1000), 5000)
     assert sorted(picks.tolist()) == list(range(1000))
@@ -38,6 +48,29 @@ def test_duplicates_are_picked_last_and_in_order():
 def test_many_duplicates_do_not_cost_a_square():
     points = np.zeros((100_000, 3), np.float32)
     assert farthest_point_sample(points, 20_000).tolist() == list(range(20_000))
+
+
+def test_concurrent_calls_and_forks_agree():
+    points = cloud("clusters", 20_000)
+    expected = farthest_point_sample(points, 200)
+    with ThreadPoolExecutor(4) as pool:
+        for picks in pool.map(lambda _: farthest_point_sample(points, 200), range(8)):
+            np.testing.assert_array_equal(picks, expected)
+    if hasattr(os, "fork"):
+        child = multiprocessing.get_context("fork").Process(target=exit_unless_equal, args=(points, expected))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+
+
+def exit_unless_equal(points, expected):
+    sys.exit(not np.array_equal(farthest_point_sample(points, 200), expected))
+
+
+def test_coordinates_that_collapse_in_float32():
+    points = 1e6 + np.arange(300.0)[:, None] * np.array([[1e-3, 0, 0]])
+    expected = reference.farthest_point_sample(points.astype(np.float32), 300, start=7)
+    np.testing.assert_array_equal(farthest_point_sample(points, 300, start=7), expected)
 
 
 def test_empty_cloud():

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -133,6 +135,23 @@ def test_threads_do_not_change_the_result(backend, monkeypatch):
     expected = knn(points, 10, backend=backend)
     monkeypatch.setattr(_threads, "count", lambda: 5)
     same(knn(points, 10, backend=backend), expected)
+
+
+def test_concurrent_calls_and_forks_agree():
+    points = cloud("clusters", 6000)
+    expected = knn(points, 10)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: knn(points, 10), range(8)):
+            same(found, expected)
+    if hasattr(os, "fork"):
+        child = multiprocessing.get_context("fork").Process(target=exit_unless_equal, args=(points, expected))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+
+
+def exit_unless_equal(points, expected):
+    sys.exit(not all(np.array_equal(a, b) for a, b in zip(knn(points, 10), expected, strict=True)))
 
 
 @pytest.mark.parametrize("backend", EXACT + TREES)
