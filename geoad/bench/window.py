@@ -50,7 +50,7 @@ def problem(case: str, n: int, k: int) -> Problem:
     """
     side, window = max(round(n**0.5), 2), WINDOWS[case]
     xyz = organised((side, side))
-    valid = np.isfinite(xyz).all(2)
+    valid: NDArray[np.bool_] = np.asarray(np.isfinite(xyz).all(2))
     address = np.flatnonzero(valid)
     random = np.random.default_rng(0)
     rows = np.sort(random.choice(len(address), min(QUERIES, len(address)), replace=False))
