@@ -109,6 +109,8 @@ def report(name: str, rows: Sequence[Row], absent: Sequence[Row]) -> str:
         lines.append(table(HEAD, [_cells(row) for row in rows]))
         lines.append(f"ratio: {clock} of the case's best peer (recall >= {GOOD}), marked *, over the row's")
         lines += _ratios(rows, clock)
+    unequal = [row for row in rows if not row["equal_to_reference"]]
+    lines += [f"not equal: {row['backend']} ({row['case']} {row['n']}): {row['note']}" for row in unequal]
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in absent:
         reasons.setdefault((row["backend"], row["reason"]), []).append(f"{row['case']} {row['n']}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 KERNELS = {
     "knn": "geoad.bench.knn",
     "radius": "geoad.bench.radius",
+    "window": "geoad.bench.window",
     "fps": "geoad.bench.fps",
     "aggregate": "geoad.bench.aggregate",
     "project": "geoad.bench.project",

@@ -46,7 +46,12 @@ def _join(parts: list[tuple[Any, int]], k: int) -> NDArray[np.int64]:
     return np.concatenate(rows)
 
 
-def _pykdtree(points: Floats, k: int) -> Any:
+def search_pykdtree(points: Floats, k: int) -> Any:
+    """Return index (N, k) from pykdtree.
+
+    >>> search_pykdtree(np.eye(3, dtype=np.float32), 1).tolist()
+    [0, 1, 2]
+    """
     return need("pykdtree.kdtree", PURPOSE).KDTree(points).query(points, k)[1]
 
 
@@ -54,7 +59,7 @@ def _pykdtree_morton(points: Floats, k: int) -> Any:
     """The tree on points in Morton order, its answer for the order that was asked for."""
     order = np.argsort(morton_codes(points), kind="stable")
     result = np.empty((len(points), k), np.int64)
-    result[order] = order[_pykdtree(points[order], k).reshape(len(points), k)]
+    result[order] = order[search_pykdtree(points[order], k).reshape(len(points), k)]
     return result
 
 
@@ -77,7 +82,12 @@ def morton_codes(points: Floats) -> NDArray[np.uint64]:
     return codes
 
 
-def _scipy(points: Floats, k: int) -> Any:
+def search_scipy(points: Floats, k: int) -> Any:
+    """Return index (N, k) from scipy, on as many threads as everyone has.
+
+    >>> search_scipy(np.eye(3, dtype=np.float32), 1).ravel().tolist()
+    [0, 1, 2]
+    """
     return need("scipy.spatial", PURPOSE).cKDTree(points).query(points, k, workers=torch.get_num_threads())[1]
 
 
@@ -117,9 +127,9 @@ def _torch_cluster(points: Any, k: int) -> Any:
 
 
 PEERS = (
-    Contestant("pykdtree", _cloud_by_cloud(_pykdtree), needs="pykdtree.kdtree"),
+    Contestant("pykdtree", _cloud_by_cloud(search_pykdtree), needs="pykdtree.kdtree"),
     Contestant("pykdtree-morton", _cloud_by_cloud(_pykdtree_morton), needs="pykdtree.kdtree"),
-    Contestant("scipy", _cloud_by_cloud(_scipy), needs="scipy.spatial"),
+    Contestant("scipy", _cloud_by_cloud(search_scipy), needs="scipy.spatial"),
     Contestant("open3d", _cloud_by_cloud(_open3d), needs="open3d"),
     Contestant("faiss", _cloud_by_cloud(_faiss), {"cpu": 32_768}, needs="faiss"),
     Contestant("torch-cdist", _cloud_by_cloud(_cdist, "torch"), {"cpu": 16_384, "cuda": 262_144}),

@@ -20,7 +20,7 @@ WORDS = ("bench", "knn", "--k", "4", "--repeats", "2")
 
 
 def test_a_table_a_file_and_a_picture(geoad, tmp_path: Path) -> None:
-    own_and_peers = ("--backends", "numba,torch,pykdtree,pykdtree-morton,scipy")
+    own_and_peers = ("--backends", "numba,pykdtree-morton,scipy")
     words = (*WORDS, "--sizes", "100,200", "--cases", "cube,scan", *own_and_peers, "--out", tmp_path / "new")
     said = geoad(*words)
     assert said.code == 0, said
@@ -32,7 +32,7 @@ def test_a_table_a_file_and_a_picture(geoad, tmp_path: Path) -> None:
     assert {(row["case"], row["n"]) for row in content["rows"]} == {
         ("cube", 100), ("cube", 200), ("scan", 100), ("scan", 200),
     }  # fmt: skip
-    assert {"numba", "torch", "pykdtree", "pykdtree-morton", "scipy"} == {row["backend"] for row in content["rows"]}
+    assert {"numba", "pykdtree-morton", "scipy"} == {row["backend"] for row in content["rows"]}
     assert (tmp_path / "new" / "knn.png").read_bytes()[1:4] == b"PNG"
     words_of_table = ("knn on cpu, 1 thread", "median ms", "times as fast as", "pykdtree-morton", "ratio")
     assert not [word for word in words_of_table if word not in said.out]
