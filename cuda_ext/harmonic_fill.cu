@@ -26,7 +26,7 @@ struct Vectors {
   State* state;
   double *by_residual, *by_direction;  // one number a block, as `largest`
   float* largest;
-  double *x, *residual, *p[2], *q;
+  double *x, *residual, *p, *p_before, *q;  // the search directions take turns
   int blocks;
 };
 
@@ -47,7 +47,7 @@ inline int64_t lay_out(Fill& fill, int height, int width, void* workspace) {
   fill.of.by_residual = arrays.take<double>(MOST_BLOCKS);
   fill.of.by_direction = arrays.take<double>(MOST_BLOCKS);
   fill.of.largest = arrays.take<float>(MOST_BLOCKS);
-  for (double** image : {&fill.of.x, &fill.of.residual, &fill.of.p[0], &fill.of.p[1], &fill.of.q})
+  for (double** image : {&fill.of.x, &fill.of.residual, &fill.of.p, &fill.of.p_before, &fill.of.q})
     *image = arrays.take<double>(int64_t(height + 2) * (width + 2));
   fill.grid.count = 0;
   for (bool more = true; more; height = (height + 1) / 2, width = (width + 1) / 2) {
@@ -242,12 +242,12 @@ __global__ void turn_and_apply(Vectors of, int turn, Level at) {
     of.state->now[turn % 2] = now;
     if (!(error > ENOUGH)) of.state->last = turn;
   }
-  const double* before = of.p[(turn + 1) % 2];
+  const double* before = of.p_before;
   const auto turned = [&](int c) { return double(at.x[c]) + share * before[c]; };
   double product = 0.0;
   for (int c = at.first() + thread_number(); c < at.last(); c += thread_count()) {
     const double p = turned(c), q = double(at.diagonal[c]) * p - from_neighbours(at, c, turned);
-    of.p[turn % 2][c] = p, of.q[c] = q;
+    of.p[c] = p, of.q[c] = q;
     product += p * q;
   }
   product = block_sum(product, held);
@@ -259,7 +259,7 @@ __global__ void step_along(Vectors of, int turn, Level at) {
   if (of.state->last < turn) return;
   const double length = of.state->now[turn % 2] / sum_of_blocks(of.by_direction, of.blocks, held);
   for (int c = at.first() + thread_number(); c < at.last(); c += thread_count()) {
-    of.x[c] += length * of.p[turn % 2][c];
+    of.x[c] += length * of.p[c];
     const double left = of.residual[c] - length * of.q[c];
     of.residual[c] = left, at.source[c] = float(left);
   }
@@ -326,9 +326,11 @@ GEOAD_API int64_t geoad_harmonic_fill_iterate(int64_t height, int64_t width, int
   lay_out(fill, int(height), int(width), workspace);
   const Level fine = fill.fine();
   for (int turn = int(first); turn < int(first + count); turn++) {
+    Vectors of = fill.of;
+    if (turn % 2 == 1) of.p = fill.of.p_before, of.p_before = fill.of.p;
     GEOAD_TRY(precondition(fill, turn, stream));
     for (auto kernel : {finish_fine, turn_and_apply, step_along})
-      GEOAD_TRY(launch(stream, unsigned(fill.of.blocks), THREADS, 0, kernel, fill.of, turn, fine));
+      GEOAD_TRY(launch(stream, unsigned(fill.of.blocks), THREADS, 0, kernel, of, turn, fine));
   }
   return cudaSuccess;
 }
