@@ -6,9 +6,10 @@
 #include <limits.h>
 
 #include "multigrid.cuh"
-#include "reduce.cuh"
+#include "warp.cuh"
 
 namespace geoad {
+namespace {
 
 constexpr int THREADS = 256;
 constexpr int MOST_BLOCKS = 512;         // the same on every device, and so are the sums
@@ -79,7 +80,7 @@ __device__ double block_sum(double value, double* held) {
 }
 
 __device__ float block_max(float value, float* held) {
-  const float of_warp = warp_max_number(value);
+  const float of_warp = warp_max(value);
   __syncthreads();
   if (lane_id() == 0) held[warp_id()] = of_warp;
   __syncthreads();
@@ -294,6 +295,7 @@ inline cudaError_t precondition(const Fill& fill, int turn, cudaStream_t stream)
   return cudaSuccess;
 }
 
+}  // namespace
 }  // namespace geoad
 
 using namespace geoad;

@@ -8,7 +8,7 @@ namespace geoad {
 constexpr float LONG_STEP = 1.5f, SHORT_STEP = 0.58f;  // weights of the two sweeps
 constexpr float LINK = 0.5f, HELD = 0.8f;              // of what is added up for a coarse pixel
 constexpr float MOST = 0.75f, LEAST = 0.25f;           // of linear interpolation
-constexpr int MOST_LEVELS = 32;
+constexpr int GRID_LEVELS = 32;
 
 // One system, its right-hand side and two iterates. `inverse` is 0 where nothing is unknown.
 struct Level {
@@ -30,7 +30,7 @@ struct Level {
 
 struct Hierarchy {
   int count;
-  Level level[MOST_LEVELS];
+  Level level[GRID_LEVELS];
 };
 
 // What the four neighbours of cell c bring, x being a function of the cell.
