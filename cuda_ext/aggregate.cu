@@ -4,9 +4,10 @@
 // One warp a row. Its lanes first take a neighbour each and leave the edges' geometry in shared memory, then a channel
 // each; where there are fewer channels than lanes, the lanes fall into groups that take different neighbours. Every sum
 // has a fixed order: equal bits on every run.
-#include "reduce.cuh"
+#include "warp.cuh"
 
 namespace geoad {
+namespace {
 
 constexpr int WARPS = 8;     // a block
 constexpr int ROWS = 64;     // whose shares of the weights' gradient a block adds up before it writes them
@@ -275,6 +276,7 @@ int64_t backward_features(const int64_t* starts, const int* rows, int64_t k, int
                 Number(1) / Number(max(k, int64_t(1))), static_cast<Number*>(out));
 }
 
+}  // namespace
 }  // namespace geoad
 
 using namespace geoad;

@@ -10,9 +10,10 @@
 #include <limits.h>
 
 #include "distance.cuh"
-#include "reduce.cuh"
+#include "warp.cuh"
 
 namespace geoad {
+namespace {
 
 constexpr int SLOTS = 3;         // buckets a lane, at most: with more, registers spill
 constexpr int TOGETHER = 4;      // points of a bucket that a lane loads before it uses the first
@@ -98,8 +99,8 @@ __global__ void bucket_boxes(Cloud cloud, int buckets, Box* boxes) {
   }
 #pragma unroll
   for (int a = 0; a < 3; a++) {
-    box.low[a] = -warp_max_number(-box.low[a]);
-    box.high[a] = warp_max_number(box.high[a]);
+    box.low[a] = -warp_max(-box.low[a]);
+    box.high[a] = warp_max(box.high[a]);
   }
   if (lane_id() == 0) boxes[bucket] = box;
 }
@@ -193,6 +194,7 @@ cudaError_t launch_pick(cudaStream_t stream, int warps, Cloud cloud, const Box* 
   return launch(stream, 1, warps * WARP, shared, pick_farthest<S>, cloud, boxes, n, start, index, picks);
 }
 
+}  // namespace
 }  // namespace geoad
 
 using namespace geoad;

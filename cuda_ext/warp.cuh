@@ -1,4 +1,4 @@
-// Reductions over a warp, in one instruction where the GPU has it.
+// Reductions over a warp, in one instruction where the GPU has it; by fixed trees, so that sums are the same on every run.
 #pragma once
 
 #include "launch.cuh"
@@ -22,5 +22,18 @@ __device__ __forceinline__ float warp_min(float value) {
   return value;
 }
 __device__ __forceinline__ float warp_max(float value) { return -warp_min(-value); }
+
+// Signed numbers in the order of unsigned ones.
+__device__ __forceinline__ int warp_max(int value) { return int(warp_max(unsigned(value) ^ 0x80000000u) ^ 0x80000000u); }
+
+template <typename Number>
+__device__ __forceinline__ Number warp_sum(Number value) {
+#pragma unroll
+  for (int by = WARP / 2; by > 0; by /= 2) value += __shfl_xor_sync(ALL, value, by);
+  return value;
+}
+
+__device__ __forceinline__ int lane_id() { return int(threadIdx.x) % WARP; }
+__device__ __forceinline__ int warp_id() { return int(threadIdx.x) / WARP; }
 
 }  // namespace geoad

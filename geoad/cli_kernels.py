@@ -29,7 +29,7 @@ TRIALS: dict[str, Callable[[str | None], Any]] = {
     "aggregate": _aggregate,
     "chamfer": lambda _: ops.chamfer(torch.from_numpy(POINTS), torch.from_numpy(POINTS)),
     "farthest_point_sample": lambda backend: ops.farthest_point_sample(POINTS, 8, backend=backend),
-    "harmonic_fill": lambda _: ops.harmonic_fill(POINTS[:8, :2], POINTS[:8, 1:] > 1.5),
+    "harmonic_fill": lambda backend: ops.harmonic_fill(POINTS[:8, :2], POINTS[:8, 1:] > 1.5, backend=backend),
     "knn": lambda backend: ops.knn(POINTS, 4, backend=backend),
     "radius_search": lambda backend: ops.radius_search(POINTS, 0.25, backend=backend),
     "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),

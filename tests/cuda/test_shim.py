@@ -52,6 +52,17 @@ def test_a_missing_barrier_shows_in_some_order(shim: Any) -> None:
     assert not all((out == 64 * 65 // 2).all() for out in results)
 
 
+def test_a_warp_that_runs_ahead_shows_in_some_order(shim: Any) -> None:
+    right = {1: [], 2: []}
+    for kind in (0, 1, 2):
+        order(shim, kind)
+        for buffers in right:
+            out = torch.empty(64, dtype=torch.int32)
+            _cuda.call("shim_tell_the_other", CPU, out, buffers)
+            right[buffers].append(bool((out == 3).all()))
+    assert all(right[2]) and not all(right[1])
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

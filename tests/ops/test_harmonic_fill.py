@@ -184,3 +184,16 @@ def test_the_kind_of_array_is_kept():
 def test_bad_input(values, known, error, message):
     with pytest.raises(error, match=message):
         harmonic_fill(values, known)
+
+
+@pytest.mark.parametrize("values", [np.zeros((4, 3)), torch.zeros(4, 3), torch.zeros(4, 3, device="meta")])
+def test_the_cuda_backend_moves_nothing(values):
+    with pytest.raises(ValueError, match=r'backend "cuda" needs CUDA tensors, got values (as ndarray|on cpu|on meta)'):
+        harmonic_fill(values, values == 0, backend="cuda")
+
+
+def test_a_tensor_where_no_backend_is_stays_there():
+    with pytest.raises(ValueError, match=r"values is on meta, where this function has no backend: pass values.cpu\(\)"):
+        harmonic_fill(torch.zeros(4, 3, device="meta"), torch.zeros(4, 3, dtype=torch.bool, device="meta"))
+    with pytest.raises(ValueError, match=r"unknown backend 'nunba' .did you mean 'numba'"):
+        harmonic_fill(np.zeros((4, 3)), np.ones((4, 3), bool), backend="nunba")

@@ -1,8 +1,8 @@
 // The part of CUDA that cuda_ext uses, on the CPU, for tests: found by #include <cuda_runtime.h> when g++ compiles.
 //
 // A block's threads are fibers that run one at a time until they meet a barrier or a warp collective. The order in which
-// they are resumed is chosen by shim_order (forward, backward, shuffled), so code that needs a barrier where there is
-// none gives another result in another order. Lanes that meet different collectives, a barrier that not all threads
+// they are resumed is chosen by shim_order: forward and backward take one warp after the other, each as far as it can
+// go, shuffled takes all threads in turn. Code that needs a barrier where there is none gives another result in one. Lanes that meet different collectives, a barrier that not all threads
 // reach, and a partial mask end the launch with an error. Shared memory and stacks are poisoned before each block.
 #pragma once
 
@@ -26,6 +26,7 @@ using std::min;
 #define __shared__ static
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(bytes) __attribute__((aligned(bytes)))
 
 struct dim3 {

@@ -169,6 +169,18 @@ std::vector<int> in_order(int count, unsigned salt) {
   return order;
 }
 
+// Resumes those of `count` threads that can go on; tells whether there were any.
+bool run_once(const int* order, int count) {
+  bool moved = false;
+  for (int i = 0; i < count && failure == nullptr; i++) {
+    Fiber& fiber = fibers[order[i]];
+    if (fiber.done || (fiber.waits != nullptr && *fiber.waits == fiber.seen)) continue;
+    resume(order[i]);
+    moved = true;
+  }
+  return moved;
+}
+
 void run_block(unsigned number) {
   const int threads = int(blockDim.x * blockDim.y * blockDim.z);
   memset(dynamic.data(), 0xcd, dynamic.size());
@@ -181,14 +193,15 @@ void run_block(unsigned number) {
   barrier_sum[barrier_turn & 1] = 0;
   alive = threads;
   const std::vector<int> order = in_order(threads, number);
+  const int together = chosen_order == 2 ? threads : 32;
   while (alive > 0 && failure == nullptr) {
     bool moved = false;
-    for (int t : order) {
-      Fiber& fiber = fibers[t];
-      if (fiber.done || (fiber.waits != nullptr && *fiber.waits == fiber.seen)) continue;
-      resume(t);
-      moved = true;
-      if (failure != nullptr) break;
+    for (int group = 0; group < threads && failure == nullptr; group += together) {
+      bool again = true;
+      while (again && failure == nullptr) {
+        again = run_once(&order[group], together);
+        moved |= again;
+      }
     }
     if (!moved) failure = "deadlock: some threads wait for others that have left or wait elsewhere";
   }
