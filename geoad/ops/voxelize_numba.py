@@ -47,6 +47,11 @@ def _gather(index, values, voxels):  # type: ignore[no-untyped-def]
     voxel among these, from 1 on.
     """
     count, means = np.zeros(voxels, np.int64), np.zeros((voxels, values.shape[1]), np.float32)
+    if values.shape[1] == 0:
+        for i in range(index.shape[0]):
+            if index[i] >= 0:
+                count[index[i]] += 1
+        return count, means
     most = min(index.shape[0], voxels)
     total, sums = np.empty(most, np.int64), np.empty((most, values.shape[1]), np.float64)
     used = 0
@@ -61,10 +66,10 @@ def _gather(index, values, voxels):  # type: ignore[no-untyped-def]
             total[place] += 1
             for c in range(values.shape[1]):
                 sums[place, c] += values[i, c]
-    for v in range(voxels):
-        if count[v] > 0:
-            number = count[v] - 1
-            count[v] = total[number]
+    for flat in range(voxels):
+        if count[flat] > 0:
+            number = count[flat] - 1
+            count[flat] = total[number]
             for c in range(values.shape[1]):
-                means[v, c] = sums[number, c] / total[number]
+                means[flat, c] = sums[number, c] / total[number]
     return count, means

@@ -41,6 +41,17 @@ def test_division_model_by_its_equation() -> None:
     np.testing.assert_allclose(TIRE.rays(np.array([[column, row]]))[0], [u[0] / TIRE.focus, u[1] / TIRE.focus, 1])
 
 
+def test_many_points_are_projected_like_each_alone() -> None:
+    """They are taken in pieces, whatever their shape and layout."""
+    points = np.random.default_rng(2).normal((0, 0, 2), 1, (3, 7001, 3))
+    pixels = TIRE.project(points)
+    assert pixels.shape == (3, 7001, 2) and np.isnan(pixels).any()
+    np.testing.assert_array_equal(TIRE.project(points.reshape(-1, 3)[16380:16390]), pixels.reshape(-1, 2)[16380:16390])
+    np.testing.assert_array_equal(TIRE.project(np.asfortranarray(points)), pixels)
+    np.testing.assert_array_equal(TIRE.project(points[1, 5]), pixels[1, 5])
+    assert TIRE.project(np.empty((0, 3))).shape == (0, 2)
+
+
 def test_ideal_pinhole_without_kappa() -> None:
     camera = Camera.pinhole(100.0, (64, 64), centre=(32, 32))
     corners = np.array([[x, y, 5.0] for x in (-0.5, 0.5) for y in (-0.5, 0.5)])
