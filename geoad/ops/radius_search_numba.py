@@ -140,24 +140,32 @@ def _count_leaf(tree, groups, first, last, hull, limit, work, counts):  # type: 
         if within:
             whole += end - begin
         elif same:
-            work[0][0, 0], work[0][1, 0], work[0][2, 0] = boxes[node, 0], boxes[node, 1], boxes[node, 2]
-            _add(groups, first, last, work, 1, limit, end - begin, counts)
+            _add_place(groups, first, last, boxes[node], limit, end - begin, counts)
         else:
             found = append(hull, limit, tree, begin, end, work, found)
             if found > ROOM - LEAF:
-                _add(groups, first, last, work, found, limit, 1, counts)
+                _add(groups, first, last, work, found, limit, counts)
                 found = 0
-    _add(groups, first, last, work, found, limit, 1, counts)
+    _add(groups, first, last, work, found, limit, counts)
     return whole
 
 
 @njit(cache=True, nogil=True)
-def _add(groups, first, last, work, found, limit, weight, counts):  # type: ignore[no-untyped-def]
-    """Add to the counts of queries first … last - 1 the candidates within the limit, `weight` points each."""
+def _add(groups, first, last, work, found, limit, counts):  # type: ignore[no-untyped-def]
+    """Add to the counts of queries first … last - 1 the candidates within the limit."""
     asker, place, _ = groups
     for t in range(first, last):
         distances(work[0], found, place[0, t], place[1, t], place[2, t], work[2])
-        counts[asker[t]] += weight * count_within(work[2], found, limit)
+        counts[asker[t]] += count_within(work[2], found, limit)
+
+
+@njit(cache=True, nogil=True)
+def _add_place(groups, first, last, box, limit, size, counts):  # type: ignore[no-untyped-def]
+    """Add to the counts of queries first … last - 1 the `size` points of a box that is one place."""
+    asker, place, _ = groups
+    for t in range(first, last):
+        dx, dy, dz = box[0] - place[0, t], box[1] - place[1, t], box[2] - place[2, t]
+        counts[asker[t]] += size if dx * dx + dy * dy + dz * dz <= limit else 0
 
 
 @njit(cache=True, nogil=True)

@@ -206,6 +206,26 @@ def voxelize(
     return index, count, (sums / np.maximum(count, 1)[..., None]).astype(np.float32)
 
 
+def voxel_downsample(
+    points: NDArray[np.float32], cell: float, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return points (M, 3), values (M, C), index (N,) and count (M,), one point after the other.
+
+    >>> voxel_downsample(np.array([[1.5, 0, 0], [-1, 0, 0]], np.float32), 2.0, np.zeros((2, 0)))[2].tolist()
+    [0, 1]
+    """
+    rows: dict[tuple[int, ...], int] = {}
+    index, sums, count = np.full(len(points), -1, np.int64), np.zeros((len(points), 3 + values.shape[1])), []
+    for i, point in enumerate(points):
+        if np.isfinite(point).all():
+            place = tuple(int(part) for part in np.floor(point.astype(np.float64) / cell))
+            index[i] = row = rows.setdefault(place, len(rows))
+            count[row : row + 1] = [sum(count[row : row + 1]) + 1]
+            sums[row] += np.r_[point, values[i]]
+    means = (sums[: len(rows)] / np.reshape(count, (-1, 1))).astype(np.float32)
+    return means[:, :3], means[:, 3:], index, np.array(count, np.int64)
+
+
 def splat_points(
     points: NDArray[np.float32],
     values: NDArray[np.float32],

@@ -13,9 +13,7 @@ from geoad.ops.knn import Knn
 BACKENDS = ("numba", "torch")
 
 
-def window_knn(
-    xyz: Any, k: int, *, window: int = 7, include_self: bool = True, backend: str | None = None
-) -> Knn:
+def window_knn(xyz: Any, k: int, *, window: int = 7, include_self: bool = True, backend: str | None = None) -> Knn:
     """Find the k nearest points of every pixel of xyz (H, W, 3) among those `window` x `window` pixels around it.
 
     Pixel (row, column) has the flat address row · W + column; `index` (H, W, k) holds addresses, `sq_dist` (H, W, k)

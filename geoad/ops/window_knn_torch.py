@@ -41,7 +41,7 @@ def search(xyz: Any, k: int, window: int, include_self: bool) -> tuple[Any, Any]
 
 
 def _keys(padded: Tensor, half: int, first: int) -> Tensor:
-    """Return (h, W, window²) whole numbers in the order of (sq_dist, address); NEVER where either pixel is not valid."""
+    """Return (h, W, window²) whole numbers in the order of (sq_dist, address); NEVER where a pixel is not valid."""
     side, height, width = 2 * half + 1, padded.shape[0] - 2 * half, padded.shape[1] - 2 * half
     here = padded[half : half + height, half : half + width]
     address = first + torch.arange(height * width, device=padded.device).view(height, width)
