@@ -18,8 +18,9 @@ from geoad._optional import need
 from geoad.bench import KERNELS
 from geoad.bench.contest import GOOD, Row, hold
 from geoad.bench.contestant import Kernel
+from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE
 from geoad.bench.picture import draw
-from geoad.bench.timing import CUDA_MEMORY_RULE, MEMORY_RULE, Rounds
+from geoad.bench.timing import Rounds
 from geoad.cli_arguments import UsageError
 from geoad.cli_table import Cell, table
 from geoad.evaluation.results import environment, write_json

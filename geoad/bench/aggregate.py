@@ -9,14 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import leaky_relu, linear
 
 from geoad import ops
+from geoad.bench.aggregate_forms import SLOPE, concatenate_then_mean, mean_then_concatenate
 from geoad.bench.cases import cloud
 from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, own_backends
 from geoad.bench.timing import Run
 
-SLOPE = 0.2
 ROUNDING = 1e-4  # of the largest value of a result: the weights' gradients are sums over n · k edges
 CHUNK = 4096  # centres at a time, for the answer in double precision
 WIDTHS = {"width 16": 16, "width 32": 32, "width 64": 64}
@@ -60,29 +59,11 @@ def _in_double(inputs: tuple[Tensor, ...], gradient: Tensor) -> tuple[Tensor, ..
     results, totals = [], [torch.zeros_like(leaf) for leaf in leaves]
     for first in range(0, len(index), CHUNK):
         part = slice(first, first + CHUNK)
-        result = _concatenate_then_mean(points.double(), index[part], *leaves, first=first)
+        result = concatenate_then_mean(points.double(), index[part], *leaves, first=first)
         results.append(result.detach())
         for total, more in zip(totals, torch.autograd.grad(result, leaves, gradient[part].double()), strict=True):
             total += more
     return torch.cat(results), *totals
-
-
-def _embed(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, first: int) -> Tensor:
-    """Return LeakyReLU(W·g + b) of every edge; the centres are numbered from `first`."""
-    offset = points[first : first + len(index), None] - points[index]
-    return leaky_relu(linear(torch.cat([offset, offset.norm(dim=-1, keepdim=True)], dim=-1), weight, bias), SLOPE)
-
-
-def _concatenate_then_mean(
-    points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, *, first: int = 0
-) -> Tensor:
-    """The naive form, as the paper draws it."""
-    return torch.cat([_embed(points, index, weight, bias, first), features[index]], dim=-1).mean(1)
-
-
-def _mean_then_concatenate(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor) -> Tensor:
-    """The gather-mean form: half the memory, and the better of the two."""
-    return torch.cat([_embed(points, index, weight, bias, 0).mean(1), features[index].mean(1)], dim=-1)
 
 
 def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
@@ -130,8 +111,8 @@ def contestants() -> list[Contestant]:
     anywhere = {"cpu": ANY, "cuda": ANY}
     return [
         *own_backends("aggregate", _start_own, bits=False),
-        Contestant("eager-cat", partial(_start, _concatenate_then_mean), anywhere),
-        Contestant("eager-mean", partial(_start, _mean_then_concatenate), anywhere),
+        Contestant("eager-cat", partial(_start, concatenate_then_mean), anywhere),
+        Contestant("eager-mean", partial(_start, mean_then_concatenate), anywhere),
     ]
 
 

@@ -12,7 +12,8 @@ import torch
 
 from geoad import _optional
 from geoad.bench.contestant import Contestant, Kernel, Verdict
-from geoad.bench.timing import Lap, Rounds, Run, peak_memory, summarise, time_call, time_in_turn
+from geoad.bench.memory import peak_memory
+from geoad.bench.timing import Lap, Rounds, Run, summarise, time_call, time_in_turn
 
 GOOD = 0.99  # the recall from which on a peer counts as one to be measured against
 Row = dict[str, Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,17 @@ import torch
 from numpy.typing import NDArray
 
 from geoad import ops
-from geoad._optional import need
 from geoad.bench import exact
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
-from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, choice, own_backends
+from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
+from geoad.bench.fps_peers import PEERS
 from geoad.bench.timing import Run
 
 MOST = 65_536
 STEPS = 25_000_000_000  # distances that the reference computes: all picks of 64 k of 360 k, less of larger clouds
 PEER_STEPS = 2_000_000_000  # the same for a peer, whose picks have to be gone through on their own
 ROUNDING = 1e-5  # relative, on squares
-HEIGHTS = (5, 7, 9)  # of fpsample's tree, around what its authors recommend
 
 
 @dataclass(frozen=True)
@@ -79,46 +77,13 @@ def _start(problem: Problem, device: str, backend: str | None) -> Run:
     return lambda: ops.farthest_point_sample(points, problem.count, **choice(backend))
 
 
-def _start_fpsample(height: int, problem: Problem, _device: str) -> Run:
-    sample = need("fpsample", "be compared with").bucket_fps_kdline_sampling
-    return lambda: sample(problem.points, problem.count, h=height, start_idx=0)
-
-
-def _start_torch(problem: Problem, device: str) -> Run:
-    """The loop that users of torch write."""
-    points = torch.from_numpy(problem.points).to(device)
-
-    def run() -> Any:
-        picks = torch.zeros(problem.count, dtype=torch.int64, device=device)
-        distance = torch.full((len(points),), torch.inf, device=device)
-        for turn in range(1, problem.count):
-            distance = torch.minimum(distance, (points - points[picks[turn - 1]]).square().sum(1))
-            picks[turn] = distance.argmax()
-        return picks
-
-    return run
-
-
-def _start_torch_cluster(problem: Problem, device: str) -> Run:
-    sample = need("torch_cluster", "be compared with").fps
-    points = torch.from_numpy(problem.points).to(device)
-    ratio = problem.count / len(points)
-    return lambda: sample(points, ratio=ratio, random_start=False)
-
-
 def contestants() -> list[Contestant]:
     """Return geoad's backends and all peers.
 
     >>> "fpsample-h7" in [one.name for one in contestants()]
     True
     """
-    loop = {"cpu": 16_384, "cuda": ANY}
-    return [
-        *own_backends("farthest_point_sample", _start),
-        *(Contestant(f"fpsample-h{h}", partial(_start_fpsample, h), needs="fpsample") for h in HEIGHTS),
-        Contestant("torch-loop", _start_torch, loop),
-        Contestant("torch-cluster", _start_torch_cluster, loop, needs="torch_cluster"),
-    ]
+    return [*own_backends("farthest_point_sample", _start), *PEERS]
 
 
 KERNEL = Kernel(

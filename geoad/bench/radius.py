@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from geoad import ops
-from geoad._optional import need
 from geoad.bench import exact
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
 from geoad.bench.knn import some_rows
+from geoad.bench.radius_peers import PEERS
 from geoad.bench.timing import Run
 
-PURPOSE = "be compared with"
 BORDER = 1e-5  # relative: a peer that rounds otherwise may differ by what lies so near to the border
 
 
@@ -96,41 +94,13 @@ def _start(problem: Problem, device: str, backend: str | None) -> Run:
     return lambda: tuple(ops.radius_search(points, problem.radius, backend=backend))
 
 
-def _start_scipy(problem: Problem, _device: str) -> Run:
-    tree = need("scipy.spatial", PURPOSE).cKDTree
-    threads = torch.get_num_threads()
-    return lambda: tree(problem.points).query_ball_point(problem.points, problem.radius, workers=threads)
-
-
-def _read_scipy(output: Any) -> Any:
-    counts = np.fromiter(map(len, output), np.int64, len(output))
-    index = np.fromiter(chain.from_iterable(output), np.int64, int(counts.sum()))
-    return index, np.concatenate([[0], np.cumsum(counts)])
-
-
-def _start_open3d(problem: Problem, _device: str) -> Run:
-    core = need("open3d", PURPOSE).core
-    tensor = core.Tensor.from_numpy(problem.points)
-
-    def run() -> Any:
-        search = core.nns.NearestNeighborSearch(tensor)
-        search.fixed_radius_index(problem.radius)
-        return search.fixed_radius_search(tensor, problem.radius)
-
-    return run
-
-
 def contestants() -> list[Contestant]:
     """Return geoad's backends and all peers.
 
     >>> "open3d" in [one.name for one in contestants()]
     True
     """
-    return [
-        *own_backends("radius_search", _start, peers=("scipy",), quadratic=True),
-        Contestant("scipy", _start_scipy, needs="scipy.spatial", read=_read_scipy),
-        Contestant("open3d", _start_open3d, needs="open3d", read=lambda out: (out[0].numpy(), out[2].numpy())),
-    ]
+    return [*own_backends("radius_search", _start, peers=("scipy",), quadratic=True), *PEERS]
 
 
 KERNEL = Kernel(

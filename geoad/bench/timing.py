@@ -1,22 +1,15 @@
-"""Clocks and memory: every contestant in turn, round after round, so that a load on the machine hits all alike."""
+"""Clocks: every contestant in turn, round after round, so that a load on the machine hits all alike."""
 
 from __future__ import annotations
 
-import ctypes
-import re
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 Run = Callable[[], Any]
-MEMORY_RULE = (
-    "most of the process's resident memory during one call (VmHWM, reset before it), less that before the call"
-)
-CUDA_MEMORY_RULE = "most that torch had allocated during one call, less that before the call"
 
 
 class Lap(NamedTuple):
@@ -96,36 +89,3 @@ def _spread(seconds: list[float]) -> float:
         return 0.0
     tenths = statistics.quantiles(seconds, n=10, method="inclusive")
     return tenths[-1] - tenths[0]
-
-
-def peak_memory(run: Run, device: str) -> int | None:
-    """Return the bytes that one call adds at most, its result included; None where the system does not tell.
-
-    >>> import numpy as np
-    >>> peak = peak_memory(lambda: np.ones(10_000_000), "cpu")
-    >>> peak is None or 75_000_000 < peak < 100_000_000
-    True
-    """
-    if device != "cpu":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        run()
-        return torch.cuda.max_memory_allocated(device) - before
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # what earlier calls freed, but the allocator kept, would hide what this adds
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _resident("VmRSS")
-        kept = run()
-        peak = _resident("VmHWM") - before
-        del kept
-        return max(peak, 0)
-    except (OSError, AttributeError):  # no such file, or no such function
-        run()
-        return None
-
-
-def _resident(field: str) -> int:
-    found = re.search(rf"{field}:\s*(\d+) kB", Path("/proc/self/status").read_text())
-    if found is None:
-        raise OSError(f"/proc/self/status has no {field}")
-    return int(found[1]) * 1024

@@ -15,8 +15,8 @@ from geoad.bench.cases import Floats, organised
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.knn import ROUNDING
-from geoad.bench.knn_peers import search_pykdtree, search_scipy
 from geoad.bench.timing import Run
+from geoad.bench.window_peers import PEERS
 
 WINDOWS = {"window 7": 7, "window 11": 11}
 QUERIES = 2048
@@ -106,33 +106,13 @@ def _start(problem: Problem, device: str, backend: str | None) -> Run:
     return lambda: tuple(ops.window_knn(xyz, k, window=window, **choice(backend)))
 
 
-def _whole(search: Any) -> Any:
-    """Return the start of an exact search among the valid points, its answer brought back to the image."""
-
-    def start(problem: Problem, _device: str) -> Run:
-        def run() -> Any:
-            address = np.flatnonzero(problem.valid)
-            index = np.full((problem.valid.size, problem.about["k"]), -1, np.int64)
-            index[address] = address[search(problem.xyz[problem.valid], problem.about["k"])]
-            return index
-
-        return run
-
-    return start
-
-
 def contestants() -> list[Contestant]:
     """Return geoad's backends, geoad's exact search, and trees.
 
     >>> [one.name for one in contestants()][-2:]
     ['pykdtree', 'scipy']
     """
-    return [
-        *own_backends("window_knn", _start),
-        Contestant("knn-numba", _whole(lambda points, k: ops.knn(points, k, backend="numba").index)),
-        Contestant("pykdtree", _whole(search_pykdtree), needs="pykdtree.kdtree"),
-        Contestant("scipy", _whole(search_scipy), needs="scipy.spatial"),
-    ]
+    return [*own_backends("window_knn", _start), *PEERS]
 
 
 KERNEL = Kernel(

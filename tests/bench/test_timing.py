@@ -6,9 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from geoad.bench.memory import peak_memory
 
-from geoad.bench import timing
-from geoad.bench.timing import Lap, Rounds, peak_memory, summarise, time_in_turn
+from geoad.bench import memory, timing
+from geoad.bench.timing import Lap, Rounds, summarise, time_in_turn
 
 
 def test_everyone_is_called_once_a_round_until_patience_ends() -> None:
@@ -49,6 +50,6 @@ def test_no_peak_is_better_than_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> 
         raise PermissionError("no")
 
     calls = []
-    monkeypatch.setattr(timing, "_resident", refuse)
+    monkeypatch.setattr(memory, "_resident", refuse)
     assert peak_memory(lambda: calls.append(1), "cpu") is None
     assert calls == [1]
