@@ -221,11 +221,12 @@ __global__ void find_starts(const int* keys, int64_t count, int64_t n, int64_t* 
   starts[q] = low;
 }
 
-// out (n, width): row q is `share` times the sum of rows[starts[q]] … rows[starts[q + 1] - 1] of source (·, stride).
+// out (n, width): row q is `share` times the sum of the rows of source (·, stride) that are listed at starts[q] …
+// starts[q + 1] - 1.
 template <typename Number, int VECTOR>
 __global__ void __launch_bounds__(WARPS* WARP)
-    gather_transposed(const int64_t* starts, const int* rows, int64_t n, const Number* source, int64_t stride, int width,
-                      Number share, Number* out) {
+    gather_transposed(const int64_t* starts, const int* rows, int64_t n, const Number* source, int64_t stride,
+                      int width, Number share, Number* out) {
   const int64_t q = int64_t(blockIdx.x) * WARPS + warp_id();
   if (q >= n) return;
   const int64_t start = starts[q];
@@ -290,7 +291,9 @@ GEOAD_API int64_t geoad_aggregate_forward(int64_t wide, const void* points, cons
 }
 
 // How many numbers `partial` holds.
-GEOAD_API int64_t geoad_aggregate_partials(int64_t m, int64_t width) { return ceil_div<int64_t>(m, ROWS) * SUMS * width; }
+GEOAD_API int64_t geoad_aggregate_partials(int64_t m, int64_t width) {
+  return ceil_div<int64_t>(m, ROWS) * SUMS * width;
+}
 
 // gradient (m, stride): its first columns are those of the embedding.
 GEOAD_API int64_t geoad_aggregate_backward_weight(int64_t wide, const void* points, const int* index, int64_t m,
@@ -302,7 +305,8 @@ GEOAD_API int64_t geoad_aggregate_backward_weight(int64_t wide, const void* poin
 }
 
 // starts (n + 1,): where the neighbours from q on start among all neighbours, sorted (count,).
-GEOAD_API int64_t geoad_aggregate_starts(const int* keys, int64_t count, int64_t n, int64_t* starts, cudaStream_t stream) {
+GEOAD_API int64_t geoad_aggregate_starts(const int* keys, int64_t count, int64_t n, int64_t* starts,
+                                         cudaStream_t stream) {
   return launch(stream, unsigned(n / 256 + 1), 256, 0, find_starts, keys, count, n, starts);
 }
 

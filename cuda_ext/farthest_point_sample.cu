@@ -1,7 +1,7 @@
 // Exact farthest point sampling by one block.
 //
-// The picks are a chain: each depends on the one before, so the time of one pick is a sum of latencies, and a barrier
-// of the whole device in every pick would cost more than the work. One block of up to 32 warps needs one barrier a pick.
+// The picks are a chain: each depends on the one before, so the time of a pick is a sum of latencies, and a barrier of
+// the whole device in every pick would cost more than the work. One block of up to 32 warps needs one barrier a pick.
 //
 // Points are sorted along a Hilbert curve and cut into buckets. A new pick lowers the distance of a point only if it is
 // nearer than that distance: a bucket whose box lies at least as far as its farthest point is skipped, as in
@@ -17,9 +17,11 @@ namespace {
 
 constexpr int SLOTS = 3;         // buckets a lane, at most: with more, registers spill
 constexpr int TOGETHER = 4;      // points of a bucket that a lane loads before it uses the first
+constexpr int THREADS = 256;     // a block of the kernels that prepare
 constexpr int BITS = 21;         // of each axis in a code
-#define INFINITE __int_as_float(0x7f800000)
-constexpr int NOBODY = INT_MIN;  // less than the bits of any distance; -1.0f, which marks a picked point, is also negative
+constexpr int NOBODY = INT_MIN;  // less than the bits of any distance, and of -1.0f, which marks a picked point
+
+__device__ __forceinline__ float infinite() { return __int_as_float(0x7f800000); }
 
 // The place along the Hilbert curve of a cell in the cube of 2^BITS cells a side (Skilling, "Programming the Hilbert
 // curve", 2004: turn back the rotations from the coarsest bit on, then undo the Gray code).
@@ -57,12 +59,13 @@ __global__ void hilbert_codes(const float* points, const float* low, const float
   codes[i] = int64_t(hilbert_code(cell[0], cell[1], cell[2]));
 }
 
-__global__ void gather_points(const float* points, const int64_t* order, int64_t count, float4* sorted, float* distance) {
+__global__ void gather_points(const float* points, const int64_t* order, int64_t count, float4* sorted,
+                              float* distance) {
   const int64_t t = int64_t(blockIdx.x) * blockDim.x + threadIdx.x;
   if (t >= count) return;
   const int64_t i = order[t];
   sorted[t] = make_float4(points[3 * i], points[3 * i + 1], points[3 * i + 2], __int_as_float(int(i)));
-  distance[t] = INFINITE;
+  distance[t] = infinite();
 }
 
 struct Cloud {
@@ -90,7 +93,7 @@ __global__ void bucket_boxes(Cloud cloud, int buckets, Box* boxes) {
   if (bucket >= buckets) return;
   const int first = bucket * cloud.size, last = min(first + cloud.size, cloud.count);
   Box box;
-  for (int a = 0; a < 3; a++) box.low[a] = INFINITE, box.high[a] = -INFINITE;
+  for (int a = 0; a < 3; a++) box.low[a] = infinite(), box.high[a] = -infinite();
   for (int t = first + lane_id(); t < last; t += WARP) {
     const float4 p = __ldg(cloud.points + t);
     const float at[3] = {p.x, p.y, p.z};
@@ -136,10 +139,11 @@ __device__ __forceinline__ int lower(const Cloud& cloud, int bucket, const float
   return most;
 }
 
-// Bucket (slot, warp, lane) is number (slot * 32 + lane) * warps + warp. The farthest point of a bucket is kept in shared
-// memory, at the same place for the same thread.
+// Bucket (slot, warp, lane) is number (slot * 32 + lane) * warps + warp. The farthest point of a bucket is kept in
+// shared memory, at the same place for the same thread.
 template <int S>
-__global__ void __launch_bounds__(1024, 1) pick_farthest(Cloud cloud, const Box* boxes, int n, const float* start, int start_index, int64_t* picks) {
+__global__ void __launch_bounds__(1024, 1)
+    pick_farthest(Cloud cloud, const Box* boxes, int n, const float* start, int start_index, int64_t* picks) {
   __shared__ float4 warp_who[2][WARP];
   __shared__ int warp_far[2][WARP], warp_bucket[2][WARP];
   const int warps = int(blockDim.x) / WARP, warp = warp_id(), lane = lane_id();
@@ -152,7 +156,7 @@ __global__ void __launch_bounds__(1024, 1) pick_farthest(Cloud cloud, const Box*
     far[s] = NOBODY;
     who[s * blockDim.x + lane].w = __int_as_float(-1);
     const int own = (s * WARP + lane) * warps + warp;
-    if (own < buckets) box[s] = boxes[own], far[s] = __float_as_int(INFINITE);
+    if (own < buckets) box[s] = boxes[own], far[s] = __float_as_int(infinite());
   }
   float4 pick = make_float4(start[0], start[1], start[2], __int_as_float(start_index));
   int home = -1;  // the bucket of the pick; -1: the first pick changes them all
@@ -180,33 +184,19 @@ __global__ void __launch_bounds__(1024, 1) pick_farthest(Cloud cloud, const Box*
       warp_bucket[turn][warp] = (slot * WARP + lane) * warps + warp;
     }
     __syncthreads();
-    const bool there = lane < warps;
-    const int winner = best_lane(there ? warp_far[turn][lane] : NOBODY, there ? index_of(warp_who[turn][lane]) : UINT_MAX);
+    const int theirs = lane < warps ? warp_far[turn][lane] : NOBODY;
+    const int winner = best_lane(theirs, lane < warps ? index_of(warp_who[turn][lane]) : UINT_MAX);
     pick = warp_who[turn][winner];
     home = warp_bucket[turn][winner];
   }
 }
 
 template <int S>
-cudaError_t launch_pick(cudaStream_t stream, int warps, Cloud cloud, const Box* boxes, int n, const float* start, int index, int64_t* picks) {
+cudaError_t launch_pick(cudaStream_t stream, int warps, Cloud cloud, const Box* boxes, int n, const float* start,
+                        int index, int64_t* picks) {
   const size_t shared = size_t(S) * warps * WARP * sizeof(float4);
   GEOAD_TRY(cudaFuncSetAttribute(pick_farthest<S>, cudaFuncAttributeMaxDynamicSharedMemorySize, int(shared)));
   return launch(stream, 1, warps * WARP, shared, pick_farthest<S>, cloud, boxes, n, start, index, picks);
-}
-
-}  // namespace
-}  // namespace geoad
-
-using namespace geoad;
-
-constexpr int THREADS = 256;
-
-static unsigned blocks_of(int64_t threads) { return unsigned(ceil_div<int64_t>(threads, THREADS)); }
-
-// codes (count,) of points (count, 3), whose smallest and largest coordinates are low (3,) and high (3,).
-GEOAD_API int64_t geoad_hilbert_codes(const float* points, const float* low, const float* high, int64_t count,
-                                      int64_t* codes, cudaStream_t stream) {
-  return launch(stream, blocks_of(count), THREADS, 0, hilbert_codes, points, low, high, count, codes);
 }
 
 struct Arrays {
@@ -223,6 +213,19 @@ struct Arrays {
     bytes = arrays.used();
   }
 };
+
+unsigned blocks_of(int64_t threads) { return unsigned(ceil_div<int64_t>(threads, THREADS)); }
+
+}  // namespace
+}  // namespace geoad
+
+using namespace geoad;
+
+// codes (count,) of points (count, 3), whose smallest and largest coordinates are low (3,) and high (3,).
+GEOAD_API int64_t geoad_hilbert_codes(const float* points, const float* low, const float* high, int64_t count,
+                                      int64_t* codes, cudaStream_t stream) {
+  return launch(stream, blocks_of(count), THREADS, 0, hilbert_codes, points, low, high, count, codes);
+}
 
 GEOAD_API int64_t geoad_farthest_point_sample_workspace(int64_t count, int64_t rounds) {
   return Arrays(count, ceil_div(count, rounds * WARP), nullptr).bytes;

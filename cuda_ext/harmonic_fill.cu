@@ -54,8 +54,9 @@ inline int64_t lay_out(Fill& fill, int height, int width, void* workspace) {
   for (bool more = true; more; height = (height + 1) / 2, width = (width + 1) / 2) {
     Level& level = fill.grid.level[fill.grid.count++];
     level.height = height, level.width = width;
-    for (float** image : {&level.right, &level.down, &level.diagonal, &level.inverse, &level.source, &level.x, &level.y})
-      *image = arrays.take<float>(level.cells());
+    float** const images[] = {&level.right,  &level.down, &level.diagonal, &level.inverse,
+                              &level.source, &level.x,    &level.y};
+    for (float** image : images) *image = arrays.take<float>(level.cells());
     more = height > 1 || width > 1;
   }
   int cells = 0;
@@ -96,8 +97,8 @@ __device__ double sum_of_blocks(const double* by_block, int blocks, double* held
   return block_sum(sum, held);
 }
 
-// Links between unknown pixels, those to known ones (in `y` until all levels are made) and what these bring: their value
-// in units of the range, from -0.5 for `low` on.
+// Links between unknown pixels, those to known ones (in `y` until all levels are made) and what these bring: their
+// value in units of the range, from -0.5 for `low` on.
 __global__ void assemble(const float* values, const bool* known, float low, float high, Level at, double* residual) {
   const double start = low, extent = double(high) - double(low);
   for (int pixel = thread_number(); pixel < at.pixels(); pixel += thread_count()) {
@@ -267,7 +268,8 @@ __global__ void step_along(Vectors of, int turn, Level at) {
 }
 
 // The known values and, where there are none, the solution in their unit, within their range.
-__global__ void merge(const float* values, const bool* known, float low, float high, Level at, const double* x, float* out) {
+__global__ void merge(const float* values, const bool* known, float low, float high, Level at, const double* x,
+                      float* out) {
   const double start = low, extent = double(high) - double(low);
   for (int pixel = thread_number(); pixel < at.pixels(); pixel += thread_count()) {
     const float filled = float(start + (x[at.cell(pixel)] + 0.5) * extent);
@@ -307,13 +309,14 @@ GEOAD_API int64_t geoad_harmonic_fill_workspace(int64_t height, int64_t width) {
 }
 
 // Sets the system up. The workspace's first int is from then on the last iteration needed, once that is known.
-GEOAD_API int64_t geoad_harmonic_fill_start(const float* values, const bool* known, float low, float high, int64_t height,
-                                            int64_t width, void* workspace, cudaStream_t stream) {
+GEOAD_API int64_t geoad_harmonic_fill_start(const float* values, const bool* known, float low, float high,
+                                            int64_t height, int64_t width, void* workspace, cudaStream_t stream) {
   Fill fill;
   const int64_t bytes = lay_out(fill, int(height), int(width), workspace);
   GEOAD_TRY(cudaMemsetAsync(workspace, 0, size_t(bytes), stream));
   GEOAD_TRY(launch(stream, 1, WARP, 0, never_last, fill.of.state));
-  GEOAD_TRY(launch(stream, unsigned(fill.of.blocks), THREADS, 0, assemble, values, known, low, high, fill.fine(), fill.of.residual));
+  const unsigned blocks = unsigned(fill.of.blocks);
+  GEOAD_TRY(launch(stream, blocks, THREADS, 0, assemble, values, known, low, high, fill.fine(), fill.of.residual));
   for (int l = 1; l < fill.grid.count; l++) {
     const Level &fine = fill.grid.level[l - 1], &coarse = fill.grid.level[l];
     GEOAD_TRY(launch(stream, unsigned(blocks_for(coarse.pixels())), THREADS, 0, coarsen, fine, coarse));
@@ -341,5 +344,6 @@ GEOAD_API int64_t geoad_harmonic_fill_end(const float* values, const bool* known
                                           int64_t width, void* workspace, float* out, cudaStream_t stream) {
   Fill fill;
   lay_out(fill, int(height), int(width), workspace);
-  return launch(stream, unsigned(fill.of.blocks), THREADS, 0, merge, values, known, low, high, fill.fine(), fill.of.x, out);
+  const unsigned blocks = unsigned(fill.of.blocks);
+  return launch(stream, blocks, THREADS, 0, merge, values, known, low, high, fill.fine(), fill.of.x, out);
 }

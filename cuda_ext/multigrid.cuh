@@ -56,8 +56,8 @@ __device__ __forceinline__ float residual(const Level& at, int c) {
   return at.source[c] + from_neighbours(at, c, [&at](int n) { return at.x[n]; }) - at.diagonal[c] * at.x[c];
 }
 
-// The weights with which fine rows (or columns) 2 * coarse - 2 … 2 * coarse + 1 give their residuals to a coarse one: the
-// border of the image mirrors.
+// The weights with which fine rows (or columns) 2 * coarse - 2 … 2 * coarse + 1 give their residuals to a coarse one:
+// the border of the image mirrors.
 struct Shares {
   float of[4];
 

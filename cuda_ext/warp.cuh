@@ -1,4 +1,4 @@
-// Reductions over a warp, in one instruction where the GPU has it; by fixed trees, so that sums are the same on every run.
+// Reductions over a warp, in one instruction where the GPU has it; sums by a fixed tree, the same on every run.
 #pragma once
 
 #include "launch.cuh"
@@ -24,7 +24,10 @@ __device__ __forceinline__ float warp_min(float value) {
 __device__ __forceinline__ float warp_max(float value) { return -warp_min(-value); }
 
 // Signed numbers in the order of unsigned ones.
-__device__ __forceinline__ int warp_max(int value) { return int(warp_max(unsigned(value) ^ 0x80000000u) ^ 0x80000000u); }
+__device__ __forceinline__ int warp_max(int value) {
+  constexpr unsigned sign = 0x80000000u;
+  return int(warp_max(unsigned(value) ^ sign) ^ sign);
+}
 
 template <typename Number>
 __device__ __forceinline__ Number warp_sum(Number value) {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import MutableMapping
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -68,20 +67,16 @@ class _Graph:
         self.table = index.detach().to(torch.int32).contiguous()
         low, high = torch.stack(index.aminmax()).tolist() if index.numel() else (0, -1)
         self.span = low, high
-        self._starts: dict[int, Tensor] = {}
+        self._transposed: tuple[int, Tensor, Tensor] | None = None
 
     def transposed(self, n: int) -> tuple[Tensor, Tensor]:
-        """Return rows, sorted by the neighbour they have, and where those of each neighbour start (n + 1,)."""
-        keys, rows = self._sorted
-        if n not in self._starts:
-            self._starts[n] = torch.empty(n + 1, dtype=torch.int64, device=keys.device)
-            _cuda.call("geoad_aggregate_starts", keys.device, keys, len(keys), n, self._starts[n])
-        return self._starts[n], rows
-
-    @cached_property
-    def _sorted(self) -> tuple[Tensor, Tensor]:
-        keys, order = torch.sort(self.table.reshape(-1), stable=True)
-        return keys, (order // max(self.table.shape[1], 1)).int()
+        """Return where the rows of each neighbour start (n + 1,), and the rows, sorted by the neighbour they have."""
+        if self._transposed is None or self._transposed[0] != n:
+            keys, order = torch.sort(self.table.reshape(-1), stable=True)
+            starts = torch.empty(n + 1, dtype=torch.int64, device=keys.device)
+            _cuda.call("geoad_aggregate_starts", keys.device, keys, len(keys), n, starts)
+            self._transposed = n, starts, (order // max(self.table.shape[1], 1)).int()
+        return self._transposed[1:]
 
 
 _graphs: MutableMapping[Tensor, _Graph] = WeakTensorKeyDictionary()
