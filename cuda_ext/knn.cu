@@ -1,9 +1,9 @@
 // Exact k nearest neighbours: a query a lane, 32 near each other a warp.
 //
 // Points are sorted along a Morton curve, with a tree of boxes above them, and so are queries. A packet of queries walks
-// the tree, the nearest boxes first. A lane puts candidates that are not beyond its k-th into slots of its own in shared
-// memory; when one lane's slots are full, all lanes sort theirs and merge them into their lists by a network without
-// branches. Keys hold the total order (sq_dist, index), so no result depends on the order in which points are met.
+// the tree, the nearest boxes first. A lane puts candidates that are not beyond its k-th into a stack of its own in shared
+// memory; when one lane's is full, all lanes take keys from theirs, sort them and merge them into their lists by a network
+// without branches. Keys hold the total order (sq_dist, index), so no result depends on the order in which points are met.
 #include "morton_order.cuh"
 #include "nearest.cuh"
 #include "packet.cuh"
@@ -28,8 +28,10 @@ struct Space {
   using List = Nearest<K>;
   static constexpr int PITCH = List::SLOTS + 1;  // rows of results, apart from each other's banks
 
+  static constexpr int HELD = 2 * List::SLOTS;  // keys a lane; lanes that fill faster than others do not hurry all
+
   PacketSpace packet;
-  uint64_t waiting[WARP * PITCH];
+  uint64_t waiting[WARP * HELD];
 };
 
 // Writes each lane's list into its row of the result, by rows.
@@ -59,60 +61,66 @@ __device__ __forceinline__ void write_rows(const Nearest<K>& nearest, unsigned r
 
 template <int K>
 __global__ void __launch_bounds__(BLOCK) find_nearest(Tree tree, Asked asked, int64_t* index, float* sq) {
-  constexpr int SLOTS = Nearest<K>::SLOTS;
+  constexpr int SLOTS = Nearest<K>::SLOTS, FULL = (Space<K>::HELD - GROUP + 1) * WARP, ENOUGH = (SLOTS - 2) * WARP;
   __shared__ Space<K> spaces[BLOCK / WARP];
   Space<K>& space = spaces[threadIdx.x / WARP];
   Packet packet(tree, space.packet);
   const int lane = packet.lane;
-  const int64_t place = int64_t(blockIdx.x) * BLOCK + threadIdx.x, leaf = place / WARP;
+  const int64_t place = int64_t(blockIdx.x) * BLOCK + threadIdx.x;
   const bool mine = place < asked.count;
   const float4 query = mine ? asked.queries[place] : make_float4(NAN, NAN, NAN, 0.0f);
   packet.x = query.x, packet.y = query.y, packet.z = query.z;
   const unsigned row = __float_as_uint(query.w), barred = asked.include_self ? ~0u : row;
 
+  int top = lane;  // where this lane's next key goes
   Nearest<K> nearest;
   nearest.clear(asked.k);
   const bool ragged = asked.clouds.number > 1;
-  const int64_t cloud = ragged && mine ? asked.clouds.of(place) : 0;
+  const int cloud = ragged && mine ? int(asked.clouds.of(place)) : 0;
   unsigned todo = __ballot_sync(ALL, mine && query.x == query.x);
   while (todo != 0) {  // a cloud a turn
-    const int64_t turn = __shfl_sync(ALL, cloud, __ffs(int(todo)) - 1);
+    const int turn = __shfl_sync(ALL, cloud, __ffs(int(todo)) - 1);
     const bool asks = (todo >> lane & 1) && cloud == turn;
     todo &= ~__ballot_sync(ALL, asks);
     const int64_t first = ragged ? asked.clouds.offsets[turn] : 0;
     const int64_t last = ragged ? asked.clouds.offsets[turn + 1] : tree.count;
-    packet.start(asks, first, last, asked.self ? leaf : -1);
+    packet.start(asks, int(first), int(last), asked.self ? int(place / WARP) : Packet::NOWHERE);
 
     float within = asks ? asked.limit : -1.0f;  // the largest squared distance that this lane admits
     uint64_t bound = asks ? to_key(asked.limit, ~0u) : 0;
     unsigned reach = __float_as_uint(asked.limit);
-    int waiting = 0;
     bool more = true;
     while (more) {
-      const int64_t next = packet.next(bound, reach);
+      const int next = packet.next(bound, reach);
       more = next >= 0;
       const int count = more ? packet.collect(next, reach) : 0;
       int i = 0;
       do {
         if (i < count) {
+          float4 point[GROUP];  // all loaded before the first is used
+#pragma unroll
+          for (int j = 0; j < GROUP; j++) point[j] = packet.space.candidates[i + j];
 #pragma unroll
           for (int j = 0; j < GROUP; j++) {
-            const float4 point = packet.space.candidates[i + j];
-            const float d = sq_dist(packet.x, packet.y, packet.z, point.x, point.y, point.z);
-            const unsigned number = __float_as_uint(point.w);
-            if (d <= within && number != barred) space.waiting[waiting++ * WARP + lane] = to_key(d, number);
+            const float d = sq_dist(packet.x, packet.y, packet.z, point[j].x, point[j].y, point[j].z);
+            const unsigned number = __float_as_uint(point[j].w);
+            if (d <= within && number != barred) {
+              space.waiting[top] = to_key(d, number);
+              top += WARP;
+            }
           }
           i += GROUP;
         }
-        if (!__any_sync(ALL, waiting > SLOTS - GROUP) && (more || i < count)) continue;
-        nearest.merge(space.waiting + lane, waiting);
-        waiting = 0;
+        const bool most_full = __popc(__ballot_sync(ALL, top >= ENOUGH)) > WARP / 4;
+        if (!most_full && !__any_sync(ALL, top >= FULL) && (more || i < count)) continue;
+        nearest.merge(space.waiting, top);
+        top = max(top - SLOTS * WARP, lane);
         if (asks && nearest.last() < bound) {
           bound = nearest.last();
           within = key_sq_dist(bound);
         }
         reach = warp_max(asks ? __float_as_uint(within) : 0u);
-      } while (i < count);
+      } while (i < count || (!more && __any_sync(ALL, top >= WARP)));
     }
   }
   write_rows(nearest, row, mine, asked.k, space.waiting, index, sq);
