@@ -5,6 +5,7 @@
 // is left out only if its pair (distance, lowest index) is behind what the query still admits.
 #pragma once
 
+#include "clouds.cuh"
 #include "tree.cuh"
 #include "warp.cuh"
 
@@ -43,7 +44,7 @@ struct Packet {
   int seeds;
 
   __device__ __forceinline__ Packet(const Tree& tree, PacketSpace& space)
-      : tree(tree), space(space), lane(int(threadIdx.x) % WARP) {}
+      : tree(tree), space(space), lane(lane_id()) {}
 
   // Sets out for the points first … last - 1, for those lanes that ask.
   __device__ __forceinline__ void start(bool asks, int first_point, int last_point, int from) {
@@ -119,6 +120,53 @@ struct Packet {
     if (lane < GROUP) space.candidates[count + lane] = make_float4(NAN, NAN, NAN, 0.0f);
     __syncwarp();
     return count;
+  }
+};
+
+// Who asks for neighbours.
+struct Asked {
+  const float4* queries;  // (count), like the points of a tree
+  int64_t count;
+  Clouds clouds;      // of the points; queries that are not the points ask for all
+  bool self;          // the queries are the tree's points
+  bool include_self;  // or a point is no neighbour of its own
+  float limit;        // the largest squared distance of interest
+};
+
+// One of them, a thread's; its warp's are a packet.
+struct Asker {
+  bool asks;        // in the present cloud
+  unsigned barred;  // the index that is no neighbour
+  int cloud;
+  unsigned todo;  // lanes whose cloud has not been searched
+
+  __device__ __forceinline__ Asker(const Asked& asked, Packet& packet) {
+    const bool there = place() < asked.count;
+    const float4 query = there ? asked.queries[place()] : make_float4(NAN, NAN, NAN, 0.0f);
+    packet.x = query.x, packet.y = query.y, packet.z = query.z;
+    barred = asked.include_self ? ~0u : __float_as_uint(query.w);
+    cloud = there && asked.clouds.number > 1 ? int(asked.clouds.of(place())) : 0;
+    todo = __ballot_sync(ALL, query.x == query.x);
+  }
+
+  __device__ __forceinline__ static int64_t place() { return int64_t(blockIdx.x) * blockDim.x + threadIdx.x; }
+
+  // The row of this lane's query, -1 if it has none. Read anew: a register less while the walk needs them all.
+  __device__ __forceinline__ static int row(const Asked& asked) {
+    return place() < asked.count ? __float_as_int(asked.queries[place()].w) : -1;
+  }
+
+  // Lets those ask whose cloud is the next one; false after the last.
+  __device__ __forceinline__ bool next_cloud(const Asked& asked, Packet& packet) {
+    if (todo == 0) return false;
+    const int turn = __shfl_sync(ALL, cloud, __ffs(int(todo)) - 1);
+    asks = (todo >> packet.lane & 1) && cloud == turn;
+    todo &= ~__ballot_sync(ALL, asks);
+    const bool ragged = asked.clouds.number > 1;
+    packet.start(asks, ragged ? int(asked.clouds.offsets[turn]) : 0,
+                 int(ragged ? asked.clouds.offsets[turn + 1] : packet.tree.count),
+                 asked.self ? int(place() / WARP) : Packet::NOWHERE);
+    return true;
   }
 };
 

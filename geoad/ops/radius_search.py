@@ -128,7 +128,9 @@ def _search_clouds(
         index, sq_dist, counts = _search_finite(cloud, queries, limit, include_self, most, backend, admit_sum)
         parts.append((index + first if first else index, sq_dist, counts))
         edges += len(index)
-    index, sq_dist, counts = parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
+    index, sq_dist, counts = (
+        parts[0] if len(parts) == 1 else (np.concatenate(part) for part in zip(*parts, strict=True))
+    )
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return index, sq_dist, offsets
