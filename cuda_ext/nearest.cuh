@@ -62,11 +62,11 @@ struct Nearest {
 
   __device__ __forceinline__ uint64_t last() const { return keys[K - 1]; }
 
-  // Takes keys waiting[0], waiting[WARP], … of which there are `count` <= SLOTS.
-  __device__ __forceinline__ void merge(const uint64_t* waiting, int count) {
+  // Takes the last SLOTS of the keys … waiting[end - 2 * WARP], waiting[end - WARP].
+  __device__ __forceinline__ void merge(const uint64_t* waiting, int end) {
     uint64_t more[SLOTS];
 #pragma unroll
-    for (int i = 0; i < SLOTS; i++) more[i] = i < count ? waiting[i * WARP] : NO_NEIGHBOUR;
+    for (int i = 0; i < SLOTS; i++) more[i] = end >= (i + 1) * WARP ? waiting[end - (i + 1) * WARP] : NO_NEIGHBOUR;
     sort<0, SLOTS>(more);
 #pragma unroll
     for (int i = 0; i < SLOTS; i++)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad.ops import _arrays
 
-BACKENDS = ("numba", "pykdtree", "scipy", "torch")
+ON_DEVICE = ("cuda", "torch")  # search where the points are; the others search in numpy, on the CPU
+BACKENDS = ("numba", "pykdtree", "scipy", *ON_DEVICE)
+MOST_CUDA = 64  # neighbours that fit into a thread's registers
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 
@@ -39,14 +42,16 @@ def knn(
     """Find the k nearest of points (N, 3) to each of queries (Q, 3), or to each point.
 
     A row is sorted by (sq_dist, index), and that order decides ties at its end. sq_dist is ((dx²) + (dy²)) + (dz²) of
-    the float32 coordinates, rounded after every operation: "numba" and "torch" return the same bits. With fewer than
+    the float32 coordinates, rounded after every operation: "numba", "cuda" and "torch" return the same bits. With fewer than
     k neighbours the row ends in (−1, +inf). A point that is not finite is nobody's neighbour, and its own row is
     (−1, +inf). A point is its own neighbour, not necessarily the first where points coincide; `include_self=False`
     leaves it out by index. `batch` (N,) holds ascending cloud ids: neighbours come from the same cloud, and indices
     stay global.
 
-    `backend`: "numba" (CPU; the default there), "torch" (any device, brute force in pieces; the default on others),
-    "pykdtree" or "scipy" (CPU; of several points tied at the k-th distance, up to rounding, any may be returned).
+    `backend`: "numba" (CPU; the default there), "cuda" (CUDA tensors and k up to 64; the default for them where the
+    library of CUDA kernels was built), "torch" (any device, brute force in pieces; the default otherwise), "pykdtree"
+    or "scipy" (CPU; of several points tied at the k-th distance, up to rounding, any may be returned). "cuda" waits
+    for the device only to check a `batch` that is there: one on the CPU, or none, lets the call return at once.
     Points are numpy or torch, and the result is of the same kind on the same device; no gradient flows. The result
     does not depend on the number of threads, which is torch's where torch is loaded, else OMP_NUM_THREADS.
 
@@ -57,18 +62,22 @@ def knn(
     """
     k = _arrays.whole("k", k)
     check_roles(queries, batch, include_self)
-    if backend is None:
-        backend = "numba" if _arrays.on_cpu(points) else "torch"
+    backend = _best(points, k) if backend is None else backend
     _check.one_of("backend", backend, BACKENDS)
-    if backend == "torch":
-        from geoad.ops.knn_torch import search
-
+    if backend in ON_DEVICE:
+        search = import_module(f"geoad.ops.knn_{backend}").search
         return Knn(*search(points, k, queries, batch, include_self))
     cloud = _arrays.to_points("points", points)
     asked = None if queries is None else _arrays.to_points("queries", queries)
     bounds = [0, len(cloud)] if batch is None else cloud_bounds(batch, len(cloud))
     index, sq_dist = _search_clouds(cloud, asked, bounds, k, include_self, backend)
     return Knn(_arrays.like(index, points), _arrays.like(sq_dist, points))
+
+
+def _best(points: Any, k: int) -> str:
+    if _arrays.on_cpu(points):
+        return "numba"
+    return "cuda" if k <= MOST_CUDA and _arrays.on_live_cuda(points) else "torch"
 
 
 def check_roles(queries: Any, batch: Any, include_self: bool) -> None:
