@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from geoad._lazy import lazy
 
 if TYPE_CHECKING:
-    from geoad.evaluation.evaluate import evaluate_maps, mean_rows
+    from geoad.evaluation.evaluate import Evaluation, Settings, evaluate, evaluate_maps, mean_rows
     from geoad.evaluation.export import Exported, export_maps
     from geoad.evaluation.map_file import read_map, write_map
     from geoad.evaluation.map_folder import MapFolder
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from geoad.evaluation.run import Run
 
 _EXPORTS = {
+    "Evaluation": "geoad.evaluation.evaluate",
     "Exported": "geoad.evaluation.export",
     "MapFolder": "geoad.evaluation.map_folder",
     "Run": "geoad.evaluation.run",
+    "Settings": "geoad.evaluation.evaluate",
     "draw_picture": "geoad.evaluation.picture",
     "environment": "geoad.evaluation.results",
+    "evaluate": "geoad.evaluation.evaluate",
     "evaluate_maps": "geoad.evaluation.evaluate",
     "export_maps": "geoad.evaluation.export",
     "format_table": "geoad.evaluation.results",
@@ -31,11 +34,14 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "Evaluation",
     "Exported",
     "MapFolder",
     "Run",
+    "Settings",
     "draw_picture",
     "environment",
+    "evaluate",
     "evaluate_maps",
     "export_maps",
     "format_table",

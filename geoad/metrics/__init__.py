@@ -9,7 +9,7 @@ from geoad._lazy import lazy
 if TYPE_CHECKING:
     from geoad.metrics.classification import average_precision, roc_auc
     from geoad.metrics.curve import Curve
-    from geoad.metrics.decision import best_balanced_accuracy, best_f1, decide, rate_pairs
+    from geoad.metrics.decision import Best, best_balanced_accuracy, best_f1, decide, rate_pairs
     from geoad.metrics.localisation import au_pro, pixel_auroc, rank_pixels
     from geoad.metrics.operating_point import Confusion, PixelDecision, decide_pixels
     from geoad.metrics.pimo import aupimo
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from geoad.metrics.threshold import Threshold
 
 _EXPORTS = {
+    "Best": "geoad.metrics.decision",
     "Comparison": "geoad.metrics.resampling",
     "Confusion": "geoad.metrics.operating_point",
     "Curve": "geoad.metrics.curve",
@@ -49,6 +50,7 @@ _EXPORTS = {
 }
 
 __all__ = [
+    "Best",
     "Comparison",
     "Confusion",
     "Curve",
