@@ -86,7 +86,7 @@ def evaluate_maps(
     seed: int | None = None,
     **settings: Any,
 ) -> list[Row]:
-    """Return the rows of `evaluate`; `settings` are the keywords of `Settings`.
+    """Return the rows of `evaluate_folder`; `settings` are the keywords of `Settings`.
 
     >>> import tempfile
     >>> from types import SimpleNamespace
@@ -106,10 +106,10 @@ def evaluate_maps(
     >>> {row["metric"]: row["value"] for row in rows if row["metric"] in ("au_pro", "image_auroc")}
     {'au_pro': 1.0, 'image_auroc': 1.0}
     """
-    return evaluate(folder, dataset, Settings(**settings), category=category, method=method, seed=seed).rows
+    return evaluate_folder(folder, dataset, Settings(**settings), category=category, method=method, seed=seed).rows
 
 
-def evaluate(
+def evaluate_folder(
     folder: str | Path,
     dataset: Dataset,
     settings: Settings | None = None,
@@ -128,7 +128,7 @@ def evaluate(
     ValueError that names the file or sample: a map missing, of no sample, damaged, with NaN or of another size than its
     mask; a mask that only some defective samples have.
 
-    >>> evaluate("no such folder", type("Empty", (), {"entries": []}))
+    >>> evaluate_folder("no such folder", type("Empty", (), {"entries": []}))
     Traceback (most recent call last):
     ValueError: no such folder: no sample to compare with: the dataset is empty
     """
