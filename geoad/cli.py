@@ -151,6 +151,9 @@ def _fit(parser: Parser) -> None:
     _device(parser)
     every = "training steps between two checkpoints (default: 500)"
     parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
+    kinds = "how the threshold follows from validation parts (default: maximum)"
+    rules = ["maximum", "quantile", "k-sigma", "max-area"]
+    parser.add_argument("--threshold", default="maximum", choices=rules, help=kinds)
     parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from geoad.evaluation.evaluate import Evaluation, Settings, evaluate_folder, evaluate_maps, mean_rows
     from geoad.evaluation.export import Exported, export_maps
     from geoad.evaluation.loco import evaluate_loco
-    from geoad.evaluation.map_file import read_map, write_map
+    from geoad.evaluation.map_file import read_map, write_map, write_mask
     from geoad.evaluation.map_folder import MapFolder
     from geoad.evaluation.picture import draw_picture
     from geoad.evaluation.published import Published, against_published, read_published
@@ -38,6 +38,7 @@ _EXPORTS = {
     "read_published": "geoad.evaluation.published",
     "write_curves": "geoad.evaluation.curve_picture",
     "write_map": "geoad.evaluation.map_file",
+    "write_mask": "geoad.evaluation.map_file",
     "write_results": "geoad.evaluation.results",
 }
 
@@ -61,6 +62,7 @@ __all__ = [
     "read_published",
     "write_curves",
     "write_map",
+    "write_mask",
     "write_results",
 ]
 

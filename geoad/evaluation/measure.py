@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -116,4 +117,5 @@ def _class_rows(
         ("best_balanced_accuracy", best_balanced_accuracy(values, anomalous)),
     )
     for metric, best in bests:
-        yield row(f"{name}_{metric}", best.value, mode=mode, kind=kind, threshold=best.threshold)
+        threshold = best.threshold if math.isfinite(best.threshold) else None  # None: every part is called defective
+        yield row(f"{name}_{metric}", best.value, mode=mode, kind=kind, threshold=threshold)

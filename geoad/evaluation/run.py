@@ -125,6 +125,10 @@ class Run:
         load_state(detector, state, free)
         return detector.eval()
 
+    def load_threshold(self) -> Threshold | None:
+        """Return the threshold of good parts, None where the run has none; raise ValueError if the file is damaged."""
+        return Threshold.load(self.threshold) if self.threshold.exists() else None
+
     @property
     def _name(self) -> str:
         """The detector's registered name."""
