@@ -153,6 +153,9 @@ def _fit(parser: Parser) -> None:
     _device(parser)
     every = "training steps between two checkpoints (default: 500)"
     parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
+    kinds = "how the threshold follows from validation parts (default: maximum)"
+    rules = ["maximum", "quantile", "k-sigma", "max-area"]
+    parser.add_argument("--threshold", default="maximum", choices=rules, help=kinds)
     parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
 
 
@@ -168,13 +171,25 @@ def _score(parser: Parser) -> None:
 
 
 def _evaluate(parser: Parser) -> None:
-    parser.add_argument("maps", metavar="MAPS", help="MAPS[/CATEGORY]/test/KIND/NAME.tiff, float32, of the masks' size")
-    _data(parser, required=True)
+    parser.add_argument("maps", metavar="MAPS", help="MAPS[/CATEGORY]/test/KIND/NAME.tiff or .npy, of the masks' size")
+    what = "dataset and its folder; mvtec-loco:ROOT for saturated overlap"
+    parser.add_argument("--data", type=a.ground_truth, required=True, metavar="NAME:ROOT", help=what)
+    parser.add_argument("--category", metavar="C", help="only this category (default: every one)")
+    limits = "integration limits of areas (default: 0.05,0.3; mvtec-loco: 0.05)"
+    parser.add_argument("--limits", type=a.limits, metavar="A,B", help=limits)
+    modes = "exact curve; 100 thresholds of the published script; the same at 224x224 (default: exact)"
+    parser.add_argument("--mode", default="exact", choices=["exact", "official", "community-224"], help=modes)
+    parser.add_argument("--resize", action="store_true", help="interpolate maps of another size than their masks")
     parser.add_argument(
-        "--limits", type=a.limits, default=(0.05, 0.3), metavar="A,B", help="integration limits of AU-PRO"
+        "--threshold", metavar="FILE", help="a threshold.json, or a run with one, to try on the test set"
     )
-    parser.add_argument("--mode", default="exact", choices=["exact", "official"])
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="for metrics.json and metrics.csv")
+    parser.add_argument("--bootstrap", type=a.seed, default=0, metavar="N", help="intervals from N draws of the images")
+    parser.add_argument("--versus", metavar="MAPS", help="other maps of these images: which are better, and how surely")
+    parser.add_argument("--against", choices=["published"], help="set published numbers beside, and say what differs")
+    parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that read maps (default: 1)")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="for metrics.json, metrics.csv and pictures of the curves"
+    )
 
 
 def _bench(parser: Parser) -> None:

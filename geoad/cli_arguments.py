@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from geoad import _check
 
+LOCO = "mvtec-loco"
+
 
 class UsageError(ValueError):
     """The command was wrongly asked: exit code 2."""
@@ -31,6 +33,14 @@ def dataset(text: str) -> Data:
         raise ArgumentTypeError(f"must be NAME:ROOT, such as mvtec3d:scans, got {text!r}")
     _known("dataset", name, DATASETS)
     return Data(name, Path(root))
+
+
+def ground_truth(text: str) -> Data:
+    """Read NAME:ROOT of a dataset, or of the ground truth that only `evaluate` reads."""
+    from geoad.data import DATASETS
+
+    name, colon, root = text.partition(":")
+    return Data(name, Path(root)) if colon and root and name == LOCO and name not in DATASETS else dataset(text)
 
 
 def detector(text: str) -> str:

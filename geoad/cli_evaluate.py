@@ -2,32 +2,161 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from geoad.cli_arguments import LOCO, UsageError, one_line
+from geoad.cli_table import Cell, table
 from geoad.data import list_categories, open_dataset
-from geoad.evaluation import evaluate_maps, format_table, mean_rows, write_results
+from geoad.data.loco_regions import list_loco_categories
+from geoad.evaluation import (
+    Evaluation,
+    Settings,
+    against_published,
+    evaluate_folder,
+    evaluate_loco,
+    format_table,
+    mean_rows,
+    write_curves,
+    write_results,
+)
+from geoad.evaluation.run import read_threshold
+from geoad.metrics import compare
+from geoad.training.progress import Bar
+
+LIMITS, LOCO_LIMITS = (0.05, 0.3), (0.05,)
+DRAWS = 1000
+SHOWN = ("au_pro", "au_spro", "pixel_auroc", "aupimo", "image_auroc", "image_ap")
+DECIDED = ("pixel_fpr", "pixel_tpr", "pro", "image_tpr", "image_tnr")
+Row = dict[str, Any]
 
 
 def run(arguments: Namespace) -> int:
-    """Print a table, and write metrics.json and metrics.csv."""
-    name, root = arguments.data
-    categories: list[str | None] = [arguments.category]
-    if arguments.category is None:
-        categories = [*list_categories(name, root)] or [None]
-    rows = []
-    for category in categories:
-        dataset = open_dataset(name, root, category=category, split="test")
-        rows += evaluate_maps(
-            arguments.maps,
-            dataset,
-            limits=arguments.limits,
-            mode=arguments.mode,
-            category=category,
-            method=Path(arguments.maps).resolve().name,
-        )
+    """Print tables, and write metrics.json, metrics.csv and the curves."""
+    if arguments.versus and not arguments.bootstrap:
+        arguments.bootstrap = DRAWS
+    rows, versus = list[Row](), list[Row]()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        for category in _categories(arguments):
+            for subset, found in _evaluate(arguments, arguments.maps, category):
+                rows += found.rows
+                _draw(Path(arguments.out), found, category, subset)
+                versus += _versus(arguments, found, category, subset)
+    for text in dict.fromkeys(one_line(str(warning.message)) for warning in caught):
+        print(f"geoad: warning: {text}", file=sys.stderr)
     rows += mean_rows(rows)
     written, _ = write_results(arguments.out, rows, arguments.command)
-    print(format_table(rows))
-    print(f"\n{written}, and metrics.csv beside it")
+    for metrics in (SHOWN, DECIDED):
+        if shown := [row for row in rows if row["metric"] in metrics]:
+            print(format_table(shown) + "\n")
+    if arguments.versus:
+        write_results(Path(arguments.out) / "versus", versus, arguments.command)
+        _print_versus(arguments, versus)
+    if arguments.against:
+        _print_published(arguments, rows)
+    print(f"{written}, metrics.csv and curves beside it")
     return 0
+
+
+def _categories(arguments: Namespace) -> list[str | None]:
+    name, root = arguments.data
+    if arguments.category is not None:
+        return [arguments.category]
+    if name == LOCO:
+        found: list[str | None] = [*list_loco_categories(root)]
+        if not found:
+            raise FileNotFoundError(f"{root}: no category with a defects_config.json: give the root of MVTec LOCO AD")
+        return found
+    return [*list_categories(name, root)] or [None]
+
+
+def _evaluate(arguments: Namespace, maps: str, category: str | None) -> Iterator[tuple[str | None, Evaluation]]:
+    """Yield the evaluation of a category; of MVTec LOCO AD those of both subsets and their mean."""
+    name, root = arguments.data
+    settings = _settings(arguments, category)
+    method = Path(maps).resolve().name
+    if name == LOCO:
+        assert category is not None
+        yield from evaluate_loco(maps, root, category, settings, method=method)
+        return
+    dataset = open_dataset(name, root, category=category, split="test")
+    readings = 4 + (settings.threshold is not None) + (settings.resamples > 0)
+    with Bar() as bar:
+        bar.start(f"maps of {category or name}", readings * len(dataset), 0)
+        told = replace(settings, progress=lambda done: bar.advance(done, ""))
+        found = evaluate_folder(maps, dataset, told, category=category, method=method)
+    yield None, found
+
+
+def _settings(arguments: Namespace, category: str | None) -> Settings:
+    if arguments.threshold and arguments.data.name == LOCO:
+        raise UsageError("--threshold is not for mvtec-loco")
+    return Settings(
+        limits=arguments.limits or (LOCO_LIMITS if arguments.data.name == LOCO else LIMITS),
+        mode=arguments.mode,
+        resize=arguments.resize,
+        threshold=read_threshold(arguments.threshold, category) if arguments.threshold else None,
+        resamples=arguments.bootstrap,
+        jobs=arguments.jobs,
+    )
+
+
+def _draw(out: Path, found: Evaluation, category: str | None, subset: str | None) -> None:
+    """Write the picture of the curves; the mean of two subsets has none."""
+    if subset != "mean":
+        name = "-".join(word for word in (category, subset) if word) or "curves"
+        overlap = "saturated per-region overlap" if subset else "per-region overlap"
+        write_curves(out / "curves" / f"{name}.png", found.ranking, name.replace("-", ", "), overlap)
+
+
+def _versus(arguments: Namespace, found: Evaluation, category: str | None, subset: str | None) -> Iterator[Row]:
+    """Yield the paired comparisons with the other maps."""
+    if not arguments.versus or found.profiles is None:
+        return
+    other = dict(_evaluate(arguments, arguments.versus, category))[subset]
+    assert other.profiles is not None
+    limits = arguments.limits or (LOCO_LIMITS if subset else LIMITS)
+    areas = None if subset else (found.image_areas, other.image_areas)
+    draws = {"limits": limits, "image_areas": areas, "resamples": arguments.bootstrap}
+    for (metric, limit), each in compare(found.profiles, other.profiles, **draws).items():
+        name = metric.replace("au_pro", "au_spro") if subset else metric
+        row = {"category": category, "subset": subset, "metric": name, "limit": limit, "a": found.rows[0]["method"]}
+        row |= {"b": other.rows[0]["method"], "resamples": arguments.bootstrap, "value": each.difference}
+        yield {**row, "low": each.interval.low, "high": each.interval.high, "p": each.p}
+
+
+def _print_versus(arguments: Namespace, rows: Sequence[Row]) -> None:
+    a, b = (Path(maps).resolve().name for maps in (arguments.maps, arguments.versus))
+    print(f"{a} minus {b}, {arguments.bootstrap} draws of the same images (p: two-sided)")
+    cells: list[list[Cell]] = []
+    for row in rows:
+        if row["metric"] in SHOWN:
+            place = " ".join(word for word in (row["category"], row["subset"]) if word) or "-"
+            cells.append([place, _name(row), row["value"], row["low"], row["high"], row["p"]])
+    print(table(["category", "metric", "difference", "low", "high", "p"], cells) + "\n")
+
+
+def _print_published(arguments: Namespace, rows: Sequence[Row]) -> None:
+    """Print published means beside ours, or the categories where there is no mean, and write all of them."""
+    found = against_published(rows, arguments.data.name, arguments.mode)
+    if found.rows:
+        write_results(Path(arguments.out) / "published", found.rows, arguments.command)
+        means = [row for row in found.rows if row["category"] == "mean"] or found.rows
+        cells = [_published_line(row) for row in means]
+        print(table(["published", "source", "category", "metric", "value", "ours", "protocol"], cells))
+    print("\n".join(found.notes) + "\n")
+
+
+def _published_line(row: Row) -> list[Cell]:
+    place = [row["method"], row["source"], row["category"], _name(row)]
+    return [*place, row["value"], row["ours"], row["protocol"]]
+
+
+def _name(row: Row) -> str:
+    return str(row["metric"]) + (f"@{row['limit']:g}" if row["limit"] else "")

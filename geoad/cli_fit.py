@@ -16,6 +16,7 @@ from geoad.data.dataset import Dataset
 from geoad.detectors import make_detector
 from geoad.detectors.base import Detector
 from geoad.evaluation import Run
+from geoad.evaluation.fit_threshold import fit_threshold
 from geoad.training.trainer import Trainer
 
 
@@ -90,11 +91,20 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
     run = Run.create(job.folder, config)
     if run.is_trained:
         print(f"{name}: trained already, in {job.folder}")
+        if not run.threshold.exists():
+            _fit_threshold(run, run.load_detector(), job, arguments)
         return
     begun = time.monotonic()
     detector = make_detector(arguments.detector, **params)
     detector.fit(job.train, validation=job.validation if len(job.validation) else None, trainer=trainer)
     run.save_detector(detector)
+    _fit_threshold(run, detector, job, arguments)
     shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
     scans = f"{len(job.train)} scans, {len(job.validation)} for validation"
     print(f"{name}: {scans}, {time.monotonic() - begun:.0f} s, in {job.folder}", flush=True)
+
+
+def _fit_threshold(run: Run, detector: Detector, job: Job, arguments: Namespace) -> None:
+    """Save what good parts tell of a threshold; without validation parts there is none."""
+    if len(job.validation):
+        fit_threshold(detector, job.validation, arguments.threshold).save(run.threshold)

@@ -14,7 +14,8 @@ from geoad.cli_scans import Scans, list_scans
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
 from geoad.detectors.base import Detector
-from geoad.evaluation import Exported, Run, export_maps
+from geoad.evaluation import Exported, Run, export_maps, read_map, write_mask
+from geoad.metrics import Threshold
 from geoad.training.progress import Bar
 
 
@@ -50,11 +51,7 @@ def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
             yield job.category or "", error
             continue
         if not arguments.jsonl:
-            seconds = sum(exported.seconds for exported in done) / len(done)
-            folder = Path(arguments.out, job.category or "")
-            print(
-                f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {seconds:.2f} s a scan", flush=True
-            )
+            _print_split(job, done, Path(arguments.out, job.category or ""))
 
 
 def _jobs(arguments: Namespace) -> Iterator[Job]:
@@ -76,13 +73,15 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
     with Bar() as bar:
         bar.start(f"{arguments.split} {job.category or ''}".strip(), len(job.dataset), 0)
         files = {entry.name: entry for entry in job.dataset.entries}
+        threshold = job.run.load_threshold()
         done: list[Exported] = []
 
         def tell(exported: Exported) -> None:
             done.append(exported)
             bar.advance(len(done), "")
+            _write_mask(exported, threshold)
             if arguments.jsonl:
-                _print_line(files[exported.name], exported)
+                _print_line(files[exported.name], exported, threshold)
 
         out = arguments.out
         export_maps(detector, job.dataset, out, category=job.category, progress=tell, overwrite=arguments.overwrite)
@@ -96,19 +95,21 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
     for entry in entries:
         if (out / f"{entry.name}.tiff").exists() and not arguments.overwrite:
             raise FileExistsError(f"{out / entry.name}.tiff: is there already: choose another --out, or --overwrite")
-    detector = _load(Run.open(arguments.run), arguments.device)
+    run = Run.open(arguments.run)
+    detector, threshold = _load(run, arguments.device), run.load_threshold()
     tell: Callable[..., None] = _print_line if arguments.jsonl else _print_score
     for entry in entries:
         try:
             (exported,) = export_maps(detector, Scans([entry]), out, overwrite=arguments.overwrite)
+            _write_mask(exported, threshold)
         except Exception as error:
             if arguments.debug:
                 raise
             if arguments.jsonl:
-                _print_line(entry, error=describe(error))
+                _print_line(entry, threshold=threshold, error=describe(error))
             yield str(entry.xyz), error
         else:
-            tell(entry, exported)
+            tell(entry, exported, threshold)
 
 
 def _load(run: Run, device: str) -> Detector:
@@ -120,14 +121,42 @@ def _load(run: Run, device: str) -> Detector:
     return run.load_detector().to(device)
 
 
-def _print_score(entry: Entry, exported: Exported) -> None:
-    print(f"{exported.score:.4g}  {entry.xyz}  {exported.path}", flush=True)
+def _write_mask(exported: Exported, threshold: Threshold | None) -> None:
+    """Write which pixels are above the threshold, beside the map."""
+    if threshold is not None:
+        # A name may hold a dot: the suffix is put on, not replaced.
+        path = exported.path.with_name(exported.path.name.removesuffix(".tiff") + ".mask.png")
+        write_mask(path, threshold.apply(read_map(exported.path)))
 
 
-def _print_line(entry: Entry, exported: Exported | None = None, error: str | None = None) -> None:
-    """Print one part as a JSON object; there is no verdict without a threshold."""
-    line: dict[str, Any] = {"path": str(entry.xyz or entry.rgb), "score": None, "verdict": None, "threshold": None}
+def _verdict(exported: Exported, threshold: Threshold | None) -> str | None:
+    """Call a part good or defective; there is no verdict without a threshold."""
+    if threshold is None:
+        return None
+    return "defective" if threshold.flags(exported.score) else "good"
+
+
+def _print_split(job: Job, done: list[Exported], folder: Path) -> None:
+    seconds = sum(exported.seconds for exported in done) / len(done)
+    threshold = job.run.load_threshold()
+    flagged = sum(_verdict(exported, threshold) == "defective" for exported in done)
+    said = "" if threshold is None else f", {flagged} above {threshold.part_value:.4g} ({threshold.kind}): defective"
+    print(f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {seconds:.2f} s a scan{said}", flush=True)
+
+
+def _print_score(entry: Entry, exported: Exported, threshold: Threshold | None) -> None:
+    verdict = _verdict(exported, threshold)
+    print(f"{exported.score:.4g}  {f'{verdict}  ' if verdict else ''}{entry.xyz}  {exported.path}", flush=True)
+
+
+def _print_line(
+    entry: Entry, exported: Exported | None = None, threshold: Threshold | None = None, error: str | None = None
+) -> None:
+    """Print one part as a JSON object; "threshold" is the one of the part's score."""
+    line: dict[str, Any] = {"path": str(entry.xyz or entry.rgb), "score": None, "verdict": None}
+    line |= {"threshold": None if threshold is None else threshold.part_value}
     line |= {"latency": None, "map": None, "error": error}
     if exported is not None:
-        line |= {"score": exported.score, "latency": round(exported.seconds, 4), "map": str(exported.path)}
+        line |= {"score": exported.score, "verdict": _verdict(exported, threshold)}
+        line |= {"latency": round(exported.seconds, 4), "map": str(exported.path)}
     print(json.dumps(line), flush=True)

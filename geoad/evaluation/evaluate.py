@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,36 +12,81 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad.evaluation.map_folder import MapFolder
-from geoad.metrics import PixelRanking, average_precision, rank_pixels, roc_auc
+from geoad.evaluation.measure import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
+from geoad.metrics import (
+    PixelRanking,
+    Profiles,
+    Threshold,
+    aupimo,
+    bootstrap,
+    decide_pixels,
+    profile_images,
+    rank_pixels,
+)
 from geoad.metrics.curve import check_limit
-from geoad.metrics.sizes import MODES
+from geoad.metrics.passes import Progress
+from geoad.metrics.sizes import COMMUNITY, MODES, Resized, community_maps, community_masks, maps_at_mask_size
 
 if TYPE_CHECKING:
     from geoad.data.dataset import Dataset
 
-Row = dict[str, Any]
 MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How maps are evaluated.
+
+    `limits` of the areas; `mode` and `connectivity` as in `geoad.metrics.au_pro`; `resize` interpolates maps of another
+    size than their masks; `threshold` of good parts to try; `resamples` for intervals over images (0: none); `jobs`
+    processes; `progress` is told how many maps were read, four times each or more.
+
+    >>> Settings(mode="offical")
+    Traceback (most recent call last):
+    ValueError: unknown mode 'offical' (did you mean 'official'?); known: community-224, exact, official
+    """
+
+    limits: Sequence[float] = (0.05, 0.3)
+    mode: str = "exact"
+    connectivity: int = 8
+    resize: bool = False
+    threshold: Threshold | None = None
+    resamples: int = 0
+    jobs: int = 1
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        _check.one_of("mode", self.mode, MODES)
+        for limit in self.limits:
+            check_limit(limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """`rows` of numbers, the `ranking` that holds the curves, and what drawing images again needs (None: not asked).
+
+    `image_areas` (images,) are the images' own AUPIMO, `profiles` their counts.
+
+    >>> Evaluation([], None, np.zeros(0)).rows
+    []
+    """
+
+    rows: list[Row]
+    ranking: PixelRanking
+    image_areas: NDArray[np.float64]
+    profiles: Profiles | None = None
 
 
 def evaluate_maps(
     folder: str | Path,
     dataset: Dataset,
     *,
-    limits: Sequence[float] = (0.05, 0.3),
-    mode: str = "exact",
-    connectivity: int = 8,
     category: str | None = None,
     method: str | None = None,
     seed: int | None = None,
+    **settings: Any,
 ) -> list[Row]:
-    """Return rows of results for FOLDER[/CATEGORY]/test/<kind>/<stem>.tiff (.tif, .npy), whoever made them.
-
-    Metrics: au_pro for each of `limits`, pixel_auroc, image_auroc and image_ap (average precision; a part's score is
-    the maximum of its map). `mode` and `connectivity` as in `geoad.metrics.au_pro`. `method` and `seed` only label the
-    rows. One map is in memory at a time. If no defective sample has a mask, pixel metrics are NaN, with a warning.
-
-    Raises ValueError that names the file or sample: a map missing, of no sample, damaged, with NaN or of another size
-    than its mask; a mask that only some defective samples have.
+    """Return the rows of `evaluate_folder`; `settings` are the keywords of `Settings`.
 
     >>> import tempfile
     >>> from types import SimpleNamespace
@@ -49,80 +95,148 @@ def evaluate_maps(
     >>> masks = {"test/good/000": np.zeros((1, 4), bool), "test/hole/000": np.array([[True, False, False, False]])}
     >>> dataset = SimpleNamespace(
     ...     NAME="toy",
-    ...     entries=[SimpleNamespace(name=name) for name in masks],
+    ...     entries=[SimpleNamespace(name=name, kind=name.split("/")[1]) for name in masks],
     ...     mask=lambda i: list(masks.values())[i],
     ...     label=lambda i: i,
     ... )
     >>> with tempfile.TemporaryDirectory() as maps:
     ...     for name, mask in masks.items():
     ...         write_map(f"{maps}/{name}.tiff", AnomalyMap(mask.astype(float)))
-    ...     {row["metric"]: row["value"] for row in evaluate_maps(maps, dataset, limits=[0.3])}
-    {'au_pro': 1.0, 'pixel_auroc': 1.0, 'image_auroc': 1.0, 'image_ap': 1.0}
+    ...     rows = evaluate_maps(maps, dataset, limits=[0.3])
+    >>> {row["metric"]: row["value"] for row in rows if row["metric"] in ("au_pro", "image_auroc")}
+    {'au_pro': 1.0, 'image_auroc': 1.0}
     """
-    _check.one_of("mode", mode, MODES)
-    for limit in limits:
-        check_limit(limit)
-    maps = MapFolder(folder, dataset, category=category)
-    names, unmarked = [entry.name for entry in dataset.entries], list[str]()
-    ranking = rank_pixels(maps, _masks(dataset, names, unmarked), connectivity=connectivity, names=names)
-    labels = [dataset.label(i) for i in range(len(names))]
+    return evaluate_folder(folder, dataset, Settings(**settings), category=category, method=method, seed=seed).rows
+
+
+def evaluate_folder(
+    folder: str | Path,
+    dataset: Dataset,
+    settings: Settings | None = None,
+    *,
+    category: str | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+) -> Evaluation:
+    """Return all numbers of FOLDER[/CATEGORY]/test/<kind>/<stem>.tiff (.tif, .npy), whoever made the maps.
+
+    Metrics: au_pro, au_roc, au_iou for each limit, pixel_auroc, pixel_ap (average precision), aupimo; image_auroc,
+    image_ap, image_best_f1, image_best_balanced_accuracy (a part's score is the maximum of its map), as kind_… for each
+    kind of defect against good; with a threshold, what it achieves. `method` and `seed` only label the rows.
+
+    If no defective sample has a mask, pixel metrics are NaN, with a warning; so are metrics of one class alone. Raises
+    ValueError that names the file or sample: a map missing, of no sample, damaged, with NaN or of another size than its
+    mask; a mask that only some defective samples have.
+
+    >>> evaluate_folder("no such folder", type("Empty", (), {"entries": []}))
+    Traceback (most recent call last):
+    ValueError: no such folder: no sample to compare with: the dataset is empty
+    """
+    settings = settings or Settings()
+    maps, masks = _sources(MapFolder(folder, dataset, category=category), Masks(dataset), settings)
+    names, labels = [entry.name for entry in dataset.entries], [dataset.label(i) for i in range(len(dataset.entries))]
+    readings = _Readings(settings)
+    ranking = rank_pixels(
+        maps, masks, connectivity=settings.connectivity, limits=settings.limits, names=names, **readings.next()
+    )
+    unmarked = [name for name, label, marked in zip(names, labels, ranking.marked, strict=True) if label > marked]
     if unmarked and len(unmarked) < sum(labels):
         raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
-    facts = {
-        "method": method,
-        "source": "geoad",
-        "dataset": getattr(dataset, "NAME", None),
-        "category": category,
-        "seed": seed,
-        "images": len(maps),
-        "regions": ranking.regions,
-    }
-    return [{**facts, **row} for row in _measure(ranking, labels, limits, mode, connectivity)]
+    areas = np.full(len(names), np.nan) if unmarked else aupimo(maps, masks, **readings.next())
+    mode = COMMUNITY if settings.mode == COMMUNITY else "exact"
+    rows = [*pixel_rows(ranking, settings.limits, settings.mode, settings.connectivity)]
+    rows.append(row("aupimo", _mean(areas), mode=mode))
+    rows += image_rows(ranking.maxima, labels, [entry.kind for entry in dataset.entries], mode)
+    if (threshold := settings.threshold) is not None:
+        options = {"connectivity": settings.connectivity, **readings.next()}
+        found = None if unmarked else decide_pixels(maps, masks, threshold.value, **options)
+        rows += threshold_rows(threshold, found, ranking.maxima, labels)
+    profiles = None
+    if settings.resamples:
+        profiles = profile_images(maps, masks, ranking, connectivity=settings.connectivity, **readings.next())
+        profiles = replace(profiles, labels=np.array(labels) > 0)
+        drawn = bootstrap(profiles, limits=settings.limits, image_areas=areas, resamples=settings.resamples)
+        rows = add_intervals(rows, drawn, settings.resamples)
+    facts = {"method": method, "source": "geoad", "dataset": getattr(dataset, "NAME", None), "category": category}
+    facts |= {"seed": seed, "images": len(names), "regions": ranking.regions, "resized": settings.resize}
+    return Evaluation([{**facts, **each} for each in rows], ranking, areas, profiles)
 
 
-def _measure(
-    ranking: PixelRanking, labels: Sequence[int], limits: Sequence[float], mode: str, connectivity: int
-) -> Iterator[Row]:
-    """Yield each number with the protocol that it depends on."""
-    for limit, area in ranking.au_pro(limits, mode).items():
-        yield {"metric": "au_pro", "limit": limit, "mode": mode, "connectivity": connectivity, "value": area}
-    for metric, value in (
-        ("pixel_auroc", ranking.auroc),
-        ("image_auroc", roc_auc(ranking.maxima, labels)),
-        ("image_ap", average_precision(ranking.maxima, labels)),
-    ):
-        yield {"metric": metric, "limit": None, "mode": "exact", "connectivity": None, "value": value}
+class Masks(Sequence[NDArray[np.bool_] | None]):
+    """The masks of a dataset, each read when asked for; a good sample with a marked pixel is refused.
+
+    >>> from types import SimpleNamespace
+    >>> entry = SimpleNamespace(name="test/good/000")
+    >>> Masks(SimpleNamespace(entries=[entry], label=lambda i: 0, mask=lambda i: np.eye(2)))[0]
+    Traceback (most recent call last):
+    ValueError: test/good/000: a good sample with 2 marked pixels: mend mask or kind
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset.entries)
+
+    def __getitem__(self, i: Any) -> Any:
+        if i >= len(self):
+            raise IndexError(i)
+        mask = self.dataset.mask(i)
+        if mask is not None and mask.any() and not self.dataset.label(i):
+            name, count = self.dataset.entries[i].name, np.count_nonzero(mask)
+            raise ValueError(f"{name}: a good sample with {count} marked pixels: mend mask or kind")
+        return mask
 
 
 def mean_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the unweighted means over the categories, one row for each metric, limit, mode, method and seed.
 
-    [] for rows of a single category or without categories: those are their own mean. NaN in one category makes the
-    mean NaN.
+    [] for rows of a single category or without categories: those are their own mean. Kinds of defects and thresholds
+    are a category's own and have none. NaN in one category makes the mean NaN.
 
     >>> rows = [{"category": c, "metric": "au_pro", "value": v} for c, v in (("bagel", 0.75), ("rope", 0.25))]
     >>> mean_rows(rows)
     [{'category': 'mean', 'metric': 'au_pro', 'value': 0.5}]
     """
-    own = ("category", "value", "images", "regions")
+    own = ("category", "value", "images", "regions", "low", "high", "resamples", "threshold")
     groups: dict[tuple[tuple[str, Any], ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(tuple((key, value) for key, value in row.items() if key not in own), []).append(row)
+    for each in rows:
+        if each.get("kind") is None:
+            groups.setdefault(tuple((key, value) for key, value in each.items() if key not in own), []).append(each)
     means = []
     for group in groups.values():
-        if len({row["category"] for row in group}) > 1:
-            sums: Row = {key: sum(row[key] for row in group) for key in ("images", "regions") if key in group[0]}
-            value = float(np.mean([row["value"] for row in group]))
-            means.append({**group[0], "category": MEAN, **sums, "value": value})
+        if len({each["category"] for each in group}) > 1:
+            first = {key: value for key, value in group[0].items() if key not in own[4:]}
+            sums: Row = {key: sum(each[key] for each in group) for key in ("images", "regions") if key in group[0]}
+            value = float(np.mean([each["value"] for each in group]))
+            means.append({**first, "category": MEAN, **sums, "value": value})
     return means
 
 
-def _masks(dataset: Dataset, names: Sequence[str], unmarked: list[str]) -> Iterator[NDArray[np.bool_] | None]:
-    """Yield the masks; note the defective samples without one, and refuse a good sample with a marked pixel."""
-    for i, name in enumerate(names):
-        mask, defective = dataset.mask(i), dataset.label(i)
-        if mask is None and defective:
-            unmarked.append(name)
-        if mask is not None and mask.any() and not defective:
-            raise ValueError(f"{name}: a good sample with {np.count_nonzero(mask)} marked pixels: mend mask or kind")
-        yield mask
+def _sources(maps: MapFolder, masks: Masks, settings: Settings) -> tuple[Any, Any]:
+    """Return maps and masks as the settings want them."""
+    fitted: Sequence[Any] | Resized = maps_at_mask_size(maps, masks) if settings.resize else maps
+    if settings.mode == COMMUNITY:
+        return community_maps(fitted), community_masks(masks)
+    return fitted, masks
+
+
+def _mean(areas: NDArray[np.float64]) -> float:
+    return float(np.nanmean(areas)) if np.isfinite(areas).any() else float("nan")
+
+
+class _Readings:
+    """Counts the readings of one metric after another as one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.done, self.before = settings, 0, 0
+
+    def next(self) -> dict[str, Any]:
+        """Return keywords of the next metric that reads maps."""
+        self.before = self.done
+        return {"jobs": self.settings.jobs, "progress": self._tell}
+
+    def _tell(self, images: int) -> None:
+        self.done = self.before + images
+        if self.settings.progress is not None:
+            self.settings.progress(self.done)

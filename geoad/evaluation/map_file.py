@@ -32,6 +32,22 @@ def write_map(path: str | Path, anomaly_map: AnomalyMap) -> None:
     write_whole(path, lambda file: tifffile.imwrite(file, anomaly_map.pixels, photometric="minisblack"))
 
 
+def write_mask(path: str | Path, mask: NDArray[np.bool_]) -> None:
+    """Write which pixels are called defective as an 8-bit grey .png, 255 where they are, whole or not at all.
+
+    >>> import tempfile
+    >>> from geoad.data.mask_file import read_mask
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_mask(f"{folder}/000.mask.png", np.array([[True, False]]))
+    ...     read_mask(f"{folder}/000.mask.png", None).tolist()
+    [[True, False]]
+    """
+    from PIL import Image
+
+    image = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+    write_whole(path, lambda file: image.save(file, format="png"))
+
+
 def read_map(path: str | Path) -> NDArray[Any]:
     """Read a map (H, W) of anybody's method from .tiff, .tif or .npy; float64 and float32 stay what they are.
 

@@ -20,6 +20,7 @@ import geoad
 from geoad.evaluation.whole_file import write_whole
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
+PLACE = ("method", "dataset", "category", "subset", "seed")
 Row = Mapping[str, Any]
 
 
@@ -72,22 +73,31 @@ def environment() -> dict[str, Any]:
 
 
 def format_table(rows: Sequence[Row]) -> str:
-    """Return rows as text: a line for each method, category and seed, a column for each metric, limit and mode.
+    """Return rows as text: a line for each method, category, subset and seed, a column for each metric, limit and mode.
+
+    Intervals stand behind their values.
 
     >>> row = {"category": "bagel", "metric": "au_pro", "limit": 0.3, "mode": "exact", "connectivity": 8}
     >>> print(format_table([{**row, "value": 0.83}, {**row, "limit": 0.05, "value": math.nan}]))
     category  au_pro@0.3  au_pro@0.05
     bagel          0.830          nan
     """
-    keys = [key for key in ("method", "dataset", "category", "seed") if any(row.get(key) is not None for row in rows)]
+    keys = [key for key in PLACE if any(row.get(key) is not None for row in rows)]
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     for row in rows:
         place = tuple(_text(row.get(key)) for key in keys)
-        lines.setdefault(place, {})[_column(row)] = f"{row['value']:.3f}" if row["value"] is not None else "-"
+        lines.setdefault(place, {})[_column(row)] = _value(row)
     columns = list(dict.fromkeys(column for cells in lines.values() for column in cells))
     table = [[*keys, *columns], *([*place, *(cells.get(c, "-") for c in columns)] for place, cells in lines.items())]
     padded = [_pad(list(column), left=i < len(keys)) for i, column in enumerate(zip(*table, strict=True))]
     return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+
+
+def _value(row: Row) -> str:
+    if row["value"] is None:
+        return "-"
+    interval = f" [{row['low']:.3f}, {row['high']:.3f}]" if row.get("low") is not None else ""
+    return f"{row['value']:.3f}{interval}"
 
 
 def _pad(cells: list[str], left: bool) -> list[str]:

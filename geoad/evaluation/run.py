@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.whole_file import make_folder, write_whole
+from geoad.metrics import Threshold
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,6 +40,11 @@ class Run:
     def checkpoint(self) -> Path:
         """The trained detector."""
         return self.folder / "checkpoint.safetensors"
+
+    @property
+    def threshold(self) -> Path:
+        """The threshold that `fit` took from validation parts, for anybody to edit."""
+        return self.folder / "threshold.json"
 
     @property
     def maps(self) -> Path:
@@ -119,6 +125,10 @@ class Run:
         load_state(detector, state, free)
         return detector.eval()
 
+    def load_threshold(self) -> Threshold | None:
+        """Return the threshold of good parts, None where the run has none; raise ValueError if the file is damaged."""
+        return Threshold.load(self.threshold) if self.threshold.exists() else None
+
     @property
     def _name(self) -> str:
         """The detector's registered name."""
@@ -143,6 +153,21 @@ class Run:
     def _fault(self, reason: str) -> ValueError:
         """Return the error of a checkpoint that cannot be used."""
         return ValueError(f"{self.checkpoint}: {reason}: remove it and repeat the fit command")
+
+
+def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
+    """Read a threshold.json, that of a run, or that of a category's run in a folder of runs.
+
+    >>> read_threshold("no such run")
+    Traceback (most recent call last):
+    FileNotFoundError: no such run: holds no threshold: give a threshold.json, or a run fitted with validation parts
+    """
+    path = Path(path)
+    places = [path, path / "threshold.json", *([path / category / "threshold.json"] if category else [])]
+    for place in places:
+        if place.is_file():
+            return Threshold.load(place)
+    raise FileNotFoundError(f"{path}: holds no threshold: give a threshold.json, or a run fitted with validation parts")
 
 
 def _check_same(folder: Path, there: Config, asked: Config) -> None:

@@ -5,6 +5,8 @@ from geoad.evaluation import evaluate_maps, export_maps, mean_rows, write_map
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
 
+CLASSIFICATION = ("auroc", "ap", "best_f1", "best_balanced_accuracy")
+
 
 class Masks(ToyDataset):
     """Given masks; a kind for each."""
@@ -18,7 +20,7 @@ class Masks(ToyDataset):
 
 
 def values(rows):
-    return {(row["metric"], row["limit"]): row["value"] for row in rows}
+    return {(row["metric"], row["limit"]): row["value"] for row in rows if row["kind"] is None}
 
 
 def test_hand_computed_values_of_foreign_maps(tmp_path):
@@ -35,10 +37,17 @@ def test_hand_computed_values_of_foreign_maps(tmp_path):
     expected = {
         ("au_pro", 0.3): (0.3 - 4 / 14) * third / 2 / 0.3,
         ("au_pro", 1.0): (2 * 0.4 + 4 * 0.9 + 4) / 14,
+        ("au_iou", 0.3): (0.3 - 4 / 14) * third * 0.5 / 0.8 / 2 / 0.3,
+        ("au_iou", 1.0): (2 * 0.25 + 4 * 0.5 + 4 * (0.5 + 10 / 24) / 2) / 14,
         ("pixel_auroc", None): (2 * 0.4 + 4 * 0.9 + 4) / 14,
+        ("pixel_ap", None): 0.8 * 8 / 14 + 0.2 * 10 / 20,
+        ("aupimo", None): 0.0,
         ("image_auroc", None): 0.0,
         ("image_ap", None): 0.5,
+        ("image_best_f1", None): 2 / 3,
+        ("image_best_balanced_accuracy", None): 0.5,
     }
+    expected |= {("au_roc", limit): expected["au_pro", limit] for limit in (0.3, 1.0)}  # one region
     assert values(rows) == pytest.approx(expected, abs=1e-12)
     assert {(r["method"], r["seed"], r["dataset"], r["images"], r["regions"]) for r in rows} == {
         ("by hand", 3, "toy", 2, 1)
@@ -52,11 +61,14 @@ def test_exported_maps_are_evaluated(tmp_path):
     assert [(r["metric"], r["limit"], r["mode"], r["connectivity"]) for r in rows] == [
         ("au_pro", 0.05, "exact", 8),
         ("au_pro", 0.3, "exact", 8),
-        ("pixel_auroc", None, "exact", None),
-        ("image_auroc", None, "exact", None),
-        ("image_ap", None, "exact", None),
+        *((name, limit, "exact", None) for name in ("au_roc", "au_iou") for limit in (0.05, 0.3)),
+        *((f"pixel_{name}", None, "exact", None) for name in ("auroc", "ap")),
+        ("aupimo", None, "exact", None),
+        *((f"{of}_{name}", None, "exact", None) for of in ("image", "kind") for name in CLASSIFICATION),
     ]
-    assert all(row["value"] > 0.99 for row in rows) and {row["category"] for row in rows} == {"bagel"}
+    assert {row["kind"] for row in rows if row["metric"].startswith("kind")} == {"bump"}
+    assert all(row["value"] > 0.99 for row in rows if row["metric"] not in ("au_iou", "pixel_ap"))
+    assert {row["category"] for row in rows} == {"bagel"}
     other = evaluate_maps(tmp_path, dataset, category="bagel", mode="official", connectivity=4, limits=(0.3,))
     assert (other[0]["mode"], other[0]["connectivity"]) == ("official", 4)
 

@@ -1,0 +1,57 @@
+"""A threshold for a trained detector, from good parts that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad.evaluation.export import Scorer
+from geoad.metrics import Threshold
+
+if TYPE_CHECKING:
+    from geoad.data.dataset import Dataset
+
+
+def fit_threshold(detector: Scorer, dataset: Dataset, kind: str = "maximum", **options: Any) -> Threshold:
+    """Score every good part once, and fit a threshold to the maps and the parts' own scores.
+
+    `kind` and `options` as in `Threshold.fit`. Maps wait in a temporary folder, one is in memory at a time. Raises
+    ValueError for a dataset with a defective part, naming it.
+
+    >>> from types import SimpleNamespace
+    >>> from geoad.geometry.xyz_image import XYZImage
+    >>> from geoad.sample import AnomalyMap, Sample
+    >>> class Parts(list):
+    ...     entries = [SimpleNamespace(name="validation/good/000")]
+    ...     label = staticmethod(lambda i: 0)
+    >>> parts = Parts([Sample(xyz=XYZImage(np.ones((4, 5, 3))))])
+    >>> detector = SimpleNamespace(score=lambda sample: AnomalyMap(sample.xyz.xyz[..., 2], score=3.0))
+    >>> threshold = fit_threshold(detector, parts)
+    >>> threshold.value, threshold.part_value
+    (1.0, 3.0)
+    """
+    for i, entry in enumerate(dataset.entries):
+        if dataset.label(i):
+            raise ValueError(f"{entry.name}: a threshold is fitted to good parts, and this one is defective")
+    with TemporaryDirectory() as folder:
+        scores = []
+        for i in range(len(dataset)):
+            anomaly_map = detector.score(dataset[i])
+            np.save(Path(folder, f"{i:06}.npy"), anomaly_map.pixels)
+            scores.append(anomaly_map.score)
+        return Threshold.fit(_Saved(Path(folder)), kind, scores=np.array(scores, np.float64), **options)
+
+
+class _Saved:
+    """The maps of a folder, as often as they are read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (np.load(path) for path in sorted(self.folder.iterdir()))

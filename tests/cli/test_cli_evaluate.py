@@ -1,0 +1,151 @@
+"""`geoad evaluate` on maps that were written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tests.cli.said import assert_one_line
+from tests.data.test_loco_regions import root as loco  # noqa: F401
+
+
+def write_maps(folder: Path, tree: Path, strength: float, seed: int = 0) -> Path:
+    """Noise, and `strength` on the defects."""
+    random = np.random.default_rng(seed)
+    for scan in sorted(tree.glob("*/test/*/xyz/*.tiff")):
+        category, _, kind = scan.relative_to(tree).parts[:3]
+        mask = scan.parents[1] / "gt" / f"{scan.stem}.png"
+        marked = np.asarray(Image.open(mask)) > 0 if mask.exists() else np.zeros((48, 64))
+        path = folder / category / "test" / kind / scan.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(path, (random.random((48, 64)) + strength * marked).astype(np.float32))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def maps(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_maps(tmp_path_factory.mktemp("maps") / "ours", tree, 0.5)
+
+
+def rows_of(folder: Path) -> list[dict]:
+    return json.loads((folder / "metrics.json").read_text())["rows"]
+
+
+def test_intervals_comparison_and_published_numbers(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    other = write_maps(tmp_path / "theirs", tree, 0.2)
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--out", tmp_path / "out")
+    said = geoad(*words, "--bootstrap", 60, "--versus", other, "--against", "published")
+    assert said.code == 0, said.err
+    rows = rows_of(tmp_path / "out")
+    intervals = [row for row in rows if row.get("low") is not None]
+    assert {row["metric"] for row in intervals} >= {"au_pro", "au_iou", "pixel_ap", "image_auroc", "aupimo"}
+    assert all(row["low"] <= row["value"] + 1e-3 and row["value"] <= row["high"] + 1e-3 for row in intervals)
+    versus = rows_of(tmp_path / "out" / "versus")
+    won = next(row for row in versus if (row["category"], row["metric"], row["limit"]) == ("rope", "au_pro", 0.3))
+    assert (won["a"], won["b"]) == ("ours", "theirs") and won["low"] > 0 and won["p"] < 0.05
+    assert "ours minus theirs" in said.out and "3D-ST-128" in said.out
+    assert "means are not set beside each other: ours is of 2 categories, not of 10" in said.out
+    assert "'community-224' (100 thresholds on maps and masks of 224x224): differs from ours" in said.out
+    published = rows_of(tmp_path / "out" / "published")
+    assert {row["category"] for row in published} == {"bagel", "rope"}
+    assert sorted(path.name for path in (tmp_path / "out" / "curves").iterdir()) == ["bagel.png", "rope.png"]
+
+
+def test_modes_are_printed_beside_their_numbers(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    data, values = ("--data", f"mvtec3d:{tree}", "--category", "rope", "--limits", "0.1,0.3"), {}
+    for mode in ("exact", "official", "community-224"):
+        said = geoad("evaluate", maps, *data, "--mode", mode, "--out", tmp_path / mode)
+        assert said.code == 0 and (mode in said.out or mode == "exact")
+        values |= {(mode, row["metric"]): row["value"] for row in rows_of(tmp_path / mode) if row["limit"] == 0.1}
+    assert values["official", "au_pro"] != values["exact", "au_pro"] != values["community-224", "au_pro"]
+    assert values["official", "au_roc"] == values["exact", "au_roc"] != values["community-224", "au_roc"]
+
+
+def test_simulated_scans_have_no_published_numbers(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    data = ("--data", f"sim3d:{tree}", "--category", "rope")
+    said = geoad("evaluate", maps, *data, "--against", "published", "--out", tmp_path)
+    assert said.code == 0 and "not comparable: sim3d is simulated" in said.out
+    assert not (tmp_path / "published").exists()
+
+
+def test_maps_of_another_size_need_to_be_resized_by_name(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    for path in maps.rglob("*.tiff"):
+        target = small / path.relative_to(maps)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(target, tifffile.imread(path).reshape(24, 2, 32, 2).mean((1, 3)))
+    words = ("evaluate", small, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    assert_one_line(
+        geoad(*words), "mask test/dent/000 must have the size of its map, (24, 32), got (48, 64)", "--resize"
+    )
+    said = geoad(*words, "--resize")
+    assert said.code == 0, said.err
+    rows = rows_of(tmp_path / "out")
+    assert {row["resized"] for row in rows} == {True}
+    assert next(row["value"] for row in rows if row["metric"] == "pixel_auroc") > 0.9
+
+
+DAMAGE = {
+    "1 map missing (test/dent/000)": lambda test: (test / "dent/000.tiff").unlink(),
+    "1 map of no sample (test/dent/9)": lambda test: tifffile.imwrite(test / "dent/9.tiff", np.ones((48, 64))),
+    "holds 3072 NaN": lambda test: tifffile.imwrite(test / "dent/000.tiff", np.full((48, 64), np.nan)),
+    "6 maps missing": lambda test: [path.unlink() for path in test.rglob("*.tiff")],
+}
+
+
+@pytest.mark.parametrize("reason", DAMAGE)
+def test_bad_maps(geoad, tree: Path, tmp_path: Path, reason: str) -> None:
+    folder = write_maps(tmp_path / "maps", tree, 0.5)
+    DAMAGE[reason](folder / "rope" / "test")
+    words = ("evaluate", folder, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    assert_one_line(geoad(*words), reason)
+    assert not (tmp_path / "out").exists()
+
+
+def test_constant_maps_have_the_values_of_chance(geoad, tree: Path, tmp_path: Path) -> None:
+    folder = write_maps(tmp_path / "maps", tree, 0.5)
+    for path in folder.rglob("*.tiff"):
+        tifffile.imwrite(path, np.ones((48, 64), np.float32))
+    words = ("evaluate", folder, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    assert geoad(*words).code == 0
+    values = {(row["metric"], row["limit"]): row["value"] for row in rows_of(tmp_path / "out")}
+    assert values["au_pro", 0.3] == pytest.approx(0.15) and values["au_pro", 0.05] == pytest.approx(0.025)
+    assert values["pixel_auroc", None] == values["image_auroc", None] == 0.5
+
+
+def test_without_defective_parts_values_are_empty_and_a_warning_says_why(geoad, copy: Path, tmp_path: Path) -> None:
+    folder = write_maps(tmp_path / "maps", copy, 0.5)
+    for tree in (copy, folder):
+        for path in sorted((tree / "rope" / "test").rglob("*"), reverse=True):
+            if "good" not in path.parts:
+                path.rmdir() if path.is_dir() else path.unlink()
+    words = ("evaluate", folder, "--data", f"mvtec3d:{copy}", "--category", "rope", "--out", tmp_path / "out")
+    said = geoad(*words)
+    assert said.code == 0 and "geoad: warning: no defective pixel in any mask" in said.err
+    assert {row["value"] for row in rows_of(tmp_path / "out") if row["metric"] in ("au_pro", "image_auroc")} == {None}
+
+
+def test_saturated_overlap_of_both_kinds_and_their_mean(geoad, loco: Path, tmp_path: Path) -> None:  # noqa: F811
+    folder = tmp_path / "ours" / "pushpins" / "test"
+    marked = np.zeros((10, 12), np.float32)
+    marked[1:3, 1:3] = 1  # the structural defect whole; of the logical ones four pixels of nine, which saturate
+    for kind, stem in (("good", "000"), ("good", "001"), ("structural_anomalies", "000"), ("logical_anomalies", "000")):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        np.save(folder / kind / f"{stem}.npy", marked if kind != "good" else marked * 0)
+    words = ("evaluate", tmp_path / "ours", "--data", f"mvtec-loco:{loco}", "--out", tmp_path / "out")
+    said = geoad(*words, "--bootstrap", 20, "--against", "published")
+    assert said.code == 0, said.err
+    rows = {(row["subset"], row["metric"]): row for row in rows_of(tmp_path / "out")}
+    # Two of the logical regions: one found, one not before all the rest, at a rate of 1.
+    half = 0.5 + 0.5 * 0.05 / 2
+    assert rows["structural", "au_spro"]["value"] == 1
+    assert rows["logical", "au_spro"]["value"] == pytest.approx(half, abs=1e-12)
+    assert rows["mean", "au_spro"]["value"] == pytest.approx((1 + half) / 2, abs=1e-12)
+    assert rows["structural", "au_spro"]["low"] == 1 and rows["mean", "image_auroc"]["value"] == 1
+    assert "GCAD" in said.out
+    assert_one_line(geoad(*words, "--mode", "official"), "saturated overlap is evaluated exactly")
