@@ -9,7 +9,8 @@ import sys
 CODE = """
 import numpy as np
 from numba import config
-from geoad.ops import farthest_point_sample, harmonic_fill, knn, reference, splat_points, voxelize
+from geoad.ops import farthest_point_sample, harmonic_fill, knn, radius_search, reference, voxel_downsample, voxelize
+from geoad.ops import window_knn
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -18,9 +19,16 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     for include_self in (True, False):
         expected = reference.knn(points, 6, include_self=include_self)
         np.testing.assert_array_equal(knn(points, 6, include_self=include_self).index, expected[0])
+    for most in (None, 3):
+        expected = reference.radius_search(points, 0.3, max_neighbours=most)
+        np.testing.assert_array_equal(radius_search(points, 0.3, max_neighbours=most).index, expected[0])
+    index = voxel_downsample(points, 0.2).index
+    np.testing.assert_array_equal(index, reference.voxel_downsample(points, 0.2, points[:, :0])[2])
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+xyz = cloud("lattice", 90).reshape(9, 10, 3)
+np.testing.assert_array_equal(window_knn(xyz, 4, window=3).index, reference.window_knn(xyz, 4, window=3)[0])
 known = np.random.default_rng(0).random((7, 9)) < 0.2
 values = np.arange(63, dtype=np.float32).reshape(7, 9)
 np.testing.assert_allclose(harmonic_fill(values, known), reference.harmonic_fill(values, known), atol=6e-3)
