@@ -4,11 +4,7 @@ The queries of one leaf share a walk down the tree, which collects the points wi
 is a guess from the leaf before, made smaller while it gives too many points. Each query looks for a threshold that
 leaves few more than k candidates; if that is beyond the reach, the query stays for another walk with a wider one, and
 where queries in dense and in sparse parts share a leaf, they walk alone. So guesses cost time, never exactness. In the
-end all queries of the leaf sort what they kept in one sorting network, a query a lane. Keys are the bits of the
-squared distance above the index: whole numbers whose order is the total order (sq_dist, index).
-
-Boxes are pruned by a distance in the arithmetic of the point distances. Rounding is monotone, so a box is never
-farther than what it holds, and only a box strictly beyond the k-th distance is skipped.
+end all queries of the leaf sort what they kept together. Only a box strictly beyond the k-th distance is skipped.
 """
 
 from __future__ import annotations

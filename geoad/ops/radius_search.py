@@ -85,7 +85,7 @@ def radius_search(
 def admit(edges: int) -> None:
     """Raise ValueError if a result of `edges` neighbours is too large.
 
-    >>> admit(10**12)
+    >>> admit(10**12)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ValueError: radius must leave at most ... neighbours in all, got 1000000000000: pass max_neighbours or ...
     """
@@ -105,7 +105,7 @@ def _sq_radius(radius: Any) -> np.float32:
         raise ValueError(f"radius must be at least 0, got {number}")
     with np.errstate(over="ignore", under="ignore"):
         rounded = np.float32(number)
-        return rounded * rounded  # type: ignore[no-any-return]
+        return rounded * rounded
 
 
 def _search_clouds(

@@ -215,15 +215,15 @@ def voxel_downsample(
     [0, 1]
     """
     rows: dict[tuple[int, ...], int] = {}
-    index, sums, count = np.full(len(points), -1, np.int64), np.zeros((len(points), 3 + values.shape[1])), []
+    index, sums = np.full(len(points), -1, np.int64), np.zeros((len(points), 3 + values.shape[1]))
     for i, point in enumerate(points):
         if np.isfinite(point).all():
             place = tuple(int(part) for part in np.floor(point.astype(np.float64) / cell))
             index[i] = row = rows.setdefault(place, len(rows))
-            count[row : row + 1] = [sum(count[row : row + 1]) + 1]
             sums[row] += np.r_[point, values[i]]
-    means = (sums[: len(rows)] / np.reshape(count, (-1, 1))).astype(np.float32)
-    return means[:, :3], means[:, 3:], index, np.array(count, np.int64)
+    count = np.bincount(index[index >= 0], minlength=len(rows))
+    means = (sums[: len(rows)] / count[:, None]).astype(np.float32)
+    return means[:, :3], means[:, 3:], index, count
 
 
 def splat_points(

@@ -22,7 +22,8 @@ def window_knn(xyz: Any, k: int, *, window: int = 7, include_self: bool = True, 
     own rows are (−1, +inf). Rows with fewer than k valid pixels in the window end in (−1, +inf). `window` is odd.
 
     That is exact within the window and no more: where a surface is seen at a slant or behind an edge, nearer points
-    can lie outside. On a real depth scan with window 7, RECALL of the neighbours that `knn` finds are found.
+    can lie outside. Of the neighbours that `knn` finds among the valid points of four depth-camera scans of 640 x 480
+    pixels, window 7 found 99.1 to 99.99 % for k = 8 and 95.4 to 99.8 % for k = 16; window 9, k = 8: 99.75 % and more.
 
     `backend`: "numba" (CPU; the default there) or "torch" (any device; the default on others); both return the same
     bits. xyz is numpy or torch, and the result is of the same kind on the same device; no gradient flows.

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numba import config
 from types import SimpleNamespace
-from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn
-from geoad.ops import reference, splat_points, splat_voxels, voxelize
+from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn, radius_search, reference
+from geoad.ops import splat_points, splat_voxels, voxel_downsample, voxelize, window_knn
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -21,6 +21,11 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     for include_self in (True, False):
         expected = reference.knn(points, 6, include_self=include_self)
         np.testing.assert_array_equal(knn(points, 6, include_self=include_self).index, expected[0])
+    for most in (None, 3):
+        expected = reference.radius_search(points, 0.3, max_neighbours=most)
+        np.testing.assert_array_equal(radius_search(points, 0.3, max_neighbours=most).index, expected[0])
+    index = voxel_downsample(points, 0.2).index
+    np.testing.assert_array_equal(index, reference.voxel_downsample(points, 0.2, points[:, :0])[2])
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
@@ -37,6 +42,8 @@ for backend in ("numba", "torch"):
     out = aggregate(torch.from_numpy(points), torch.arange(90)[:, None] // 3, *leaves, backend=backend)
     sides.append([out, *torch.autograd.grad(out.sum(), leaves)])
 torch.testing.assert_close(*sides)
+xyz = cloud("lattice", 90).reshape(9, 10, 3)
+np.testing.assert_array_equal(window_knn(xyz, 4, window=3).index, reference.window_knn(xyz, 4, window=3)[0])
 known = np.random.default_rng(0).random((7, 9)) < 0.2
 values = np.arange(63, dtype=np.float32).reshape(7, 9)
 np.testing.assert_allclose(harmonic_fill(values, known), reference.harmonic_fill(values, known), atol=6e-3)
