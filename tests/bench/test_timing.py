@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from geoad.bench.memory import peak_memory
 
 from geoad.bench import memory, timing
+from geoad.bench.memory import peak_memory
 from geoad.bench.timing import Lap, Rounds, summarise, time_in_turn
 
 
