@@ -42,11 +42,11 @@ def knn(
     """Find the k nearest of points (N, 3) to each of queries (Q, 3), or to each point.
 
     A row is sorted by (sq_dist, index), and that order decides ties at its end. sq_dist is ((dx²) + (dy²)) + (dz²) of
-    the float32 coordinates, rounded after every operation: "numba", "cuda" and "torch" return the same bits. With fewer than
-    k neighbours the row ends in (−1, +inf). A point that is not finite is nobody's neighbour, and its own row is
-    (−1, +inf). A point is its own neighbour, not necessarily the first where points coincide; `include_self=False`
-    leaves it out by index. `batch` (N,) holds ascending cloud ids: neighbours come from the same cloud, and indices
-    stay global.
+    the float32 coordinates, rounded after every operation: "numba", "cuda" and "torch" return the same bits. With
+    fewer than k neighbours the row ends in (−1, +inf). A point that is not finite is nobody's neighbour, and its own
+    row is (−1, +inf). A point is its own neighbour, not necessarily the first where points coincide;
+    `include_self=False` leaves it out by index. `batch` (N,) holds ascending cloud ids: neighbours come from the same
+    cloud, and indices stay global.
 
     `backend`: "numba" (CPU; the default there), "cuda" (CUDA tensors and k up to 64; the default for them where the
     library of CUDA kernels was built), "torch" (any device, brute force in pieces; the default otherwise), "pykdtree"

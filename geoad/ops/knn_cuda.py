@@ -17,7 +17,7 @@ UNSORTED = 2048  # points up to which sorting takes longer than it saves
 
 
 class Search(NamedTuple):
-    """What is searched, contiguous float32 on one device: clouds that start at `offsets`, by themselves or `queries`."""
+    """Contiguous float32 points on one device, in clouds that start at `offsets`, and who asks: they or `queries`."""
 
     points: Tensor
     queries: Tensor | None = None

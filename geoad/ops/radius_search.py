@@ -16,7 +16,7 @@ from geoad import _check
 from geoad.ops import _arrays
 from geoad.ops.knn import check_roles, cloud_bounds, finite_rows
 
-ON_DEVICE = ("torch",)  # search where the points are; the others search in numpy, on the CPU
+ON_DEVICE = ("cuda", "torch")  # search where the points are; the others search in numpy, on the CPU
 BACKENDS = ("numba", "scipy", *ON_DEVICE)
 EDGES = 2**31 - 1
 Found = tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]
@@ -56,10 +56,11 @@ def radius_search(
     empty. `include_self=False` leaves a point out of its own row, by index. `batch` (N,) holds ascending cloud ids:
     neighbours come from the same cloud, and indices stay global.
 
-    `backend`: "numba" (CPU; the default there), "torch" (any device, brute force in pieces; the default on others),
-    "scipy" (CPU); all return the same bits. Points are numpy or torch, and the result is of the same kind on the same
-    device; no gradient flows. It takes 12 bytes a neighbour: ValueError, before any of that is allocated, for more
-    than 2³¹ − 1 neighbours or more than the memory of the machine.
+    `backend`: "numba" (CPU; the default there), "cuda" (CUDA tensors; the default for them where the library of CUDA
+    kernels was built), "torch" (any device, brute force in pieces; the default otherwise), "scipy" (CPU); all return
+    the same bits. Points are numpy or torch, and the result is of the same kind on the same device; no gradient flows.
+    It takes 12 bytes a neighbour: ValueError, before any of that is allocated, for more than 2³¹ − 1 neighbours or more
+    than the memory of the machine.
 
     >>> import numpy as np
     >>> found = radius_search(np.array([[0.0, 0, 0], [1, 0, 0], [3, 0, 0]]), 2.0, include_self=False)
@@ -70,7 +71,7 @@ def radius_search(
     most = None if max_neighbours is None else _arrays.whole("max_neighbours", max_neighbours)
     check_roles(queries, batch, include_self)
     if backend is None:
-        backend = "numba" if _arrays.on_cpu(points) else "torch"
+        backend = "numba" if _arrays.on_cpu(points) else "cuda" if _arrays.on_live_cuda(points) else "torch"
     _check.one_of("backend", backend, BACKENDS)
     if backend in ON_DEVICE:
         search = import_module(f"geoad.ops.radius_search_{backend}").search

@@ -38,7 +38,9 @@ def within(asked: Search, limit: float, most: int | None, *, long: int = LONG) -
     count, asking, clouds = asked.sizes
     sizes = (count, asking, asked.offsets, clouds, int(asked.include_self))
     _cuda.call("geoad_radius_fill", device, *sizes, limit, starts, keys, space)
-    return (*(_sorted_long if longest > long else _sorted)(keys, starts, kept, edges), kept)
+    if longest > long:
+        return (*_sorted_by_torch(keys, starts, kept), kept)
+    return (*_sorted(keys, starts, kept, edges), kept)
 
 
 def _starts(counts: Tensor) -> Tensor:
@@ -54,7 +56,7 @@ def _sorted(keys: Tensor, starts: Tensor, kept: Tensor, edges: int) -> tuple[Ten
     return index, sq_dist
 
 
-def _sorted_long(keys: Tensor, starts: Tensor, kept: Tensor, edges: int) -> tuple[Tensor, Tensor]:
+def _sorted_by_torch(keys: Tensor, starts: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     """Return the same by two sorts of all keys, which do not depend on how long a row is."""
     row = torch.repeat_interleave(starts.diff(), output_size=len(keys))
     order = keys.argsort()

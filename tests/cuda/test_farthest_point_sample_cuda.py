@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geoad.ops import farthest_point_sample, reference
+from geoad.ops import _cuda, farthest_point_sample, reference
 from geoad.ops.farthest_point_sample_cuda import _rounds, sample
 from tests.ops.clouds import KINDS, cloud, clouds
 
@@ -59,6 +59,16 @@ def test_one_point(device):
 
 def test_a_whole_block(device):
     check(cloud("clusters", 3000), 6, 5, device)
+
+
+def test_the_curve_goes_from_neighbour_to_neighbour(device):
+    """Each cell once, in steps of one: what makes the boxes of buckets small."""
+    grid = torch.cartesian_prod(*[torch.arange(8.0)] * 3).to(device)
+    codes = torch.empty(512, dtype=torch.int64, device=device)
+    _cuda.call("geoad_hilbert_codes", device, grid, grid.amin(0), grid.amax(0), 512, codes)
+    path = grid[codes.argsort()].cpu()
+    assert len(codes.unique()) == 512 and codes.min() >= 0
+    assert ((path[1:] - path[:-1]).abs().sum(1) == 1).all()
 
 
 @pytest.mark.parametrize("count", [1, 1000, 32_768, 32_769, 131_072, 131_073, 360_000, 393_217, 10**6, 10**8])
