@@ -14,7 +14,7 @@ from geoad.ops.radius_search_cuda import within
 from tests.cuda.test_knn_cuda import KEPT, SORTED, offsets_of, spoil, to
 from tests.ops.clouds import KINDS, cloud, clouds
 
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MOST = st.none() | st.integers(1, 100)
 
 
@@ -67,7 +67,7 @@ def test_clouds_of_a_batch_equal_brute_force(device, parts, share, include_self,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_large_clouds(device, kind):
-    points = cloud(kind, 1100, 3)
+    points = cloud(kind, 1060, 3)
     radius = a_radius(points, 0.05)
     same(
         within(Search(to(device, points), unsorted=SORTED), square(radius), None),
