@@ -117,7 +117,7 @@ using namespace geoad;
 GEOAD_API int64_t geoad_knn(const float* points, int64_t n, const float* queries, int64_t m, const int64_t* offsets,
                             int64_t clouds, int64_t include_self, int64_t unsorted, float limit, int64_t k,
                             int64_t* index, float* sq, void* workspace, cudaStream_t stream) {
-  if (k < 1 || k > 64 || n > INT_MAX || m > INT_MAX) return cudaErrorInvalidValue;
+  if (k < 1 || k > 64) return cudaErrorInvalidValue;
   const SearchSpace space(Workspace(workspace), n, m, clouds);
   GEOAD_TRY(prepare(space, points, queries, {offsets, clouds}, unsorted, stream));
   const Asked asked = space.asked({offsets, clouds}, include_self != 0, limit);

@@ -92,7 +92,6 @@ using namespace geoad;
 GEOAD_API int64_t geoad_radius_count(const float* points, int64_t n, const float* queries, int64_t m,
                                      const int64_t* offsets, int64_t clouds, int64_t include_self, int64_t unsorted,
                                      float limit, int64_t* counts, void* workspace, cudaStream_t stream) {
-  if (n > INT_MAX || m > INT_MAX) return cudaErrorInvalidValue;
   const SearchSpace space(Workspace(workspace), n, m, clouds);
   GEOAD_TRY(prepare(space, points, queries, {offsets, clouds}, unsorted, stream));
   return find(space, space.asked({offsets, clouds}, include_self != 0, limit), counts, nullptr, nullptr, stream);

@@ -13,7 +13,7 @@ constexpr int ROWS = 8;  // keys a thread
 constexpr int TILE = THREADS * ROWS;
 
 // A state's number and what it counts share a word, so that they are seen together: no fence is needed.
-constexpr uint32_t OWN = 1u << 30, ALL_BEFORE = 2u << 30, NUMBER = OWN - 1;
+constexpr uint32_t NUMBER = MOST_KEYS, OWN = NUMBER + 1, ALL_BEFORE = 2 * OWN;
 
 // Which lanes of the warp hold the same digit.
 __device__ __forceinline__ unsigned peers_of(unsigned digit) {

@@ -7,6 +7,7 @@ namespace geoad {
 
 constexpr int DIGIT_BITS = 8;
 constexpr int DIGITS = 1 << DIGIT_BITS;
+constexpr int MOST_KEYS = (1 << 30) - 1;  // two bits of a word are taken
 
 __host__ __device__ constexpr int passes_for(int key_bits) { return ceil_div(key_bits, DIGIT_BITS); }
 

@@ -17,6 +17,7 @@ Asked SearchSpace::asked(Clouds clouds, bool include_self, float limit) const {
 cudaError_t prepare(const SearchSpace& space, const float* points, const float* queries, Clouds clouds,
                     int64_t unsorted, cudaStream_t stream) {
   const int64_t count = space.tree.count;
+  if (max(count, space.askers) > MOST_KEYS) return cudaErrorInvalidValue;
   const uint32_t* order = nullptr;
   if (count > unsorted) {
     GEOAD_TRY(morton_order(space.point_order, points, count, clouds, stream));

@@ -12,7 +12,7 @@ from geoad import _check
 from geoad.ops import _arrays, _cuda
 from geoad.ops.knn import MOST_CUDA, cloud_bounds
 
-LIMIT = 2**31 - 1
+LIMIT = 2**30 - 1
 UNSORTED = 2048  # points up to which sorting takes longer than it saves
 
 
