@@ -6,7 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -66,3 +66,21 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     library.shim_order(ctypes.c_int64(ORDERS.index(request.param)), ctypes.c_int64(1))
     yield torch.device("cpu")
     library.shim_order(ctypes.c_int64(0), ctypes.c_int64(0))
+
+
+@pytest.fixture
+def in_every_order(
+    host_library: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Callable[[], Any]], list[Any]]]:
+    """A function that returns what another one returns over the shim, threads in each of the orders."""
+    monkeypatch.setattr(_cuda, "library", lambda: host_library)
+
+    def run(work: Callable[[], Any]) -> list[Any]:
+        results = []
+        for order in range(len(ORDERS)):
+            host_library.shim_order(ctypes.c_int64(order), ctypes.c_int64(1))
+            results.append(work())
+        return results
+
+    yield run
+    host_library.shim_order(ctypes.c_int64(0), ctypes.c_int64(0))

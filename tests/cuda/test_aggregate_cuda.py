@@ -108,6 +108,13 @@ def test_float32_is_close_to_the_cpu_kernels(device):
         assert torch.equal(first, second)
 
 
+def test_bits_do_not_depend_on_the_order_of_threads(in_every_order):
+    arguments = [t.float() if t.is_floating_point() else t for t in case(150, 140, 40, (20, 36))]
+    gradient = torch.randn(140, 56, generator=torch.Generator().manual_seed(1))
+    first, *others = in_every_order(lambda: run(arguments, gradient, 0.2, torch.device("cpu")))
+    assert all(torch.equal(a, b) for other in others for a, b in zip(first, other, strict=True))
+
+
 def test_no_row_and_no_neighbour(device):
     for arguments, rows in (((4, 4, 0, (3, 2)), 4), ((4, 0, 2, (3, 2)), 0), ((1, 0, 2, (3, 2)), 0)):
         results = run(case(*arguments), torch.ones(rows, 5).double(), 0.2, device)
