@@ -329,8 +329,8 @@ def test_memory_does_not_grow_with_the_number_of_images():
         patch.setattr(ranking_walk, "GRID", 1 << 10)
         patch.setattr(ranking_module, "SAMPLE", 16)
         patch.setattr(counting, "PENDING", 1 << 14)
-        few, many = peak(10), peak(60)
-    assert many[1] == 6 * few[1] == 144_000
+        few, many = peak(20), peak(200)
+    assert many[1] == 10 * few[1] == 480_000
     assert many[0] < 1.5 * few[0]
 
 
