@@ -25,6 +25,10 @@ def main() -> None:
     weights = sorted(path.name for path in (home.parent / "weights").glob("*.safetensors"))
     if not weights or not (home.parent / "py.typed").is_file():
         raise SystemExit(f"the wheel lacks weights or py.typed: {sorted(p.name for p in home.parent.rglob('*'))}")
+    from geoad.evaluation import read_published
+
+    if not read_published():
+        raise SystemExit("the wheel lacks the published numbers")
     with tempfile.TemporaryDirectory() as folder:
         for verb in ("demo", "list", "info", "data", "pretrain", "fit", "score", "evaluate", "bench"):
             if verb not in geoad("--help", cwd=folder):

@@ -90,7 +90,9 @@ def threshold_rows(
 
 
 def add_intervals(rows: Sequence[Row], intervals: Mapping[Key, Interval], resamples: int) -> list[Row]:
-    """Return rows with "low" and "high" of the middle 95 % of draws, where there are any and the protocol is theirs.
+    """Return rows with "low" and "high" of the middle 95 % of draws, where there are any.
+
+    Draws have the exact curve, so areas under a hundred thresholds have no interval.
 
     >>> add_intervals([row("au_pro", 0.5, limit=0.3)], {("au_pro", 0.3): Interval(0.4, 0.6)}, 100)[0]["low"]
     0.4
@@ -98,7 +100,8 @@ def add_intervals(rows: Sequence[Row], intervals: Mapping[Key, Interval], resamp
     told = []
     for each in rows:
         interval = intervals.get((each["metric"], each["limit"]))
-        if interval is None or each["kind"] is not None or each["mode"] == "official":
+        other = each["kind"] is not None or (each["metric"] == "au_pro" and each["mode"] != "exact")
+        if interval is None or other:
             told.append(each)
         else:
             told.append({**each, "low": interval.low, "high": interval.high, "resamples": resamples})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from geoad.metrics.curve import Curve
     from geoad.metrics.decision import Best, best_balanced_accuracy, best_f1, decide, rate_pairs
     from geoad.metrics.localisation import au_pro, pixel_auroc, rank_pixels
-    from geoad.metrics.operating_point import Confusion, PixelDecision, decide_pixels
+    from geoad.metrics.operating_point import Confusion, PixelDecision, decide_pixels, threshold_at_fpr
     from geoad.metrics.pimo import aupimo
     from geoad.metrics.pixel_ranking import PixelRanking
     from geoad.metrics.profiles import Profiles, profile_images
@@ -47,6 +47,7 @@ _EXPORTS = {
     "rank_saturated": "geoad.metrics.saturation",
     "rate_pairs": "geoad.metrics.decision",
     "roc_auc": "geoad.metrics.classification",
+    "threshold_at_fpr": "geoad.metrics.operating_point",
 }
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "rank_saturated",
     "rate_pairs",
     "roc_auc",
+    "threshold_at_fpr",
 ]
 
 __getattr__ = lazy(__name__, _EXPORTS)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 TABLE_BITS = 21  # entries of four bytes: larger tables lose to cache misses, smaller ones to comparisons
 ROUGH_BITS = 12  # so many ranges of levels and their counts fit into the nearest cache, one after the other
-PENDING = 1 << 21  # scores that wait to be sorted roughly: the more, the longer a range stays in the cache
+PENDING = 1 << 20  # scores that wait to be sorted roughly: the more, the longer a range stays in the cache
 CHUNK = 2048
 
 
@@ -39,9 +39,8 @@ class LevelCounter:
         self._shift = np.uint32(max(span - min(len(levels).bit_length() + 5, TABLE_BITS), 0))
         self._rough = np.uint32(max(span - ROUGH_BITS, 0))
         np.subtract(np.maximum(keys, self._low, out=keys), self._low, out=keys)
-        heads = np.bincount(keys >> self._shift)
-        self._table = np.zeros(len(heads) + 1, np.int32)
-        np.cumsum(heads, out=self._table[1:])
+        self._table = np.zeros((int(keys[-1]) >> int(self._shift)) + 2, np.int32)
+        _fill_table(keys, self._shift, self._table)
         self._heads = np.zeros((int(keys[-1]) >> int(self._rough)) + 2, np.int64)
         self._pending, self._waiting = np.empty(0, np.float32), 0
 
@@ -106,6 +105,17 @@ def _keys(scores: NDArray[np.float32]) -> NDArray[np.uint32]:
     """Return unsigned integers in the order of the scores; both zeros are one."""
     bits = (scores + np.float32(0)).view(np.uint32)
     return np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+
+
+@njit(cache=True, nogil=True)
+def _fill_table(keys, shift, table):  # type: ignore[no-untyped-def]
+    """Write where the levels of each bucket begin, and at the end where the last one ends."""
+    bucket = 0
+    for i in range(len(keys)):
+        while bucket <= keys[i] >> shift:
+            table[bucket] = i
+            bucket += 1
+    table[bucket] = len(keys)
 
 
 @njit(cache=True, nogil=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geoad.metrics.pairs import check_reiterable
 from geoad.metrics.passes import Progress, Reader, Source
 from geoad.metrics.regions import check_connectivity, label_regions
+from geoad.metrics.threshold_rules import quantile
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,32 @@ def decide_pixels(
         found = reader.run(_Found(partial(_decide, threshold=threshold, connectivity=connectivity)))
     tp, fp, tn, fn = (int(count) for count in found.counts)
     return PixelDecision(Confusion(tp, fp, tn, fn), np.array(found.overlaps))
+
+
+def threshold_at_fpr(maps: Iterable[ArrayLike], masks: Iterable[ArrayLike | None], fpr: float) -> float:
+    """Return the smallest score above which at most the share `fpr` of all good pixels lies: for pictures, not for use.
+
+    It is chosen on the test set; `Threshold` is for use. Maps and masks are read three times, four for float64. NaN
+    without a good pixel.
+
+    >>> threshold_at_fpr([[[1.0, 2.0, 3.0, 4.0, 9.0]]], [[[0, 0, 0, 0, 1]]], 0.25)
+    3.0
+    """
+    if not 0 <= fpr < 1:
+        raise ValueError(f"fpr must be a false positive rate in [0, 1), got {fpr}")
+    check_reiterable("masks", masks)
+    return quantile(_Good(Source(maps, masks)), 1 - fpr)
+
+
+class _Good:
+    """The scores of good pixels, image after image, as often as they are read."""
+
+    def __init__(self, source: Source) -> None:
+        check_reiterable("maps", source.maps)
+        self.source = source
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return (pixels if mask is None else pixels[~mask] for pixels, mask in self.source.pairs())
 
 
 class _Found:

@@ -126,8 +126,8 @@ class ScoreStore:
         if self._file is None:
             return []
         assert self.capacity is not None
-        step = max(self._spilled >> 16, 1)
-        sample = np.sort(np.concatenate([chunk["score"][::step] for chunk in self._chunks()]))
+        step = max(self._spilled >> 14, 1)
+        sample = np.sort(np.concatenate([chunk["score"][::step].copy() for chunk in self._chunks()]))
         bands = -(-self._spilled // self.capacity)
         return sorted({float(sample[len(sample) * i // bands]) for i in range(1, bands)} - {np.inf, -np.inf})
 

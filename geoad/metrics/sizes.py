@@ -87,7 +87,8 @@ def resize_bilinear(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any
         part = part[:, None] if axis == 0 else part
         first, second = pixels.take(low, axis), pixels.take(np.minimum(low + 1, size - 1), axis)
         # As a weighted mean: a difference of infinite or huge scores would not be finite.
-        pixels = np.where(part > 0, first * (1 - part) + second * part, first)
+        with np.errstate(invalid="ignore"):
+            pixels = np.where(part > 0, first * (1 - part) + second * part, first)
     return pixels
 
 

@@ -59,11 +59,21 @@ def test_intervals_comparison_and_published_numbers(geoad, tree: Path, maps: Pat
 def test_modes_are_printed_beside_their_numbers(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
     data, values = ("--data", f"mvtec3d:{tree}", "--category", "rope", "--limits", "0.1,0.3"), {}
     for mode in ("exact", "official", "community-224"):
-        said = geoad("evaluate", maps, *data, "--mode", mode, "--out", tmp_path / mode)
+        said = geoad("evaluate", maps, *data, "--mode", mode, "--out", tmp_path / mode, "--bootstrap", 9)
         assert said.code == 0 and (mode in said.out or mode == "exact")
         values |= {(mode, row["metric"]): row["value"] for row in rows_of(tmp_path / mode) if row["limit"] == 0.1}
+        drawn = {row["metric"] for row in rows_of(tmp_path / mode) if row.get("low") is not None}
+        assert "au_roc" in drawn and ("au_pro" in drawn) == (mode == "exact")
     assert values["official", "au_pro"] != values["exact", "au_pro"] != values["community-224", "au_pro"]
     assert values["official", "au_roc"] == values["exact", "au_roc"] != values["community-224", "au_roc"]
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--category", "rope", "--bootstrap", 20, "--resize")
+    for jobs in ("1", "2"):
+        assert geoad(*words, "--jobs", jobs, "--out", tmp_path / jobs).code == 0
+    assert rows_of(tmp_path / "1") == rows_of(tmp_path / "2")
 
 
 def test_simulated_scans_have_no_published_numbers(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:

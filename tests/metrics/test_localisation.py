@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.metrics import Curve, au_pro, average_precision, pixel_auroc, rank_pixels, roc_auc
+from geoad.metrics import Curve, au_pro, average_precision, counting, pixel_auroc, rank_pixels, ranking_walk, roc_auc
 from geoad.metrics import ranking as ranking_module
 from tests.metrics import reference
 from tests.metrics.cases import LIMITS, TEST_SETS, make_test_set
@@ -303,3 +305,56 @@ def test_maps_that_change_between_readings_are_refused():
 
     with pytest.raises(ValueError, match="maps changed between the two readings"):
         au_pro(Changing(), [np.eye(2, 3)])
+
+
+def test_memory_does_not_grow_with_the_number_of_images():
+    class Images:
+        def __init__(self, count, kind):
+            self.count, self.kind = count, kind
+
+        def __iter__(self):
+            for i in range(self.count):
+                mask = block((100, 120), (20, 30, 40, 60))
+                yield mask if self.kind else np.random.default_rng(i).random((100, 120)) + 0.2 * mask
+
+    def peak(count):
+        tracemalloc.start()
+        ranking = rank_pixels(Images(count, 0), Images(count, 1))
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, ranking.defective
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking_module, "CAPACITY", 20_000)
+        patch.setattr(ranking_walk, "GRID", 1 << 10)
+        patch.setattr(ranking_module, "SAMPLE", 16)
+        patch.setattr(counting, "PENDING", 1 << 14)
+        few, many = peak(20), peak(200)
+    assert many[1] == 10 * few[1] == 480_000
+    assert many[0] < 1.5 * few[0]
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_tensors_are_evaluated_as_they_are(kind):
+    maps, masks = make_test_set(6, 3, 30, "float32")
+    tensors = [torch.from_numpy(m).to(kind).requires_grad_() for m in maps]
+    rounded = [m.detach().double().numpy() for m in tensors]
+    assert au_pro(tensors, [torch.from_numpy(m) for m in masks], limit=LIMITS) == au_pro(rounded, masks, limit=LIMITS)
+
+
+@pytest.mark.gpu
+def test_tensors_of_any_device_give_the_same():
+    maps, masks = make_test_set(6, 3, 30, "float32")
+    there = [[torch.from_numpy(a).cuda() for a in arrays] for arrays in (maps, masks)]
+    assert au_pro(*there, limit=LIMITS) == au_pro(maps, masks, limit=LIMITS)
+    assert pixel_auroc(*there) == pixel_auroc(maps, masks)
+
+
+def test_area_under_the_iou_of_a_perfect_ranking():
+    share, limit = 0.027, 0.3
+    scores = np.random.default_rng(0).permutation(100_000).reshape(100, 1000).astype(np.float64)
+    mask = scores >= 100_000 * (1 - share)
+    found = rank_pixels([scores], [mask]).au_iou([limit])[limit]
+    ratio = limit * (1 - share) / share
+    assert found == pytest.approx(np.log(1 + ratio) / ratio, abs=1e-5)
+    assert found == pytest.approx(0.2284, abs=1e-4)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from geoad.metrics import Confusion, decide_pixels
+from geoad.metrics import Confusion, decide_pixels, threshold_at_fpr
 from tests.metrics import reference
 from tests.metrics.cases import TEST_SETS
 
@@ -21,6 +22,16 @@ def test_counts_and_overlaps_agree_with_comparisons(case):
     inside = [m[lab == j] for m, mask in zip(maps, masks, strict=True) for lab, n in [reference.regions(mask > 0, 8)]
               for j in range(1, n + 1)]  # fmt: skip
     assert found.overlaps == pytest.approx([np.mean(region > threshold) for region in inside], abs=1e-15)
+
+
+@given(TEST_SETS, st.floats(0, 0.99))
+@settings(max_examples=40, deadline=None)
+def test_threshold_at_a_rate_is_the_smallest_score_that_keeps_it(case, fpr):
+    maps, masks = case
+    threshold = threshold_at_fpr(maps, masks, fpr)
+    good = np.concatenate([m[mask == 0] for m, mask in zip(maps, masks, strict=True)]).astype(np.float64)
+    kept = [t for t in np.unique(good) if np.mean(good > t) <= fpr + 1e-12]
+    assert threshold == min(kept)
 
 
 def test_toy_of_the_thesis():

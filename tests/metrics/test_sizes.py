@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from geoad.metrics import au_pro, rank_pixels
+from geoad.metrics.sizes import SIDE, community_maps, community_masks, maps_at_mask_size, resize_bilinear
+
+
+@pytest.mark.parametrize("shape", [(400, 400), (900, 400), (100, 300), (224, 224), (223, 225)])
+def test_community_sizes_follow_the_rules_of_torch_and_pillow(shape):
+    pixels = np.random.default_rng(0).random(shape).astype(np.float32)
+    expected = torch.nn.functional.interpolate(torch.from_numpy(pixels)[None, None], (SIDE, SIDE), mode="nearest")
+    assert np.array_equal(community_maps([pixels])[0], expected[0, 0].numpy())
+    mask = (pixels > 0.7).astype(np.uint8) * 255
+    expected = np.asarray(Image.fromarray(mask).resize((SIDE, SIDE), Image.Resampling.NEAREST))
+    assert np.array_equal(community_masks([mask])[0], expected)
+
+
+def test_community_mode_is_the_official_one_at_another_size():
+    random = np.random.default_rng(1)
+    masks = [np.zeros((448, 300), np.uint8) for _ in range(3)]
+    masks[0][50:150, 20:220] = masks[1][300:400, 100:150] = 255
+    maps = [random.random((448, 300)) + 0.3 * (mask > 0) for mask in masks]
+    small = rank_pixels(list(community_maps(maps)), list(community_masks(masks)))
+    assert au_pro(maps, masks, mode="community-224") == small.au_pro([0.3], "official")[0.3]
+    assert au_pro(maps, masks, mode="community-224") != au_pro(maps, masks, mode="official")
+    assert au_pro(maps, [masks[0], masks[1], None], mode="community-224") == small.au_pro([0.3], "official")[0.3]
+
+
+@pytest.mark.parametrize("shape", [(8, 12), (5, 7), (1, 1), (30, 4)])
+def test_bilinear_agrees_with_torch(shape):
+    pixels = np.random.default_rng(2).random((6, 9))
+    expected = torch.nn.functional.interpolate(torch.from_numpy(pixels)[None, None], shape, mode="bilinear")
+    np.testing.assert_allclose(resize_bilinear(pixels, shape), expected[0, 0].numpy(), atol=1e-12)
+    assert resize_bilinear(pixels.astype(np.float32), shape).dtype == np.float32
+
+
+def test_infinite_scores_do_not_become_nan():
+    pixels = np.array([[np.inf, 0.0], [0.0, -np.inf]])
+    assert not np.isnan(resize_bilinear(pixels[:1], (1, 6))).any()
+
+
+def test_maps_take_the_size_of_their_masks_and_stay_without_one():
+    maps = [np.arange(4.0).reshape(2, 2)] * 2
+    fitted = maps_at_mask_size(maps, [np.zeros((4, 6)), None])
+    assert [m.shape for m in fitted] == [(4, 6), (2, 2)] == [fitted[i].shape for i in range(len(fitted))]
+    with pytest.raises(TypeError, match="masks are read twice"):
+        maps_at_mask_size(maps, iter([]))
