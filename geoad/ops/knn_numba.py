@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 
 from geoad.ops import _threads, kd_tree_numba
 from geoad.ops._lanes_numba import LANES, WORD
-from geoad.ops._leaves_numba import LEAF, box_gap, box_of, box_span, collect, count_within, distances, hull_of, keep, pad, sort_lanes
+from geoad.ops._leaves_numba import (
+    LEAF,
+    box_gap,
+    box_of,
+    box_span,
+    collect,
+    count_within,
+    distances,
+    hull_of,
+    keep,
+    pad,
+    sort_lanes,
+)
 
 SEED, SURE, WIDER = np.float32(1.1), np.float32(0.3), np.float32(4)  # of squares: the next reach, a smaller, a wider
 MOST = 16  # times k candidates are too many to share

@@ -23,11 +23,19 @@ def load(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in HERE.glob("bench_*.py") if path.stem != "bench_3dst"))
-def test_commands_parse(name: str) -> None:
-    for command in load(name).COMMANDS:
-        given = cli.build_parser().parse_args(["bench", *shlex.split(command)])
-        assert given.out.startswith("benchmarks/results")
+def test_the_standard_runs_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = load("bench_kernels")
+    given = {name: cli.build_parser().parse_args(["bench", *shlex.split(run)]) for name, run in kernels.RUNS.items()}
+    assert all(arguments.out.startswith("benchmarks/results") for arguments in given.values())
+    called: list[list[str]] = []
+    monkeypatch.setattr(kernels, "main", lambda words: called.append(words) or len(called) - 1)
+    assert kernels.run(["fill", "knn-large", "--repeats", "3"]) == 1
+    assert [words[1:3] + words[-2:] for words in called] == [
+        ["fill", "--patience", "--repeats", "3"],
+        ["knn", "--sizes", "--repeats", "3"],
+    ]
+    assert kernels.run(["fil"]) == 2 and len(called) == 2
+    assert kernels.run([]) == len(kernels.RUNS) + 1
 
 
 def row(backend: str, seconds: float, **fields: object) -> dict[str, object]:
