@@ -1,7 +1,7 @@
 """The runs of `geoad bench` whose results are committed: `python benchmarks/bench_kernels.py [RUN…] [OPTION…]`.
 
-Without RUN all of them, about a quarter of an hour on a quiet core. Options go to `geoad bench` after those below, and the
-last of two holds: --sizes 1M for a larger cloud, --out FOLDER to leave the committed results alone.
+Without RUN all of them, about a quarter of an hour on a quiet core. Options go to `geoad bench` after those below, and
+the last of two holds: --sizes 1M for a larger cloud, --out FOLDER to leave the committed results alone.
 """
 
 from __future__ import annotations
