@@ -23,11 +23,17 @@ def run(arguments: Namespace) -> int:
 
         root = make_sim3d(
             arguments.root,
-            categories=arguments.category,
+            categories=_names(arguments.categories),
             size=arguments.size,
+            scale=arguments.scale,
             seed=arguments.seed,
             jobs=arguments.jobs,
             progress=tell,
         )
     print(f"{arguments.name}:{root} holds {', '.join(list_categories(arguments.name, root))}")
     return 0
+
+
+def _names(words: list[str] | None) -> list[str] | None:
+    """The categories of "a b", "a,b" or both; None for all."""
+    return None if words is None else [name for word in words for name in word.split(",") if name]

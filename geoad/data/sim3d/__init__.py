@@ -14,9 +14,14 @@ if TYPE_CHECKING:
 CATEGORIES = {
     "bagel": "geoad.data.sim3d.bagel:BAGEL",
     "cable_gland": "geoad.data.sim3d.cable_gland:CABLE_GLAND",
+    "carrot": "geoad.data.sim3d.carrot:CARROT",
+    "cookie": "geoad.data.sim3d.cookie:COOKIE",
     "dowel": "geoad.data.sim3d.dowel:DOWEL",
     "foam": "geoad.data.sim3d.foam:FOAM",
+    "peach": "geoad.data.sim3d.peach:PEACH",
+    "potato": "geoad.data.sim3d.potato:POTATO",
     "rope": "geoad.data.sim3d.rope:ROPE",
+    "tire": "geoad.data.sim3d.tire:TIRE",
 }
 
 __all__ = ["CATEGORIES", "get_category", "make_sim3d"]
@@ -26,7 +31,7 @@ def get_category(name: str) -> Category:
     """Return a category by name; an unknown one is a ValueError that lists the known.
 
     >>> get_category("foam").kinds
-    ('good', 'contamination', 'cut', 'dent', 'missing')
+    ('good', 'color', 'combined', 'contamination', 'cut')
     """
     _check.one_of("category", name, CATEGORIES)
     module, attribute = CATEGORIES[name].split(":")

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,7 @@ from geoad.data.sim3d.plan import CAMERA, SIZES, Entry, Size, plan
 from geoad.data.sim3d.scan import simulate
 from geoad.data.sim3d.sensor import Sensor
 
-VERSION = "sim3d-0"
+VERSION = "sim3d-1"  # frozen: whoever changes a byte of a scan changes the version
 SMALLEST = 64  # pixels
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -31,15 +31,17 @@ def make_sim3d(
     *,
     categories: Sequence[str] | None = None,
     size: str | Size = "tiny",
+    scale: float = 1.0,
     seed: int = 0,
     progress: Callable[[int, int], object] | None = None,
     jobs: int = 1,
 ) -> Path:
     """Simulate scans of the `categories` (None: all) into `root`, in MVTec 3D-AD's tree, and return `root`.
 
-    `size` is "tiny", "small", "full" or a `Size`; `progress(done, total)` is called after every scan; `jobs` processes
-    share the work. The same arguments give the same bytes. An interrupted run goes on where it stopped: files appear
-    whole, finished ones are not written again. `manifest.json` holds the settings and every file's SHA-256.
+    `size` is "tiny", "small", "full" or a `Size`; `scale` multiplies the sides of its images. `progress(done, total)`
+    is called after every scan; `jobs` processes share the work. The same arguments give the same bytes. An interrupted
+    run goes on where it stopped: files appear whole, finished ones are not written again. `manifest.json` holds the
+    settings and every file's SHA-256.
 
     Raises ValueError for an unknown category or size, for a root that holds other files or was made with other
     settings, and OSError if the disk is too small.
@@ -51,18 +53,18 @@ def make_sim3d(
     ...     sorted(path.name for path in (root / "foam" / "test" / "good").iterdir())
     ['gt', 'rgb', 'xyz']
     """
-    root, names, scale = Path(root), _categories(categories), _size(size)
+    root, names, size = Path(root), _categories(categories), _size(size, scale)
     _check.positive("jobs", jobs)
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
-    entries = [entry for name in names for entry in plan(get_category(name), scale)]
+    entries = [entry for name in names for entry in plan(get_category(name), size)]
     cameras = [name / CAMERA for name in map(PurePosixPath, names)]
     paths = [path for entry in entries for path in entry.paths.values()]
-    manifest = store.claim(root, _settings(names, scale, seed), [*paths, *cameras])
+    manifest = store.claim(root, _settings(names, size, seed), [*paths, *cameras])
     todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
-    _check_room(root, todo, scale)
-    files = _write_cameras(root, names, scale)
-    for done, written in enumerate(_work(root, todo, scale, seed, jobs), start=len(entries) - len(todo) + 1):
+    _check_room(root, todo, size)
+    files = _write_cameras(root, names, size)
+    for done, written in enumerate(_work(root, todo, size, seed, jobs), start=len(entries) - len(todo) + 1):
         files |= written
         if progress is not None:
             progress(done, len(entries))
@@ -70,7 +72,7 @@ def make_sim3d(
     return root
 
 
-def write_scan(root: Path, entry: Entry, pixels: int | None, seed: int) -> dict[str, str]:
+def write_scan(root: Path, entry: Entry, pixels: int, seed: int) -> dict[str, str]:
     """Simulate one scan and write the files that are missing; return their SHA-256 by path.
 
     >>> import tempfile
@@ -103,13 +105,16 @@ def _categories(names: Sequence[str] | None) -> list[str]:
     return chosen
 
 
-def _size(size: str | Size) -> Size:
-    """The size, checked."""
+def _size(size: str | Size, scale: float) -> Size:
+    """The size, scaled and checked."""
     if isinstance(size, str):
         _check.one_of("size", size, SIZES)
-        return SIZES[size]
-    if size.pixels is not None and size.pixels < SMALLEST:
-        raise ValueError(f"size.pixels must be {SMALLEST} or more, or no defect can be seen, got {size.pixels}")
+        size = SIZES[size]
+    _check.positive("scale", scale)
+    size = replace(size, scale=size.scale * scale)
+    for name in CATEGORIES:
+        if (pixels := size.longest(get_category(name).shape)) < SMALLEST:
+            raise ValueError(f"images must have {SMALLEST} pixels or more, or no defect can be seen, got {pixels}")
     if size.counts is not None and (min(asdict(size.counts).values()) < 0 or size.counts.train == 0):
         raise ValueError(f"size.counts must be 0 or more, and train positive, got {size.counts}")
     return size
@@ -132,7 +137,8 @@ def _check_room(root: Path, todo: list[Entry], size: Size) -> None:
 
 
 def _pixels(name: str, size: Size) -> int:
-    camera = get_category(name).station(size.pixels).camera
+    category = get_category(name)
+    camera = category.station(size.longest(category.shape)).camera
     return camera.image_width * camera.image_height
 
 
@@ -142,19 +148,21 @@ def _write_cameras(root: Path, names: list[str], size: Size) -> dict[str, str]:
     for name in names:
         path = Path(name) / CAMERA
         if not (root / path).exists():
-            camera = get_category(name).station(size.pixels).camera
+            category = get_category(name)
+            camera = category.station(size.longest(category.shape)).camera
             written[path.as_posix()] = store.publish(root / path, camera.save)
     return written
 
 
 def _work(root: Path, todo: list[Entry], size: Size, seed: int, jobs: int) -> Iterator[dict[str, str]]:
     """Yield the checksums of every scan as it is written."""
+    pixels = {name: size.longest(get_category(name).shape) for name in {entry.category for entry in todo}}
     if jobs == 1 or len(todo) < 2:
-        yield from (write_scan(root, entry, size.pixels, seed) for entry in todo)
+        yield from (write_scan(root, entry, pixels[entry.category], seed) for entry in todo)
         return
     with _single_threaded(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         try:
-            pending = {pool.submit(write_scan, root, entry, size.pixels, seed) for entry in todo}
+            pending = {pool.submit(write_scan, root, entry, pixels[entry.category], seed) for entry in todo}
             yield from _results(pending)
         except BaseException:
             pool.shutdown(cancel_futures=True)
