@@ -108,7 +108,14 @@ def _make(parser: Parser) -> None:
         help="only these: bagel foam, or bagel,foam",
     )
     parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help="default: tiny")
-    parser.add_argument("--scale", type=float, default=1.0, metavar="X", help="multiply the sides of the images")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="X", help="multiply the images' sides, or the points"
+    )
+    parser.add_argument(
+        "--unorganised",
+        action="store_true",
+        help="clouds from all around, labelled, in Real3D-AD's tree: .pcd and .txt",
+    )
     parser.add_argument("--seed", type=a.seed, default=0)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
 

@@ -9,7 +9,7 @@ from geoad import _check
 
 if TYPE_CHECKING:
     from geoad.data.sim3d.category import Category
-    from geoad.data.sim3d.make import make_sim3d
+    from geoad.data.sim3d.make import make_clouds, make_sim3d
 
 CATEGORIES = {
     "bagel": "geoad.data.sim3d.bagel:BAGEL",
@@ -24,7 +24,7 @@ CATEGORIES = {
     "tire": "geoad.data.sim3d.tire:TIRE",
 }
 
-__all__ = ["CATEGORIES", "get_category", "make_sim3d"]
+__all__ = ["CATEGORIES", "get_category", "make_clouds", "make_sim3d"]
 
 
 def get_category(name: str) -> Category:
@@ -40,6 +40,6 @@ def get_category(name: str) -> Category:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "make_sim3d":
-        return import_module("geoad.data.sim3d.make").make_sim3d
+    if name in ("make_clouds", "make_sim3d"):
+        return getattr(import_module("geoad.data.sim3d.make"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,10 +71,9 @@ def _chips(rng: np.random.Generator, points: Floats, wide: float) -> Floats:
     inside = np.full(len(points), -1.0)
     for _ in range(rng.integers(11, 19)):
         away, turn = 0.82 * wide * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
-        at = points[:, :2] - away * np.array([np.cos(turn), np.sin(turn)])
+        x, y = points[:, 0] - away * np.cos(turn), points[:, 1] - away * np.sin(turn)
         angle, long, short = rng.uniform(0, np.pi), rng.uniform(2.4, 3.8), rng.uniform(1.7, 2.6)
-        u = at @ np.array([np.cos(angle), np.sin(angle)])
-        v = at @ np.array([-np.sin(angle), np.cos(angle)])
+        u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         inside = np.maximum(inside, 1 - (u / long) ** 2 - (v / short) ** 2)
     return np.where(points[:, 2] > 0.5 * HEIGHT, inside, -1.0)
 

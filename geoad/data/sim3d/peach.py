@@ -10,7 +10,7 @@ from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
 from geoad.data.sim3d.mesh import Mesh, ball, grid
 from geoad.data.sim3d.noise import bumps, noise_table
-from geoad.data.sim3d.scene import Pose
+from geoad.data.sim3d.scene import Pose, turned
 from geoad.data.sim3d.strangers import foreign
 
 Floats = NDArray[np.float64]
@@ -33,7 +33,7 @@ def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     out = 1 + cheeks + 0.05 * bumps(way, noise_table(rng), 1.0) - 0.2 * cavity + rng.uniform(0, 0.05) * tip
     out -= rng.uniform(0.025, 0.05) * seam
     points = way * out[:, None] * size * (rng.normal(0.94, 0.02), 1.0, rng.normal(0.98, 0.02))
-    points = points @ _turn(rng)
+    points = turned(points, _turn(rng))
     points[:, 2] -= points[:, 2].min()
     mesh = grid(points.reshape(sides.shape), colour=YELLOW, closed=(False, True))
     skin = 0.25 * bumps(points, noise_table(rng), 7.0) + 0.05 * bumps(points, noise_table(rng), 0.9, octaves=2)
@@ -60,7 +60,9 @@ def _blush(rng: np.random.Generator, points: Floats, way: Floats, stem: Floats) 
     """Red towards the sun, yellow in the shade, mottled in between, dark in the stem cavity."""
     sun = rng.normal(size=3)
     mottled = 0.5 * bumps(points, noise_table(rng), 12.0, octaves=4) + 0.12 * bumps(points, noise_table(rng), 1.2)
-    red = np.clip(rng.uniform(0.25, 0.65) + 0.6 * (way @ (sun / np.linalg.norm(sun))) + mottled, 0, 1)[:, None]
+    red = np.clip(rng.uniform(0.25, 0.65) + 0.6 * np.einsum("ni,i->n", way, sun / np.linalg.norm(sun)) + mottled, 0, 1)[
+        :, None
+    ]
     skin = red * RED + (1 - red) * YELLOW
     return np.asarray(stem[:, None] * DARK + (1 - stem[:, None]) * skin)
 

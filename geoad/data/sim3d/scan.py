@@ -97,26 +97,24 @@ def spoil(
     )
 
 
-def touched(mesh: Mesh, bad: Mesh) -> Bools:
-    """Return which vertices (V,) of a defective part are new, moved or coloured anew; `mesh` is the part before.
+def moved(mesh: Mesh, bad: Mesh) -> Bools:
+    """Return which vertices (V,) of a defective part are new or elsewhere; `mesh` is the part before.
 
     >>> from geoad.data.sim3d import get_category
     >>> mesh = get_category("foam").build(np.random.default_rng(0), 2.0)
-    >>> bool(touched(mesh, mesh).any()), bool(touched(mesh, mesh.moved(mesh.vertices + 1.0)).all())
+    >>> bool(moved(mesh, mesh).any()), bool(moved(mesh, mesh.moved(mesh.vertices + 1.0)).all())
     (False, True)
     """
-    count = len(mesh.vertices)
     out = np.ones(len(bad.vertices), bool)
-    moved = length(bad.vertices[:count] - mesh.vertices) > 1e3 * CHANGE
-    out[:count] = moved | (np.abs(bad.colour[:count] - mesh.colour).max(1) > TINT)
+    out[: len(mesh.vertices)] = length(bad.vertices[: len(mesh.vertices)] - mesh.vertices) > 1e3 * CHANGE
     return out
 
 
 def changed(mesh: Mesh, good: View, bad: Mesh, view: View) -> Bools:
     """Return (H, W) bool: where a perfect camera sees the change, or would see what is no longer there.
 
-    A pixel is marked if its depth changed, if it shows a touched piece of the defective part, or if it showed, before,
-    a piece that is touched now: the deformed part and the place where it is expected. Specks are dropped.
+    A pixel is marked if its depth changed, if it shows a piece of the defective part that moved or changed its colour,
+    or if it showed, before, a piece that did: the deformed part and the place where it is expected. Specks are dropped.
 
     >>> from geoad.data.sim3d import get_category
     >>> foam = get_category("foam")
@@ -126,9 +124,11 @@ def changed(mesh: Mesh, good: View, bad: Mesh, view: View) -> Bools:
     0
     """
     differs = np.abs(good.depth - view.depth) > CHANGE
-    now = touched(mesh, bad).astype(np.float64)[:, None]
+    now = moved(mesh, bad)
+    now[: len(mesh.vertices)] |= np.abs(bad.colour[: len(mesh.vertices)] - mesh.colour).max(1) > TINT
+    touched = now.astype(np.float64)[:, None]
     for seen, solid in ((good, mesh), (view, bad)):
-        differs |= seen.part & (seen.hits.gather(solid.faces, now[: len(solid.vertices)])[..., 0] > 0.5)
+        differs |= seen.part & (seen.hits.gather(solid.faces, touched[: len(solid.vertices)])[..., 0] > 0.5)
     region, count = ndimage.label(differs, np.ones((3, 3)))
     size = np.bincount(region.ravel(), minlength=count + 1)
     return np.asarray(differs & (size >= SPECK)[region])

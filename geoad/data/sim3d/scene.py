@@ -39,7 +39,7 @@ class Pose:
         c, s = np.cos(np.radians(self.yaw)), np.sin(np.radians(self.yaw))
         shift = np.array([self.x, self.y, 0.0])
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        return np.asarray(_turned(points, turn) + shift)
+        return np.asarray(turned(points, turn) + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,11 +116,11 @@ class Station:
     def to_sensor(self, points: Floats, pose: Pose) -> Floats:
         """Return points (N, 3) of the part's frame (mm) in the sensor's frame (metres)."""
         turn, shift = self._frame
-        return _turned(pose.place(points), turn * 1e-3) + shift
+        return turned(pose.place(points), turn * 1e-3) + shift
 
     def turn_to_sensor(self, directions: Floats, pose: Pose) -> Floats:
         """Return directions (N, 3) of the part's frame in the sensor's frame."""
-        return _turned(Pose(pose.yaw).place(directions), self._frame[0])
+        return turned(Pose(pose.yaw).place(directions), self._frame[0])
 
     def look(self, mesh: Mesh, pose: Pose) -> View:
         """Return the noise-free view of the part on the table."""
@@ -162,8 +162,12 @@ class Station:
         return Camera.pinhole(focal, shape, (cx, FINER * (camera.cy + camera.image_height / 8)))
 
 
-def _turned(points: Floats, matrix: Floats) -> Floats:
-    """matrix · point for every point; not by BLAS, whose sums depend on the machine and its threads."""
+def turned(points: Floats, matrix: Floats) -> Floats:
+    """Return matrix · point for points (N, 3); not by BLAS, whose sums depend on the machine and its threads.
+
+    >>> turned(np.array([[1.0, 2.0, 3.0]]), np.diag([1.0, 1.0, -1.0])).tolist()
+    [[1.0, 2.0, -3.0]]
+    """
     return np.asarray(_turn(points, matrix))
 
 
