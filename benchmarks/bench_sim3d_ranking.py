@@ -1,10 +1,10 @@
 """Do methods rank on sim3d as on MVTec 3D-AD? `python benchmarks/bench_sim3d_ranking.py SCANS [--methods …]`.
 
-SCANS is made by `geoad data make sim3d SCANS --size tiny`. Every method is fitted to every category of it, and the exact
-AU-PRO@0.3 of its maps stands beside the published one (published/mvtec3d_au_pro.csv: tables 9.3 and 10.1 of Bergmann's
-thesis, 3D data only, 3D-ST with 64 features). Spearman's rho is taken over methods x categories, and within each method
-and each category. A row is written as soon as it is known, and a second run does the missing ones: it may be stopped.
-Writes benchmarks/results/sim3d_ranking.json. One thread; 3D-ST takes about two CPU minutes a category, all else seconds.
+SCANS is made by `geoad data make sim3d SCANS --size tiny`. Every method is fitted to every category of it, and the
+exact AU-PRO@0.3 of its maps stands beside the published one (published/mvtec3d_au_pro.csv: tables 9.3 and 10.1 of
+Bergmann's thesis, 3D data only, 3D-ST with 64 features). Spearman's rho is taken over methods x categories, and within
+each method and each category. A row is written as soon as it is known, and a second run does the missing ones: it may
+be stopped. Writes benchmarks/results/sim3d_ranking.json. One thread; 3D-ST takes about two CPU minutes a category.
 """
 
 from __future__ import annotations
