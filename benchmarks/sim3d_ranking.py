@@ -1,4 +1,4 @@
-"""Do methods rank on sim3d as on MVTec 3D-AD? `python benchmarks/bench_sim3d_ranking.py SCANS [--methods …]`.
+"""Do methods rank on sim3d as on MVTec 3D-AD? `python benchmarks/sim3d_ranking.py SCANS [--methods …]`.
 
 SCANS is made by `geoad data make sim3d SCANS --size tiny`. Every method is fitted to every category of it, and the
 exact AU-PRO@0.3 of its maps stands beside the published one (published/mvtec3d_au_pro.csv: tables 9.3 and 10.1 of
@@ -112,14 +112,13 @@ def main() -> None:
         before = json.loads(RESULTS.read_text())
         rows = before["rows"] if before["data"] == data else []
         rows = [row for row in rows if row["params"] == SETTINGS.get(row["method"])]
-    for method in arguments.methods:
-        for category in CATEGORIES:
-            if any((row["method"], row["category"]) == (method, category) for row in rows):
-                continue
-            rows.append(measure(arguments.scans, method, category))
-            print(f"{method} {category} {rows[-1]['value']:.3f} ({rows[-1]['cpu_s']:.0f} CPU s)", flush=True)
-            command = " ".join(["python", "benchmarks/bench_sim3d_ranking.py", *sys.argv[1:]])
-            write_json(RESULTS, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows})
+    command = " ".join(["python", "benchmarks/sim3d_ranking.py", *sys.argv[1:]])
+    done = {(row["method"], row["category"]) for row in rows}
+    for cell in [(method, category) for method in arguments.methods for category in CATEGORIES]:
+        if cell not in done:
+            rows.append(measure(arguments.scans, *cell))
+            print(*cell, f"{rows[-1]['value']:.3f} ({rows[-1]['cpu_s']:.0f} CPU s)", flush=True)
+        write_json(RESULTS, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows})
     show(rows)
 
 
