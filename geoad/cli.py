@@ -101,8 +101,23 @@ def _demo(parser: Parser) -> None:
 def _make(parser: Parser) -> None:
     parser.add_argument("name", choices=["sim3d"], help="which simulator")
     parser.add_argument("root", metavar="ROOT", help="an empty or new folder, or one that an earlier run began")
-    parser.add_argument("--category", action="append", metavar="C", help="only this category (may be repeated)")
+    parser.add_argument(
+        "--categories",
+        "--category",
+        nargs="+",
+        action="extend",
+        metavar="C",
+        help="only these: bagel foam, or bagel,foam",
+    )
     parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help="default: tiny")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, metavar="X", help="multiply the images' sides, or the points"
+    )
+    parser.add_argument(
+        "--unorganised",
+        action="store_true",
+        help="clouds from all around, labelled, in Real3D-AD's tree: .pcd and .txt",
+    )
     parser.add_argument("--seed", type=a.seed, default=0)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
 

@@ -54,7 +54,7 @@ def run(arguments: Namespace) -> int:
 def simulate(out: Path, jobs: int) -> list[Job]:
     """Return the job that writes the scans."""
     words = ["data", "make", "sim3d", str(out / "sim3d"), "--size", "tiny", "--jobs", str(jobs)]
-    words += [word for category in CATEGORIES for word in ("--category", category)]
+    words += ["--categories", *CATEGORIES]
     return [Job("sim3d", [words], out / "logs" / "sim3d.log")]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from geoad.data import list_categories
-from geoad.data.sim3d import make_sim3d
+from geoad.data.sim3d import CATEGORIES, make_clouds, make_sim3d
 from geoad.training.progress import Bar
 
 
@@ -19,15 +18,23 @@ def run(arguments: Namespace) -> int:
             if not started:
                 bar.start(arguments.name, total, done - 1)
                 started = True
-            bar.advance(done, "scans")
+            bar.advance(done, "clouds" if arguments.unorganised else "scans")
 
-        root = make_sim3d(
+        make = make_clouds if arguments.unorganised else make_sim3d
+        root = make(
             arguments.root,
-            categories=arguments.category,
+            categories=_names(arguments.categories),
             size=arguments.size,
+            scale=arguments.scale,
             seed=arguments.seed,
             jobs=arguments.jobs,
             progress=tell,
         )
-    print(f"{arguments.name}:{root} holds {', '.join(list_categories(arguments.name, root))}")
+    names = [name for name in CATEGORIES if (root / name).is_dir()]
+    print(f"{arguments.name}:{root} holds {', '.join(names)}" + (", unorganised" if arguments.unorganised else ""))
     return 0
+
+
+def _names(words: list[str] | None) -> list[str] | None:
+    """The categories of "a b", "a,b" or both; None for all."""
+    return None if words is None else [name for word in words for name in word.split(",") if name]

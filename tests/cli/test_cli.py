@@ -123,9 +123,10 @@ def test_maps_that_geoad_did_not_make(geoad, tree: Path, tmp_path: Path) -> None
 def test_data_make_and_check(geoad, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     monkeypatch.setattr("geoad.cli_make.make_sim3d", lambda root, **rest: made.append(rest) or root)
-    assert geoad("data", "make", "sim3d", copy, "--category", "bagel", "--seed", "3", "--jobs", "2").code == 0
+    words = ("--categories", "bagel,foam", "rope", "--seed", "3", "--jobs", "2", "--scale", "0.5")
+    assert geoad("data", "make", "sim3d", copy, *words).code == 0
     assert made[0] | {"progress": None} == {
-        "categories": ["bagel"], "size": "tiny", "seed": 3, "jobs": 2, "progress": None,
+        "categories": ["bagel", "foam", "rope"], "size": "tiny", "scale": 0.5, "seed": 3, "jobs": 2, "progress": None,
     }  # fmt: skip
     whole = geoad("data", "check", f"mvtec3d:{copy}")
     assert whole.code == 0 and "no faults" in whole.out

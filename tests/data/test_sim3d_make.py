@@ -40,13 +40,13 @@ def test_the_tree_is_that_of_mvtec_3d_ad(made: Path) -> None:
     for folder, count in (("train/good", 2), ("validation/good", 1)):
         for i in range(count):
             wanted |= {f"foam/{folder}/xyz/{i:03d}.tiff", f"foam/{folder}/rgb/{i:03d}.png"}
-    for kind in ("good", "contamination", "cut", "dent", "missing"):
+    for kind in ("good", "color", "combined", "contamination", "cut"):
         wanted |= {f"foam/test/{kind}/{part}" for part in ("xyz/000.tiff", "rgb/000.png", "gt/000.png")}
     assert set(tree(made)) == wanted
 
 
 def test_files_reopen_in_mvtecs_formats(made: Path) -> None:
-    folder = made / "foam" / "test" / "missing"
+    folder = made / "foam" / "test" / "cut"
     with tifffile.TiffFile(folder / "xyz" / "000.tiff") as file:
         assert file.pages[0].compression == 1
         xyz = file.asarray()
@@ -77,7 +77,7 @@ def test_the_calibration_maps_every_point_to_its_own_pixel(made: Path) -> None:
 
 def test_the_manifest_holds_settings_and_checksums(made: Path) -> None:
     manifest = json.loads((made / "manifest.json").read_text())
-    assert (manifest["simulator"], manifest["seed"], manifest["complete"]) == ("sim3d-0", 3, True)
+    assert (manifest["simulator"], manifest["seed"], manifest["complete"]) == ("sim3d-1", 3, True)
     assert manifest["sensor"]["noise"] > 0
     assert manifest["files"] == {name: checksum(made / name) for name in tree(made) if name != "manifest.json"}
 
@@ -162,11 +162,13 @@ def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
     [
         (
             {"categories": ["bagle"]},
-            r"unknown category 'bagle' \(did you mean 'bagel'\?\); known: bagel, cable_gland, dowel, foam, rope",
+            r"unknown category 'bagle' \(did you mean 'bagel'\?\); known: bagel, cable_gland, carrot, .*, tire",
         ),
         ({"categories": []}, "at least one"),
         ({"size": "huge"}, "known: full, small, tiny"),
-        ({"size": Size(8, None)}, "64 or more"),
+        ({"size": Size(8, None)}, "64 pixels or more"),
+        ({"scale": 0.1, "size": "small"}, "64 pixels or more, .* got 40"),
+        ({"scale": 0.0}, "scale must be positive"),
         ({"size": Size(64, Counts(0, 0, 0, 0))}, "train positive"),
         ({"jobs": 0}, "jobs must be positive"),
         ({"seed": -1}, "seed must be 0 or more"),
@@ -193,9 +195,14 @@ def test_full_has_the_originals_counts_and_sizes() -> None:
     published = {
         "bagel": (244, 22, 22, 88, 800, 800),
         "cable_gland": (223, 23, 21, 87, 400, 400),
+        "carrot": (286, 29, 27, 132, 800, 800),
+        "cookie": (210, 22, 28, 103, 500, 500),
         "dowel": (288, 34, 26, 104, 400, 400),
         "foam": (236, 27, 20, 80, 900, 900),
+        "peach": (361, 42, 26, 106, 600, 600),
+        "potato": (300, 33, 22, 92, 800, 800),
         "rope": (298, 33, 32, 69, 900, 400),
+        "tire": (210, 29, 25, 87, 600, 800),
     }
     assert set(published) == set(CATEGORIES)
     for name, (train, validation, good, bad, width, height) in published.items():
@@ -205,11 +212,26 @@ def test_full_has_the_originals_counts_and_sizes() -> None:
             sum(e.split == split and e.kind == "good" for e in entries) for split in ("train", "validation", "test")
         ]
         assert [*counts, sum(e.kind != "good" for e in entries)] == [train, validation, good, bad]
-        camera = category.station(SIZES["full"].pixels).camera
+        camera = category.station(SIZES["full"].longest(category.shape)).camera
         assert (camera.image_width, camera.image_height) == (width, height)
         assert len({e.name for e in entries}) == len(entries)
 
 
 def test_tiny_keeps_the_aspect_of_an_image_that_is_not_square() -> None:
-    camera = get_category("rope").station(SIZES["tiny"].pixels).camera
+    rope = get_category("rope")
+    camera = rope.station(SIZES["tiny"].longest(rope.shape)).camera
     assert (camera.image_width, camera.image_height) == (300, 133)
+
+
+def test_scale_multiplies_the_sides(tmp_path: Path) -> None:
+    root = small(tmp_path / "root", size=Size(128, Counts(1, 0, 0, 0)), scale=0.5)
+    assert tifffile.imread(root / "foam/train/good/xyz/000.tiff").shape == (64, 64, 3)
+    assert Size(None, None, scale=0.25).longest((800, 600)) == 200
+
+
+def test_the_kinds_are_the_originals_41() -> None:
+    kinds = {name: get_category(name).kinds[1:] for name in CATEGORIES}
+    published = (4, 4, 5, 4, 4, 4, 5, 4, 3, 4)
+    assert [len(kinds[name]) for name in CATEGORIES] == list(published) and sum(published) == 41
+    tire = [entry.kind for entry in plan(get_category("tire"), SIZES["full"])]
+    assert [tire.count(kind) for kind in kinds["tire"]] == [5, 28, 27, 27]

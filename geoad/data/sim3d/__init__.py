@@ -9,24 +9,29 @@ from geoad import _check
 
 if TYPE_CHECKING:
     from geoad.data.sim3d.category import Category
-    from geoad.data.sim3d.make import make_sim3d
+    from geoad.data.sim3d.make import make_clouds, make_sim3d
 
 CATEGORIES = {
     "bagel": "geoad.data.sim3d.bagel:BAGEL",
     "cable_gland": "geoad.data.sim3d.cable_gland:CABLE_GLAND",
+    "carrot": "geoad.data.sim3d.carrot:CARROT",
+    "cookie": "geoad.data.sim3d.cookie:COOKIE",
     "dowel": "geoad.data.sim3d.dowel:DOWEL",
     "foam": "geoad.data.sim3d.foam:FOAM",
+    "peach": "geoad.data.sim3d.peach:PEACH",
+    "potato": "geoad.data.sim3d.potato:POTATO",
     "rope": "geoad.data.sim3d.rope:ROPE",
+    "tire": "geoad.data.sim3d.tire:TIRE",
 }
 
-__all__ = ["CATEGORIES", "get_category", "make_sim3d"]
+__all__ = ["CATEGORIES", "get_category", "make_clouds", "make_sim3d"]
 
 
 def get_category(name: str) -> Category:
     """Return a category by name; an unknown one is a ValueError that lists the known.
 
     >>> get_category("foam").kinds
-    ('good', 'contamination', 'cut', 'dent', 'missing')
+    ('good', 'color', 'combined', 'contamination', 'cut')
     """
     _check.one_of("category", name, CATEGORIES)
     module, attribute = CATEGORIES[name].split(":")
@@ -35,6 +40,6 @@ def get_category(name: str) -> Category:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "make_sim3d":
-        return import_module("geoad.data.sim3d.make").make_sim3d
+    if name in ("make_clouds", "make_sim3d"):
+        return getattr(import_module("geoad.data.sim3d.make"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

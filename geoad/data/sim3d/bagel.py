@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
-from geoad.data.sim3d.defects import Anchor, Defect
+from geoad.data.sim3d.defects import Defect
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
+from geoad.data.sim3d.strangers import foreign
 
 Floats = NDArray[np.float64]
 
@@ -24,39 +25,26 @@ def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     size = rng.normal(1, 0.025)
     around = round(2 * np.pi * (RING + TUBE) * size / spacing)
     angle = np.linspace(0, 2 * np.pi, around, endpoint=False)[:, None]
-    turn = np.radians(np.linspace(-45, 225, round(TUBE * size * np.radians(270) / spacing)))[None]
+    turn = np.radians(np.linspace(-135, 225, round(2 * np.pi * TUBE * size / spacing), endpoint=False))[None]
     ring = RING * size * (1 + _wave(rng, angle, 0.02))
     tube = TUBE * size * (rng.normal(1, 0.025) + _wave(rng, angle, 0.04))
     high = HEIGHT * size * (rng.normal(1, 0.03) + _wave(rng, angle, 0.035))
     out = ring + tube * np.cos(turn)
     rise = np.maximum(high * (np.sin(turn) + 0.75), 0)
-    mesh = grid(np.stack([out * np.cos(angle), out * np.sin(angle), rise], -1), colour=CRUST, closed=(True, False))
+    mesh = grid(np.stack([out * np.cos(angle), out * np.sin(angle), rise], -1), colour=CRUST, closed=(True, True))
     bumpy = mesh.displaced(_crust(rng, mesh.vertices))
     return grid(
         bumpy.vertices.reshape(*rise.shape, 3),
         colour=_baked(rng, bumpy.vertices, rise.ravel() / (1.75 * HEIGHT)),
         gloss=0.25,
         inside=CRUMB,
-        closed=(True, False),
+        closed=(True, True),
     )
 
 
 def _lay(rng: np.random.Generator) -> Pose:
     """Turn the bagel at will and move it by up to 4 mm."""
     return Pose(rng.uniform(0, 360), *rng.uniform(-4, 4, 2))
-
-
-def _bite(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
-    """Take a piece out of the rim: what lies inside an upright, rough cylinder moves back onto its wall."""
-    outwards = anchor.point[:2] / np.linalg.norm(anchor.point[:2])
-    radius, depth = rng.uniform(9, 15), rng.uniform(5, 9)
-    rim = np.max(mesh.vertices[:, :2] @ outwards)
-    centre = outwards * (rim - depth + radius)
-    offset = mesh.vertices[:, :2] - centre
-    away = np.linalg.norm(offset, axis=1)
-    wall = radius * (1 + 0.08 * bumps(mesh.vertices, noise_table(rng), 6.0, octaves=3))
-    push = np.clip(wall / np.maximum(away, 1e-6), 1, None)[:, None]
-    return mesh.moved(np.column_stack([centre + offset * push, mesh.vertices[:, 2]]), torn=0.4)
 
 
 def _wave(rng: np.random.Generator, angle: Floats, amplitude: float) -> Floats:
@@ -80,11 +68,6 @@ def _baked(rng: np.random.Generator, points: Floats, rise: Floats) -> Floats:
     return np.asarray(share * CRUST + (1 - share) * PALE)
 
 
-def _rim(points: Floats, normals: Floats) -> NDArray[np.bool_]:
-    """The outer shoulder of the ring."""
-    return (np.hypot(points[:, 0], points[:, 1]) > RING + 0.4 * TUBE) & (normals[:, 2] > 0.2)
-
-
 BAGEL = Category(
     name="bagel",
     field=125.0,
@@ -95,9 +78,9 @@ BAGEL = Category(
     build=_build,
     lay=_lay,
     defects={
-        "contamination": Defect(defects.foreign((2.2, 5.0), (1.8, 4.0), STRANGE)),
+        "contamination": Defect(foreign((2.2, 5.0), (1.8, 4.0), STRANGE)),
         "crack": Defect(defects.cut((18.0, 32.0), (2.0, 3.4), (3.0, 6.0), wander=2.5)),
         "hole": Defect(defects.hole((2.0, 4.5), (4.0, 9.0))),
-        "missing": Defect(_bite, _rim),
     },
+    combined=True,
 )

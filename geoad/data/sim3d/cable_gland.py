@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
+from geoad.data.sim3d.bends import bend
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
 from geoad.data.sim3d.mesh import Mesh, grid
@@ -18,6 +19,8 @@ THREAD, CREST, TOOTH, PITCH = (-31.0, -13.0), 10.0, 1.3, 2.5  # mm: ends along t
 AXIS = 13.0  # height of the axis above the table, mm: half the width across flats
 # profile along the axis, mm: x, radius, share of the hexagon (0 round, 1 hexagonal), share of the thread
 PROFILE = (
+    (-24.0, 0.0, 0, 0),
+    (-24.0, 6.0, 0, 0),
     (-31.0, 6.0, 0, 0),
     (-31.0, 8.4, 0, 0),
     (-30.0, 10.0, 0, 0),
@@ -35,16 +38,15 @@ PROFILE = (
     (-0.6, 12.4, 1, 0),
     *((12.0 + 15.0 * np.sin(t), 6.0 + 6.4 * np.cos(t), max(0.0, 1 - 6 * t), 0) for t in np.linspace(0, np.pi / 2, 24)),
     (20.0, 5.8, 0, 0),
+    (20.0, 0.0, 0, 0),
 )
 METAL, WORN = (0.55, 0.56, 0.58), (0.38, 0.39, 0.42)
-STRANGE = ((0.35, 0.25, 0.15), (0.15, 0.15, 0.17), (0.6, 0.58, 0.5))
 
 
 def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a gland 58 mm long, 26 mm across flats, rolled by a degree or two; its axis is x."""
     x, radius, hexagon, thread = _along(0.6 * spacing)
-    # nothing sees the underside: 35 degrees beyond the silhouette are enough
-    theta = np.radians(np.linspace(-125, 125, round(np.radians(250) * 13 / spacing)))[:, None]
+    theta = np.linspace(-np.pi, np.pi, round(2 * np.pi * AXIS / spacing), endpoint=False)[:, None]
     flat = 1 / np.cos((theta + np.pi / 6) % (np.pi / 3) - np.pi / 6)  # of a hexagon about a unit circle
     corner = radius * (1 + hexagon * (np.minimum(flat, 1.115) - 1))
     phase = (x / PITCH + theta / (2 * np.pi)) % 1.0
@@ -52,7 +54,7 @@ def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     r = corner - thread * TOOTH * (1 - tooth)
     roll = theta + np.radians(90 + rng.normal(0, 0.8))
     points = np.stack([x + 0 * theta, r * np.cos(roll), AXIS + r * np.sin(roll)], -1)
-    mesh = grid(points, colour=METAL, gloss=0.45, inside=WORN)
+    mesh = grid(points, colour=METAL, gloss=0.45, inside=WORN, closed=(True, False))
     return mesh.displaced(0.006 * bumps(mesh.vertices, noise_table(rng), 1.2))
 
 
@@ -66,7 +68,7 @@ def _strip(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     x, across, up = (mesh.vertices - (0.0, 0.0, AXIS)).T
     radius = np.hypot(across, up)
     turn = np.arctan2(across, up) - np.arctan2(anchor.point[1], anchor.point[2] - AXIS)
-    reach = (x - anchor.point[0]) / rng.uniform(3, 6), CREST * turn / rng.uniform(3, 7)
+    reach = (x - anchor.point[0]) / rng.uniform(2, 4.5), CREST * turn / rng.uniform(2.5, 5)
     near = np.hypot(*reach) + 0.25 * bumps(mesh.vertices, noise_table(rng), 2.5) < 1
     root = CREST - TOOTH - 0.5 + 0.15 * bumps(mesh.vertices, noise_table(rng), 1.5)
     inside = near & (x > THREAD[0] + 1) & (x < THREAD[1]) & (radius > root)
@@ -94,6 +96,12 @@ def _smooth(points: Floats, normals: Floats) -> NDArray[np.bool_]:
     return (points[:, 0] > -11) & (normals[:, 2] > 0.7)
 
 
+def _ends(points: Floats, normals: Floats) -> NDArray[np.bool_]:
+    """Where the threaded end or the tip of the dome bends off."""
+    x = points[:, 0]
+    return (((x > -29) & (x < -26)) | ((x > 20) & (x < 24))) & (normals[:, 2] > 0.5)
+
+
 CABLE_GLAND = Category(
     name="cable_gland",
     field=88.0,
@@ -104,7 +112,9 @@ CABLE_GLAND = Category(
     build=_build,
     lay=_lay,
     defects={
-        "contamination": Defect(defects.foreign((1.2, 2.8), (1.2, 2.5), STRANGE)),
+        "bent": Defect(
+            defects.either(bend((5.0, 12.0), knee=3.0, height=AXIS), defects.dent((2.5, 4.5), (0.8, 1.8))), _ends
+        ),
         "cut": Defect(defects.cut((7.0, 15.0), (1.2, 2.0), (1.5, 3.0)), _smooth),
         "hole": Defect(defects.hole((1.2, 2.4), (2.5, 5.0)), _smooth),
         "thread": Defect(_strip, _thread),

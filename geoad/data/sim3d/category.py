@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -9,7 +10,10 @@ import numpy as np
 
 from geoad.data.sim3d.defects import Defect
 from geoad.data.sim3d.mesh import Mesh
-from geoad.data.sim3d.scene import Pose, Station
+from geoad.data.sim3d.scene import BASELINE, DISTANCE, Pose, Station
+
+COMBINED = "combined"
+SECOND, THIRD = 0.05, 0.2  # share of the parts with a defect twice, and of the combined ones with a third kind
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,16 @@ class Counts:
 class Category:
     """One kind of part.
 
-    `build(rng, spacing)` returns the next good part, vertices about `spacing` mm apart; `lay(rng)` its pose. `field`
-    is the image's width on the table in mm, `shape` (H, W) and `counts` those of the original at full size, `tilt` the
-    camera's angle off the vertical in degrees, `centre` the lens's axis as a share of width and height.
+    `build(rng, spacing)` returns the next good part, closed all around, vertices about `spacing` mm apart; `lay(rng)`
+    its pose. `field` is the image's width on the table in mm, `shape` (H, W) and `counts` those of the original at
+    full size, `tilt` the camera's angle off the vertical in degrees, `centre` the lens's axis as a share of width and
+    height, `distance` metres from the camera to the table, `baseline` to the projector. With `combined` there is a
+    kind whose parts have several of the `defects`. `known` is how many parts of a kind the original has, where that
+    is known.
 
     >>> from geoad.data.sim3d import get_category
     >>> get_category("bagel").kinds
-    ('good', 'contamination', 'crack', 'hole', 'missing')
+    ('good', 'combined', 'contamination', 'crack', 'hole')
     """
 
     name: str
@@ -48,11 +55,15 @@ class Category:
     build: Callable[[np.random.Generator, float], Mesh]
     lay: Callable[[np.random.Generator], Pose]
     defects: Mapping[str, Defect]
+    combined: bool = False
+    distance: float = DISTANCE
+    baseline: float = BASELINE
+    known: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The test kinds, `good` first."""
-        return "good", *sorted(self.defects)
+        return "good", *sorted([*self.defects, *([COMBINED] if self.combined else [])])
 
     def station(self, pixels: int | None = None) -> Station:
         """Return the camera over the table; `pixels` is the longer side of the image, None the original's size."""
@@ -60,4 +71,15 @@ class Category:
         if pixels is not None:
             scale = pixels / max(height, width)
             height, width = round(height * scale), round(width * scale)
-        return Station.over(self.field, (height, width), self.tilt, self.centre)
+        return Station.over(self.field, (height, width), self.tilt, self.centre, self.distance, self.baseline)
+
+    def choose(self, kind: str, rng: np.random.Generator) -> list[Defect]:
+        """Return the defects of the next part of a kind: two or three different ones where they are combined.
+
+        Now and then one sits on a part twice: as often as the originals have more regions than parts.
+        """
+        if kind != COMBINED:
+            return [self.defects[kind]] * (1 + (rng.random() < SECOND))
+        count = min(len(self.defects), 2 + (rng.random() < THIRD))
+        names = rng.permutation(sorted(self.defects))[:count]
+        return [self.defects[name] for name in sorted(names, reverse=True)]  # a bend last: it carries the others along

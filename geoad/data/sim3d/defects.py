@@ -1,4 +1,4 @@
-"""Defects as changes of a solid's surface: dents, holes, cuts, broken edges, foreign bodies."""
+"""Defects as changes of a solid's surface: dents, holes, cuts, broken edges."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Mesh
 from geoad.data.sim3d.noise import bumps, noise_table
 
 Floats = NDArray[np.float64]
@@ -71,9 +71,23 @@ class Defect:
     fits: Callable[[Floats, Floats], NDArray[np.bool_]] = upwards
 
 
+def either(*changes: Change) -> Change:
+    """Return a change that is one of several, each as likely.
+
+    >>> callable(either(dent((1.0, 2.0), (1.0, 2.0)), hole((1.0, 2.0), (2.0, 4.0))))
+    True
+    """
+
+    def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
+        return changes[rng.integers(len(changes))](mesh, anchor, rng)
+
+    return change
+
+
 def dent(radius: Range, depth: Range) -> Change:
     """Press a smooth hollow of a radius and depth in mm into the surface.
 
+    >>> from geoad.data.sim3d.mesh import grid
     >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
     >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
     >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
@@ -85,6 +99,7 @@ def dent(radius: Range, depth: Range) -> Change:
         r, deep, stretch = rng.uniform(*radius), rng.uniform(*depth), rng.uniform(0.75, 1.3)
         x, y, z = anchor.local(mesh.vertices, rng.uniform(0, np.pi))
         near = np.clip(1 - (x * x * stretch + y * y / stretch) / r**2, 0, 1) * (np.abs(z) < 1.5 * r)
+        near = near * _facing(mesh, anchor)
         return mesh.moved(mesh.vertices - (deep * near**1.5)[:, None] * anchor.normal)
 
     return change
@@ -93,6 +108,7 @@ def dent(radius: Range, depth: Range) -> Change:
 def hole(radius: Range, depth: Range) -> Change:
     """Drill a steep hole of a radius and depth in mm, a little ragged.
 
+    >>> from geoad.data.sim3d.mesh import grid
     >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
     >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
     >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
@@ -104,7 +120,7 @@ def hole(radius: Range, depth: Range) -> Change:
         r, deep, wall = rng.uniform(*radius), rng.uniform(*depth), 0.35
         x, y, z = anchor.local(mesh.vertices)
         ragged = 0.12 * r * bumps(mesh.vertices, noise_table(rng), 0.8 * r)
-        near = np.clip((r + ragged - np.hypot(x, y)) / wall, 0, 1) * (np.abs(z) < 1.5 * r)
+        near = np.clip((r + ragged - np.hypot(x, y)) / wall, 0, 1) * (np.abs(z) < 1.5 * r) * _facing(mesh, anchor)
         floor = deep * (1 + 0.15 * bumps(mesh.vertices, noise_table(rng), 1.5))
         return mesh.moved(mesh.vertices - (floor * near)[:, None] * anchor.normal, torn=0.5)
 
@@ -114,6 +130,7 @@ def hole(radius: Range, depth: Range) -> Change:
 def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Change:
     """Open a V-shaped slit, sizes in mm; `wander` mm of meander make it a crack.
 
+    >>> from geoad.data.sim3d.mesh import grid
     >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
     >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
     >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
@@ -129,40 +146,18 @@ def cut(length: Range, width: Range, depth: Range, wander: float = 0.0) -> Chang
         path = wander * bumps(np.column_stack([x, still, still]), table, 7.0, octaves=3)
         taper = np.sqrt(np.clip(1 - (x / half) ** 2, 0, 1))
         near = np.clip(1 - np.abs(y - path) / np.maximum(wide * taper, 1e-6), 0, 1) * (np.abs(z) < half)
-        inwards = np.einsum("ni,i->n", mesh.normals, anchor.normal) > 0.05
-        return mesh.moved(mesh.vertices - (deep * taper * near**0.6 * inwards)[:, None] * anchor.normal, torn=0.4)
+        near = near**0.6 * _facing(mesh, anchor)
+        return mesh.moved(mesh.vertices - (deep * taper * near)[:, None] * anchor.normal, torn=0.4)
 
     return change
 
 
-def foreign(radius: Range, height: Range, colours: tuple[tuple[float, float, float], ...]) -> Change:
-    """Lay a lump on the surface: radius and height above it in mm.
+def chip(depth: Range, rough: float = 0.6) -> Change:
+    """Take off all that lies above a plane `depth` mm below the anchor, square to its normal: sliced or broken.
 
-    >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
-    >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
-    >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
-    >>> add = foreign(radius=(2.0, 2.0), height=(2.0, 2.0), colours=((0.1, 0.1, 0.1),))
-    >>> bool(add(flat, anchor, np.random.default_rng(0)).vertices[:, 2].max() > 1)
-    True
-    """
+    `rough` is the relief of the new face in mm.
 
-    def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
-        r, high, stretch = rng.uniform(*radius), rng.uniform(*height), rng.uniform(0.7, 1.4)
-        theta = np.linspace(0.02, np.pi - 0.02, 40)[:, None]
-        phi = np.linspace(0, 2 * np.pi, 64, endpoint=False)[None]
-        ball = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta) + 0 * phi], -1)
-        rough = bumps(ball.reshape(-1, 3), noise_table(rng), 0.9, octaves=3).reshape(40, 64, 1)
-        along, across = anchor.frame(rng.uniform(0, np.pi))
-        size = np.stack([along * r * stretch, across * r / stretch, anchor.normal * high])
-        lump = anchor.point + (ball * (1 + 0.45 * rough)) @ size
-        return mesh.joined(grid(lump, colour=colours[rng.integers(len(colours))]))
-
-    return change
-
-
-def chip(depth: Range) -> Change:
-    """Break off all that lies above a rough plane `depth` mm below the anchor, square to its normal.
-
+    >>> from geoad.data.sim3d.mesh import grid
     >>> x, y = np.meshgrid(np.arange(-9.0, 10.0), np.arange(-9.0, 10.0), indexing="ij")
     >>> flat = grid(np.stack([x, y, 0 * x], -1), colour=(0.5, 0.5, 0.5))
     >>> anchor = Anchor(np.zeros(3), np.array([0.0, 0.0, 1.0]))
@@ -172,8 +167,13 @@ def chip(depth: Range) -> Change:
 
     def change(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
         _, _, z = anchor.local(mesh.vertices)
-        rough = 0.6 * bumps(mesh.vertices, noise_table(rng), 4.0, octaves=3)
-        above = np.clip(z + rng.uniform(*depth) + rough, 0, None)
+        relief = rough * bumps(mesh.vertices, noise_table(rng), 4.0, octaves=3)
+        above = np.clip(z + rng.uniform(*depth) + relief, 0, None)
         return mesh.moved(mesh.vertices - above[:, None] * anchor.normal, torn=0.3)
 
     return change
+
+
+def _facing(mesh: Mesh, anchor: Anchor) -> NDArray[np.bool_]:
+    """Which vertices (V,) belong to the anchor's side of the part, not to its back."""
+    return np.asarray(np.einsum("ni,i->n", mesh.normals, anchor.normal) > 0.05)

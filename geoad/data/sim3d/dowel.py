@@ -6,18 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
+from geoad.data.sim3d.bends import bend
 from geoad.data.sim3d.category import Category, Counts
-from geoad.data.sim3d.defects import Anchor, Defect
+from geoad.data.sim3d.defects import Defect
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
+from geoad.data.sim3d.strangers import foreign
 
 Floats = NDArray[np.float64]
 
 HALF, RADIUS = 23.0, 5.0  # mm: half the length, radius over the ridges
 FLUTES, GROOVE = 20, 0.4  # number of grooves around, depth in mm
 PROFILE = ((0.0, 0.0), (0.0, 3.5), (0.25, 3.9), (1.3, 4.85), (1.7, RADIUS))  # an end, mm: from its face, radius
-KNEE = 2.5  # mm of the axis over which a bend turns
 WOOD, DARK, FRESH = (0.8, 0.63, 0.42), (0.62, 0.45, 0.27), (0.88, 0.76, 0.56)
 STRANGE = ((0.3, 0.3, 0.32), (0.75, 0.74, 0.7), (0.25, 0.35, 0.55))
 
@@ -25,14 +26,13 @@ STRANGE = ((0.3, 0.3, 0.32), (0.75, 0.74, 0.7), (0.25, 0.35, 0.55))
 def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a pin 46 mm long and 10 mm thick, rolled by a degree or two; its axis is x."""
     x, end = _along(0.8 * spacing)
-    # nothing sees the underside; at least eight vertices a flute keep its shape when pixels are coarse
-    around = max(round(np.radians(250) * RADIUS / spacing), round(8 * FLUTES * 250 / 360))
-    theta = np.radians(np.linspace(-125, 125, around))[:, None]
+    around = max(round(2 * np.pi * RADIUS / spacing), 8 * FLUTES)  # a flute keeps its shape when pixels are coarse
+    theta = np.linspace(-np.pi, np.pi, around, endpoint=False)[:, None]
     groove = np.clip(1 - np.abs(2 * ((FLUTES * theta / (2 * np.pi)) % 1.0) - 1) / 0.55, 0, 1) ** 0.8
     r = np.minimum(end, RADIUS - GROOVE * groove)
     roll = theta + np.radians(90 + rng.normal(0, 1.0))
     points = np.stack([x + 0 * theta, r * np.cos(roll), RADIUS + r * np.sin(roll)], -1)
-    mesh = grid(points, colour=WOOD, gloss=0.05, inside=FRESH)
+    mesh = grid(points, colour=WOOD, gloss=0.05, inside=FRESH, closed=(True, False))
     streaks = mesh.vertices * (0.07, 1.0, 1.0)
     grain = bumps(streaks, noise_table(rng), 0.9, octaves=2)
     share = np.clip(0.25 + 0.5 * bumps(streaks, noise_table(rng), 1.6, octaves=3), 0, 1)[:, None]
@@ -43,23 +43,6 @@ def _build(rng: np.random.Generator, spacing: float) -> Mesh:
 def _lay(rng: np.random.Generator) -> Pose:
     """Put the pin back into its place: within 2.5 mm and 4 degrees."""
     return Pose(rng.uniform(-4, 4), *rng.uniform(-2.5, 2.5, 2))
-
-
-def _bend(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
-    """Bend the end beyond the anchor, up or to a side: the axis turns over a few millimetres, then runs straight."""
-    side = 1.0 if anchor.point[0] > 0 else -1.0
-    angle, way = np.radians(rng.uniform(7, 16)), np.radians(rng.uniform(-80, 80))
-    towards, level = np.array([0.0, np.sin(way), np.cos(way)]), np.array([0.0, np.cos(way), -np.sin(way)])
-    knee = np.array([anchor.point[0], 0.0, RADIUS])
-    x, y, z = (mesh.vertices - knee).T
-    far, out, off = side * x, y * towards[1] + z * towards[2], y * level[1] + z * level[2]
-    turn = angle * np.clip(far / KNEE, 0, 1)
-    beyond = np.clip(far - KNEE, 0, None)
-    ahead = np.minimum(far, 0) + KNEE / angle * np.sin(turn) + beyond * np.cos(angle) - out * np.sin(turn)
-    rise = KNEE / angle * (1 - np.cos(turn)) + beyond * np.sin(angle) + out * np.cos(turn)
-    bent = rise[:, None] * towards + off[:, None] * level
-    bent[:, 0] = side * ahead
-    return mesh.moved(bent + knee)
 
 
 def _along(spacing: float) -> tuple[Floats, Floats]:
@@ -78,9 +61,9 @@ def _shaft(points: Floats, normals: Floats) -> NDArray[np.bool_]:
 
 
 def _knee(points: Floats, normals: Floats) -> NDArray[np.bool_]:
-    """Where an end bends off: 6 to 12 mm from its face."""
+    """Where an end bends off: 4 to 9 mm from its face."""
     inset = HALF - np.abs(points[:, 0])
-    return (inset > 6) & (inset < 12) & (normals[:, 2] > 0.6)
+    return (inset > 4) & (inset < 9) & (normals[:, 2] > 0.6)
 
 
 DOWEL = Category(
@@ -93,9 +76,9 @@ DOWEL = Category(
     build=_build,
     lay=_lay,
     defects={
-        "bent": Defect(_bend, _knee),
-        "contamination": Defect(defects.foreign((1.0, 2.2), (1.2, 2.0), STRANGE), _shaft),
+        "bent": Defect(bend((7.0, 16.0), knee=2.5, height=RADIUS), _knee),
+        "contamination": Defect(foreign((1.0, 2.2), (1.2, 2.0), STRANGE), _shaft),
         "cut": Defect(defects.cut((5.0, 11.0), (0.9, 1.6), (0.9, 2.2)), _shaft),
-        "hole": Defect(defects.hole((0.9, 2.0), (1.5, 4.0)), _shaft),
     },
+    combined=True,
 )

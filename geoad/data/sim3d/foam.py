@@ -11,18 +11,20 @@ from geoad.data.sim3d.defects import Anchor, Defect
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, cells, noise_table
 from geoad.data.sim3d.scene import Pose
+from geoad.data.sim3d.strangers import foreign, stain
 
 Floats = NDArray[np.float64]
 
 SIZE = (80.0, 60.0, 26.0)  # mm
 ROUND = 2.5  # radius of the edges, mm
 SOFT, DEEP = (0.78, 0.74, 0.5), (0.62, 0.58, 0.36)
+INK = ((0.2, 0.25, 0.5), (0.5, 0.18, 0.14), (0.25, 0.24, 0.22))
 STRANGE = ((0.3, 0.32, 0.35), (0.55, 0.2, 0.15), (0.8, 0.78, 0.55))
 
 
 def _build(rng: np.random.Generator, spacing: float) -> Mesh:
     """Return a block of foam 80 x 60 x 26 mm, deformed."""
-    mesh = grid(_block(spacing), colour=SOFT)
+    mesh = grid(_block(spacing), colour=SOFT).joined(grid(_bottom(spacing), colour=SOFT))
     mesh = mesh.moved(_bent(rng, mesh.vertices))
     wavy = 0.7 * bumps(mesh.vertices, noise_table(rng), 22.0, octaves=2)
     open_ = 0.4 + 0.15 * bumps(mesh.vertices, noise_table(rng), 7.0)  # radius of the pores, in cells
@@ -59,6 +61,12 @@ def _block(spacing: float) -> Floats:
     return np.asarray(core + ROUND * skin / np.maximum(np.linalg.norm(skin, axis=-1, keepdims=True), 1e-9))
 
 
+def _bottom(spacing: float) -> Floats:
+    """The face (N, M, 3) that lies on the table."""
+    x, y = (np.linspace(-side / 2, side / 2, round(side / spacing)) for side in SIZE[:2])
+    return np.stack(np.broadcast_arrays(x[:, None], y[None, ::-1], np.zeros(1)), -1)
+
+
 def _bent(rng: np.random.Generator, points: Floats) -> Floats:
     """Points after bending, shearing and pressing: the table keeps the bottom, the top gives way."""
     x, y, z = points.T
@@ -74,11 +82,6 @@ def _top(points: Floats, normals: Floats) -> NDArray[np.bool_]:
     return (normals[:, 2] > 0.8) & (np.abs(points[:, 0]) < 33) & (np.abs(points[:, 1]) < 23)
 
 
-def _corner(points: Floats, normals: Floats) -> NDArray[np.bool_]:
-    """The upper face near a corner."""
-    return (np.abs(points[:, 0]) > 28) & (np.abs(points[:, 1]) > 20) & (normals[:, 2] > 0.5)
-
-
 FOAM = Category(
     name="foam",
     field=120.0,
@@ -89,9 +92,9 @@ FOAM = Category(
     build=_build,
     lay=_lay,
     defects={
-        "contamination": Defect(defects.foreign((2.0, 4.5), (1.8, 3.5), STRANGE), _top),
-        "cut": Defect(defects.cut((18.0, 34.0), (1.6, 2.6), (4.0, 8.0)), _top),
-        "dent": Defect(defects.dent((5.0, 9.0), (2.0, 4.5)), _top),
-        "missing": Defect(_tear, _corner),
+        "contamination": Defect(foreign((2.0, 4.5), (1.8, 3.5), STRANGE), _top),
+        "cut": Defect(defects.either(defects.cut((18.0, 34.0), (1.6, 2.6), (4.0, 8.0)), _tear), _top),
+        "color": Defect(stain((2.5, 6.5), INK), _top),
     },
+    combined=True,
 )

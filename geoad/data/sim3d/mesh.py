@@ -99,6 +99,17 @@ def grid(
     )
 
 
+def ball(rows: int, columns: int) -> Floats:
+    """Return the unit sphere as a grid (rows, columns, 3) from pole to pole of the x axis; close its columns.
+
+    >>> ball(3, 4)[:, 0].round(6).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]
+    """
+    theta = np.linspace(0, np.pi, rows)[:, None]
+    phi = np.linspace(0, 2 * np.pi, columns, endpoint=False)[None]
+    return np.stack([np.cos(theta) + 0 * phi, np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi)], -1)
+
+
 @lru_cache(maxsize=8)
 def _faces(rows: int, columns: int, closed_rows: bool, closed_columns: bool) -> NDArray[np.int32]:
     """Two triangles for every cell of a grid."""

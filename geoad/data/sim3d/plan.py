@@ -14,12 +14,19 @@ from geoad.data.sim3d.category import Category, Counts
 class Size:
     """How large a data set is: `pixels` of the images' longer side, `counts` per category; None: as the original.
 
-    >>> SIZES["tiny"].pixels
-    300
+    `scale` multiplies the images' sides, whatever they are.
+
+    >>> SIZES["tiny"].pixels, Size(None, None, scale=0.5).longest((800, 600))
+    (300, 400)
     """
 
     pixels: int | None
     counts: Counts | None
+    scale: float = 1.0
+
+    def longest(self, shape: tuple[int, int]) -> int:
+        """Return the longer side of the images of a category, whose original has `shape` (H, W)."""
+        return round(self.scale * (self.pixels or max(shape)))
 
 
 SIZES = {
@@ -61,7 +68,7 @@ class Entry:
 
 
 def plan(category: Category, size: Size) -> list[Entry]:
-    """Return the scans of a category; defective ones are shared out evenly over its kinds.
+    """Return the scans of a category; defective ones are shared out evenly over its kinds, unless known.
 
     >>> from geoad.data.sim3d import get_category
     >>> len(plan(get_category("bagel"), SIZES["full"]))
@@ -71,5 +78,6 @@ def plan(category: Category, size: Size) -> list[Entry]:
     defects = category.kinds[1:]
     each, rest = divmod(counts.defective, len(defects))
     groups = [("train", "good", counts.train), ("validation", "good", counts.validation), ("test", "good", counts.good)]
-    groups += [("test", kind, each + (i < rest)) for i, kind in enumerate(defects)]
+    known = {} if size.counts else category.known
+    groups += [("test", kind, known.get(kind, each + (i < rest))) for i, kind in enumerate(defects)]
     return [Entry(category.name, split, kind, i) for split, kind, count in groups for i in range(count)]

@@ -13,6 +13,7 @@ from geoad.data.sim3d.defects import Anchor, Defect
 from geoad.data.sim3d.mesh import Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
+from geoad.data.sim3d.strangers import foreign
 
 Floats = NDArray[np.float64]
 
@@ -127,7 +128,7 @@ def _tube(mesh: Mesh, anchor: Anchor) -> NDArray[np.bool_]:
 
 def _open(mesh: Mesh, anchor: Anchor, rng: np.random.Generator) -> Mesh:
     """Pull the strand under the anchor out of the twist: it stands off in a loop, the others part to the other side."""
-    half, far = rng.uniform(9, 13), rng.uniform(4.5, 7.0)
+    half, far = rng.uniform(6, 10), rng.uniform(4.0, 6.5)
     side = rng.choice([-1.0, 1.0])
     share = np.cos(np.pi / 2 * np.clip((mesh.vertices[:, 0] - anchor.point[0]) / half, -1, 1)) ** 2
     mine = _tube(mesh, anchor)
@@ -163,9 +164,8 @@ ROPE = Category(
     build=_build,
     lay=_lay,
     defects={
-        "contamination": Defect(defects.foreign((2.2, 4.5), (1.8, 3.6), STRANGE), _middle),
-        "cut": Defect(defects.cut((9.0, 17.0), (1.8, 3.0), (3.0, 6.0)), _middle),
-        "missing": Defect(_lose, _crest),
+        "contamination": Defect(foreign((2.2, 4.5), (1.8, 3.6), STRANGE), _middle),
+        "cut": Defect(defects.either(defects.cut((9.0, 17.0), (1.8, 3.0), (3.0, 6.0)), _lose), _crest),
         "open": Defect(_open, _crest),
     },
 )

@@ -17,10 +17,10 @@ from geoad.data.sim3d.sensor import Sensor, photograph, sense
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-CHANGE = 3e-4  # metres along the ray: less than this is not called a change of the surface
+CHANGE = 3e-4  # metres: a surface that moves by less, along the ray or aside, is not called changed
+TINT = 0.1  # albedo: a colour that differs by less is not called changed
 SPECK = 4  # pixels: smaller regions are dropped from the ground truth
 AREA = (4e-4, 3e-2)  # share of the image that a defect may cover
-SECOND = 0.15  # share of the defective parts that have a second defect
 ATTEMPTS = 50
 DENSITY = 1.25  # distance of the vertices, in pixels
 
@@ -63,47 +63,75 @@ def simulate(
     view = station.look(mesh, pose)
     mask = np.zeros(view.depth.shape, bool)
     if kind != "good":
-        mesh, view, mask = _spoil(category.defects[kind], mesh, pose, station, view, defect)
-    shadow = station.shadow(mesh, pose, view.depth, sensor.baseline)
+        mesh, view, mask = spoil(category, kind, mesh, pose, station, view, defect)
+    shadow = station.shadow(mesh, pose, view.depth)
     xyz = sense(view, station, shadow, sensor, measure)
-    return Scan(xyz, photograph(view, station, sensor, measure), mask)
+    return Scan(xyz, photograph(view, station, shadow, sensor, measure), mask)
 
 
-def changed(good: View, bad: View) -> Bools:
-    """Return (H, W) bool: where the surface differs, as a perfect camera sees it, without specks.
+def spoil(
+    category: Category, kind: str, mesh: Mesh, pose: Pose, station: Station, good: View, rng: np.random.Generator
+) -> tuple[Mesh, View, Bools]:
+    """Return the part with a defect of a kind, its view and the ground truth, of a size that the originals have.
 
     >>> from geoad.data.sim3d import get_category
-    >>> from geoad.data.sim3d.scene import Pose
-    >>> foam = get_category("foam")
-    >>> station, mesh = foam.station(64), foam.build(np.random.default_rng(0), 2.0)
-    >>> view = station.look(mesh, Pose())
-    >>> int(changed(view, view).sum()), bool(changed(view, station.look(mesh, Pose(x=5.0))).any())
-    (0, True)
+    >>> foam, rng = get_category("foam"), np.random.default_rng(0)
+    >>> station, mesh = foam.station(64), foam.build(rng, 2.0)
+    >>> bool(spoil(foam, "cut", mesh, Pose(), station, station.look(mesh, Pose()), rng)[2].any())
+    True
     """
-    differs = np.abs(good.depth - bad.depth) > CHANGE
-    region, count = ndimage.label(differs, np.ones((3, 3)))
-    size = np.bincount(region.ravel(), minlength=count + 1)
-    return np.asarray(differs & (size >= SPECK)[region])
-
-
-def _spoil(
-    defect: Defect, mesh: Mesh, pose: Pose, station: Station, good: View, rng: np.random.Generator
-) -> tuple[Mesh, View, Bools]:
-    """Apply the defect, once or twice, at places where the ground truth gets a size that occurs in the originals."""
-    places = _places(defect, mesh, good, station)
-    if not len(places):
-        raise ValueError("the defect fits nowhere on the part: its `fits` admits no visible pixel")
+    places: dict[Defect, NDArray[np.int64]] = {}
     for _ in range(ATTEMPTS):
         bad = mesh
-        for _ in range(2 if rng.random() < SECOND else 1):
-            bad = defect.change(bad, _anchor(mesh, good, places[rng.integers(len(places))], station), rng)
+        for defect in category.choose(kind, rng):
+            if defect not in places:
+                places[defect] = _places(defect, mesh, good, station)
+            where = places[defect]
+            bad = defect.change(bad, _anchor(mesh, good, where[rng.integers(len(where))], station), rng)
         view = station.look(bad, pose)
-        mask = changed(good, view)
+        mask = changed(mesh, good, bad, view)
         if AREA[0] <= mask.mean() <= AREA[1]:
             return bad, view, mask
     raise ValueError(
         f"no defect of {AREA[0]:.2%} to {AREA[1]:.2%} of the image in {ATTEMPTS} attempts: sizes do not fit"
     )
+
+
+def moved(mesh: Mesh, bad: Mesh) -> Bools:
+    """Return which vertices (V,) of a defective part are new or elsewhere; `mesh` is the part before.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> mesh = get_category("foam").build(np.random.default_rng(0), 2.0)
+    >>> bool(moved(mesh, mesh).any()), bool(moved(mesh, mesh.moved(mesh.vertices + 1.0)).all())
+    (False, True)
+    """
+    out = np.ones(len(bad.vertices), bool)
+    out[: len(mesh.vertices)] = length(bad.vertices[: len(mesh.vertices)] - mesh.vertices) > 1e3 * CHANGE
+    return out
+
+
+def changed(mesh: Mesh, good: View, bad: Mesh, view: View) -> Bools:
+    """Return (H, W) bool: where a perfect camera sees the change, or would see what is no longer there.
+
+    A pixel is marked if its depth changed, if it shows a piece of the defective part that moved or changed its colour,
+    or if it showed, before, a piece that did: the deformed part and the place where it is expected. Specks are dropped.
+
+    >>> from geoad.data.sim3d import get_category
+    >>> foam = get_category("foam")
+    >>> station, mesh = foam.station(64), foam.build(np.random.default_rng(0), 2.0)
+    >>> view = station.look(mesh, Pose())
+    >>> int(changed(mesh, view, mesh, view).sum())
+    0
+    """
+    differs = np.abs(good.depth - view.depth) > CHANGE
+    now = moved(mesh, bad)
+    now[: len(mesh.vertices)] |= np.abs(bad.colour[: len(mesh.vertices)] - mesh.colour).max(1) > TINT
+    touched = now.astype(np.float64)[:, None]
+    for seen, solid in ((good, mesh), (view, bad)):
+        differs |= seen.part & (seen.hits.gather(solid.faces, touched[: len(solid.vertices)])[..., 0] > 0.5)
+    region, count = ndimage.label(differs, np.ones((3, 3)))
+    size = np.bincount(region.ravel(), minlength=count + 1)
+    return np.asarray(differs & (size >= SPECK)[region])
 
 
 def _places(defect: Defect, mesh: Mesh, view: View, station: Station) -> NDArray[np.int64]:
@@ -112,7 +140,10 @@ def _places(defect: Defect, mesh: Mesh, view: View, station: Station) -> NDArray
     seen = -np.einsum("hwi,hwi->hw", view.normal, station.rays) > 0.5 * length(station.rays)
     candidates = np.flatnonzero(inner & seen)
     points = _at(mesh, view, candidates, mesh.vertices)
-    return candidates[defect.fits(points, _at(mesh, view, candidates, mesh.normals))]
+    places = candidates[defect.fits(points, _at(mesh, view, candidates, mesh.normals))]
+    if not len(places):
+        raise ValueError("the defect fits nowhere on the part: its `fits` admits no visible pixel")
+    return places
 
 
 def _anchor(mesh: Mesh, view: View, pixel: int, station: Station) -> Anchor:

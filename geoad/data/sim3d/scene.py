@@ -15,9 +15,10 @@ from geoad.geometry.camera import Camera
 
 Floats = NDArray[np.float64]
 
-DISTANCE = 0.5  # metres from the camera to the table, along the ray of the image's centre
+DISTANCE = 0.5  # metres from the camera to the table along the ray of the image's centre, unless a category says else
 FOCUS, KAPPA = 0.0103431, -2205.03  # a real structured-light scanner's lens (MVTec 3D-AD, tire)
 TABLE = (0.05, 0.055, 0.065)  # albedo of the background
+BASELINE = 0.04  # metres between camera and projector, unless a category says else
 FINER = 1.5  # pixels of the projector for each pixel of the camera
 
 
@@ -38,7 +39,7 @@ class Pose:
         c, s = np.cos(np.radians(self.yaw)), np.sin(np.radians(self.yaw))
         shift = np.array([self.x, self.y, 0.0])
         turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-        return np.asarray(_turned(points, turn) + shift)
+        return np.asarray(turned(points, turn) + shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +76,29 @@ class Station:
     camera: Camera
     tilt: float
     pitch: float
+    distance: float = DISTANCE
+    baseline: float = BASELINE
 
     @classmethod
     def over(
-        cls, field: float, shape: tuple[int, int], tilt: float, centre: tuple[float, float] = (0.5, 0.5)
+        cls,
+        field: float,
+        shape: tuple[int, int],
+        tilt: float,
+        centre: tuple[float, float] = (0.5, 0.5),
+        distance: float = DISTANCE,
+        baseline: float = BASELINE,
     ) -> Station:
-        """Return the station whose image of `shape` (H, W) is `field` mm wide on the table.
+        """Return the station whose image of `shape` (H, W) is `field` mm wide on the table, `distance` metres away.
 
-        `centre` is the lens's axis in the image, as a share of its width and height: images are crops.
+        `centre` is the lens's axis in the image, as a share of its width and height: images are crops. The projector
+        stands `baseline` metres to the right of the camera.
         """
         height, width = shape
         pitch = field / width
-        size = FOCUS * pitch * 1e-3 / DISTANCE
+        size = FOCUS * pitch * 1e-3 / distance
         cx, cy = centre[0] * width - 0.5, centre[1] * height - 0.5
-        return cls(Camera(FOCUS, KAPPA, size, size, cx, cy, width, height), tilt, pitch)
+        return cls(Camera(FOCUS, KAPPA, size, size, cx, cy, width, height), tilt, pitch, distance, baseline)
 
     @property
     def rays(self) -> Floats:
@@ -101,16 +111,16 @@ class Station:
         c, s = np.cos(np.radians(self.tilt)), np.sin(np.radians(self.tilt))
         turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]]) @ np.diag([1.0, -1.0, -1.0])
         middle = [(self.camera.image_width - 1) / 2, (self.camera.image_height - 1) / 2]
-        return turn, DISTANCE * self.camera.rays(np.array([middle]))[0]
+        return turn, self.distance * self.camera.rays(np.array([middle]))[0]
 
     def to_sensor(self, points: Floats, pose: Pose) -> Floats:
         """Return points (N, 3) of the part's frame (mm) in the sensor's frame (metres)."""
         turn, shift = self._frame
-        return _turned(pose.place(points), turn * 1e-3) + shift
+        return turned(pose.place(points), turn * 1e-3) + shift
 
     def turn_to_sensor(self, directions: Floats, pose: Pose) -> Floats:
         """Return directions (N, 3) of the part's frame in the sensor's frame."""
-        return _turned(Pose(pose.yaw).place(directions), self._frame[0])
+        return turned(Pose(pose.yaw).place(directions), self._frame[0])
 
     def look(self, mesh: Mesh, pose: Pose) -> View:
         """Return the noise-free view of the part on the table."""
@@ -126,10 +136,10 @@ class Station:
         colour = np.where(part[..., None], seen[..., 3:6], TABLE)
         return View(np.minimum(hits.depth, table), normal, colour, np.where(part, seen[..., 6], 0.0), part, hits)
 
-    def shadow(self, mesh: Mesh, pose: Pose, depth: Floats, baseline: float) -> NDArray[np.bool_]:
-        """Return (H, W) bool: the pixels whose point the projector, `baseline` metres to the right, cannot reach."""
-        projector = self._projector(baseline)
-        origin = np.array([baseline, 0.0, 0.0])
+    def shadow(self, mesh: Mesh, pose: Pose, depth: Floats) -> NDArray[np.bool_]:
+        """Return (H, W) bool: the pixels whose point the projector cannot reach."""
+        projector = self._projector()
+        origin = np.array([self.baseline, 0.0, 0.0])
         lit = cast(self.to_sensor(mesh.vertices, pose) - origin, mesh.faces, projector).depth
         points = (self.rays * depth[..., None]).reshape(-1, 3) - origin
         column, row = np.floor(projector.project(points)).astype(np.int64).T
@@ -143,17 +153,21 @@ class Station:
         shaded = inside & (points[:, 2] > reach + 3e-4)
         return np.asarray(shaded.reshape(depth.shape))
 
-    def _projector(self, baseline: float) -> Camera:
+    def _projector(self) -> Camera:
         """A pinhole whose image covers the camera's on the table, with a margin of an eighth on each side."""
         camera = self.camera
         focal = FINER * camera.focus / camera.sx
         shape = int(FINER * 1.25 * camera.image_height), int(FINER * 1.25 * camera.image_width)
-        cx = FINER * (camera.cx + camera.image_width / 8) + focal * baseline / DISTANCE
+        cx = FINER * (camera.cx + camera.image_width / 8) + focal * self.baseline / self.distance
         return Camera.pinhole(focal, shape, (cx, FINER * (camera.cy + camera.image_height / 8)))
 
 
-def _turned(points: Floats, matrix: Floats) -> Floats:
-    """matrix · point for every point; not by BLAS, whose sums depend on the machine and its threads."""
+def turned(points: Floats, matrix: Floats) -> Floats:
+    """Return matrix · point for points (N, 3); not by BLAS, whose sums depend on the machine and its threads.
+
+    >>> turned(np.array([[1.0, 2.0, 3.0]]), np.diag([1.0, 1.0, -1.0])).tolist()
+    [[1.0, 2.0, -3.0]]
+    """
     return np.asarray(_turn(points, matrix))
 
 

@@ -63,6 +63,40 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
     return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png", compress_level=1))
 
 
+def write_bytes(path: Path, data: bytes) -> str:
+    """Write a file, and return its SHA-256.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_bytes(Path(folder) / "a.txt", b"a")[:8]
+    'ca978112'
+    """
+    return publish(path, lambda part: part.write_bytes(data))
+
+
+def pcd_bytes(points: NDArray[np.float32]) -> bytes:
+    """Return points (N, 3) as a binary .pcd file.
+
+    >>> pcd_bytes(np.zeros((2, 3), np.float32)).count(b"POINTS 2")
+    1
+    """
+    lines = [
+        *("VERSION 0.7", "FIELDS x y z", "SIZE 4 4 4", "TYPE F F F", "COUNT 1 1 1", f"WIDTH {len(points)}"),
+        *("HEIGHT 1", "VIEWPOINT 0 0 0 1 0 0 0", f"POINTS {len(points)}", "DATA binary", ""),
+    ]
+    return "\n".join(lines).encode() + points.astype("<f4").tobytes()
+
+
+def txt_bytes(points: NDArray[np.float32], labels: NDArray[np.bool_]) -> bytes:
+    """Return a line "x y z label" a point, for points (N, 3) and labels (N,).
+
+    >>> txt_bytes(np.ones((1, 3), np.float32), np.ones(1, bool))
+    b'1.00000 1.00000 1.00000 1\\n'
+    """
+    rows = zip(points.tolist(), labels.tolist(), strict=True)
+    return "".join(f"{x:.5f} {y:.5f} {z:.5f} {label:d}\n" for (x, y, z), label in rows).encode()
+
+
 def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) -> dict[str, Any]:
     """Make `root` ours and return its manifest: a new one in an empty folder, the old one if its settings are equal.
 

@@ -1,0 +1,124 @@
+"""A root folder filled with what was planned: in parallel, resumable, and with a checksum of every file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeVar
+
+from geoad.data.sim3d import store
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+Progress = Callable[[int, int], object]
+
+
+class Planned(Protocol):
+    """Something to be written, and its files below the root.
+
+    >>> from geoad.data.sim3d.plan import Entry
+    >>> len(Entry("foam", "train", "good", 0).paths)
+    2
+    """
+
+    @property
+    def paths(self) -> dict[str, PurePosixPath]:
+        """The files by what they hold."""
+
+
+E = TypeVar("E", bound=Planned)
+
+
+def fill(
+    root: Path,
+    settings: dict[str, Any],
+    entries: Sequence[E],
+    write: Callable[[Path, E], dict[str, str]],
+    *,
+    size: Callable[[E], int],
+    besides: Mapping[PurePosixPath, Callable[[Path], object]],
+    progress: Progress | None = None,
+    jobs: int = 1,
+) -> None:
+    """Write all `entries` that are not there yet, `besides` them the files that belong to no entry.
+
+    `write(root, entry)` returns the SHA-256 of the files it wrote by path; `size(entry)` is its bytes on disk. See
+    `make_sim3d` for what is refused.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     note = {PurePosixPath("note"): lambda part: part.write_text("made")}
+    ...     fill(Path(folder), {"seed": 0}, [], lambda root, entry: {}, size=len, besides=note)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['manifest.json', 'note']
+    """
+    paths = [*(path for entry in entries for path in entry.paths.values()), *besides]
+    manifest = store.claim(root, settings, paths)
+    todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
+    _check_room(root, sum(map(size, todo)))
+    files = {
+        path.as_posix(): store.publish(root / path, put) for path, put in besides.items() if not (root / path).exists()
+    }
+    for done, written in enumerate(_work(root, todo, write, jobs), start=len(entries) - len(todo) + 1):
+        files |= written
+        if progress is not None:
+            progress(done, len(entries))
+    _finish(root, manifest, files, paths)
+
+
+def _check_room(root: Path, need: int) -> None:
+    """Raise OSError unless the disk holds what is still to be written."""
+    free = shutil.disk_usage(root).free
+    if need > free:
+        raise OSError(
+            errno.ENOSPC, f"{root} needs {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: choose a smaller size"
+        )
+
+
+def _work(
+    root: Path, todo: Sequence[E], write: Callable[[Path, E], dict[str, str]], jobs: int
+) -> Iterator[dict[str, str]]:
+    """Yield the checksums of every entry as it is written."""
+    if jobs == 1 or len(todo) < 2:
+        yield from (write(root, entry) for entry in todo)
+        return
+    with _single_threaded(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from _results({pool.submit(write, root, entry) for entry in todo})
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _results(pending: set[Future[dict[str, str]]]) -> Iterator[dict[str, str]]:
+    """Yield results as they come."""
+    while pending:
+        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in finished)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Let processes started meanwhile use one thread each: the processes are the parallelism."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[PurePosixPath]) -> None:
+    """Complete the manifest: checksums of what was written now, recorded ones, and those of an interrupted run."""
+    known = manifest["files"] | files
+    table = {path.as_posix(): known.get(path.as_posix()) or store.checksum(root / path) for path in paths}
+    table = dict(sorted(table.items()))
+    if not manifest["complete"] or table != manifest["files"]:
+        store.save(root, {**manifest, "complete": True, "files": table})

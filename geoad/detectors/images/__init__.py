@@ -1,0 +1,1 @@
+"""Methods on images: depth, colour, or both."""

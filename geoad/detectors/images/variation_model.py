@@ -1,0 +1,108 @@
+"""The variation model on depth images: how unusual is the distance at each pixel (thesis 9.3, Steger 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from geoad import _check
+from geoad.detectors.base import Detector
+from geoad.detectors.voxels.variation_model import Reduce, deviation_scores
+from geoad.nn.moments import Moments
+from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Batch, Stage, Visit
+
+Source = Literal["depth", "depth+rgb"]
+
+
+class DepthVariationModel(Detector):
+    """Mean and standard deviation of each pixel over aligned good scans; scores are |J - mean| / max(deviation, floor).
+
+    Depth is divided by the largest of the training set; an invalid pixel has depth 0 and takes part as any other. With
+    `source` "depth+rgb" the colours are three channels more, in 0..1; `reduce` joins the channels. The thesis gives no
+    scale and no `floor`; the default is a step of 8-bit images. Scans must show the part in the same place at the same
+    size: one of another size than the first is read, and scored, at its nearest pixels.
+
+    Raises ValueError for a sample without xyz, or without rgb if the source needs it.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> detector = DepthVariationModel().fit([synthetic_scan(seed) for seed in range(4)])
+    >>> defective = synthetic_scan(9, defect=True)
+    >>> pixels = detector.score(defective).pixels
+    >>> pixels.shape, bool(np.median(pixels[defective.mask]) > np.median(pixels[~defective.mask]))
+    ((32, 40), True)
+    """
+
+    size: Tensor
+    farthest: Tensor
+
+    def __init__(self, *, source: Source = "depth", floor: float = 1 / 255, reduce: Reduce = "norm") -> None:
+        super().__init__()
+        _check.one_of("source", source, get_args(Source))
+        _check.one_of("reduce", reduce, get_args(Reduce))
+        _check.positive("floor", floor)
+        self.rgb, self.floor, self.reduce = source == "depth+rgb", floor, reduce
+        self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
+        self.register_buffer("farthest", torch.zeros(()))
+        self.moments = Moments(0)
+
+    @classmethod
+    def tiny(cls) -> dict[str, Any]:
+        """Return nothing: it is as fast as it can be."""
+        return {}
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
+        if sample.xyz is None:
+            raise ValueError(f"{sample.name or 'sample'} must have xyz for a depth method, it has none")
+        channels = [np.where(sample.xyz.valid, sample.xyz.xyz[..., 2], np.float32(0))]
+        if self.rgb:
+            if sample.rgb is None:
+                raise ValueError(f"{sample.name or 'sample'} must have rgb for source 'depth+rgb', it has none")
+            channels += list(np.moveaxis(sample.rgb, -1, 0).astype(np.float32) / 255)
+        return {"channels": torch.from_numpy(np.stack(channels))}
+
+    def stages(self) -> Iterator[Stage]:
+        """Find the size and the scale, then the moments of the pixels."""
+        yield Visit("scale", self._see_scale)
+        yield Visit("moments", self._see_pixels)
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
+        values = self._scaled(self.prepare(sample)["channels"].to(self.device))
+        scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
+        pixels = nearest(scores[None], sample.shape)[0].cpu().numpy()
+        return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
+
+    def _see_scale(self, batch: Batch) -> None:
+        channels = batch["channels"][0]
+        self.farthest = torch.maximum(self.farthest, channels[0].max())
+        if not self.size.any():
+            self.size = torch.tensor(channels.shape[1:], device=self.device)
+            self.moments = Moments(channels.numel()).to(self.device)
+
+    def _see_pixels(self, batch: Batch) -> None:
+        self.moments.see(self._scaled(batch["channels"][0]).reshape(1, -1))
+
+    def _scaled(self, channels: Tensor) -> Tensor:
+        """Return channels (C, H, W) at the size of the training set, depth in units of its largest."""
+        scaled = nearest(channels, (int(self.size[0]), int(self.size[1]))).double()
+        scaled[0] /= self.farthest.clamp_min(torch.finfo(torch.float32).tiny)
+        return scaled
+
+
+def nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (C, H, W) at another size: those of the pixels whose centres are nearest; a copy.
+
+    >>> nearest(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (1, 2)).tolist()
+    [[[2.0, 4.0]]]
+    """
+    rows, columns = (
+        ((torch.arange(n, device=values.device) + 0.5) * (old / n)).long()
+        for n, old in zip(size, values.shape[1:], strict=True)
+    )
+    return values[:, rows][:, :, columns]
