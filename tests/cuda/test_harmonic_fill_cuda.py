@@ -8,7 +8,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geoad.ops import harmonic_fill, harmonic_fill_cuda, reference
+from geoad.ops import harmonic_fill, harmonic_fill_cuda, harmonic_fill_numba, reference
 from tests.ops.test_harmonic_fill import image
 
 KINDS = ("random", "corner", "border", "few")
@@ -67,6 +67,20 @@ def test_bits_do_not_depend_on_the_order_of_threads(in_every_order, shape):
     first, *others = in_every_order(lambda: fill(values, known, torch.device("cpu")))
     for other in others:
         np.testing.assert_array_equal(other, first)
+
+
+@pytest.mark.parametrize("kind", ["corner", "random"])
+@pytest.mark.parametrize("shape", [(40, 37), (23, 50), (131, 140)])
+def test_every_iteration_is_that_of_the_cpu(device, monkeypatch, shape, kind):
+    """Nearly any symmetric cycle converges in the end: what tells a wrong one is where it is on the way."""
+    values, known = image(*shape, 0.1, 7, kind)
+    low, high = float(values[known].min()), float(values[known].max())
+    for count in (1, 2, 3, 1000):
+        monkeypatch.setattr(harmonic_fill_cuda, "TOGETHER", min(count, 8))
+        monkeypatch.setattr(harmonic_fill_cuda, "ITERATIONS", count)
+        monkeypatch.setattr(harmonic_fill_numba, "ITERATIONS", count)
+        expected = harmonic_fill_numba.fill(values, known, low, high)
+        np.testing.assert_allclose(fill(values, known, device), expected, rtol=0, atol=2e-6 * (high - low))
 
 
 def test_a_second_round_of_iterations(device, monkeypatch):
