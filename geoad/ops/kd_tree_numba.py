@@ -58,7 +58,7 @@ def kd_order(points, bits, depth):  # type: ignore[no-untyped-def]
         axis = _widest_axis(points, keys, first, last)
         if axis != keyed:
             _key_by_axis(keys, first, last, bits, axis)
-        _select(keys, first, last, ((2 * node + 1) << (below - 1)) * count >> depth)
+        select(keys, first, last, ((2 * node + 1) << (below - 1)) * count >> depth)
         for child in range(2):
             stack[top, 0], stack[top, 1], stack[top, 2] = level + 1, 2 * node + 1 - child, axis
             top += 1
@@ -92,7 +92,7 @@ def _key_by_axis(keys, first, last, bits, axis):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _select(keys, first, last, middle):  # type: ignore[no-untyped-def]
+def select(keys, first, last, middle):  # type: ignore[no-untyped-def]
     """Partition keys[first:last] so that those before `middle` are smaller; keys are distinct."""
     while last - first > FEW:
         a, b, c = keys[first], keys[(first + last) // 2], keys[last - 1]

@@ -2,9 +2,10 @@
 
 The queries of one leaf share a walk down the tree, which collects the points within some reach of their box. The reach
 is a guess from the leaf before, made smaller while it gives too many points. Each query looks for a threshold that
-leaves few more than k candidates; if that is beyond the reach, the query stays for another walk with a wider one, and
-where queries in dense and in sparse parts share a leaf, they walk alone. So guesses cost time, never exactness. In the
-end all queries of the leaf sort what they kept together. Only a box strictly beyond the k-th distance is skipped.
+leaves few more than k candidates; if that is beyond the reach, the query stays for another walk with a wider one. Where
+too many points are within any reach that is enough, as in leaves with dense and sparse parts or far from all points,
+the queries walk alone. So guesses cost time, never exactness. In the end all queries of the leaf sort what they kept
+together. Only a box strictly beyond the k-th distance is skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geoad.ops import _threads, kd_tree_numba
+from geoad.ops import _alone_numba, _threads, kd_tree_numba
 from geoad.ops._lanes_numba import LANES, WORD
 from geoad.ops._leaves_numba import (
     LEAF,
@@ -33,6 +34,7 @@ from geoad.ops._leaves_numba import (
 
 SEED, SURE, WIDER = np.float32(1.1), np.float32(0.3), np.float32(4)  # of squares: the next reach, a smaller, a wider
 MOST = 16  # times k candidates are too many to share
+TRIES = 8  # of a smaller reach
 NONE = np.float32(-1)
 INF = np.float32(np.inf)
 Tree = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
@@ -68,48 +70,54 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
     asker, place, hulls = groups
     count, leaves = tree[0].shape[0], hulls.shape[0] // 2
     wanted = k if include_self else k + 1
-    distance, gap = np.empty(count + WORD, np.float32), np.empty(LANES, np.float32)
     lanes = (asker.shape[0] + 8 * leaves - 1) // (8 * leaves) * 8  # as many as a leaf holds, without a rest in loops
-    work = (np.empty((3, count), np.float32), np.empty(count, np.int32), distance, gap, np.empty(128, np.int64))
-    keys = np.empty((2 * wanted + lanes) * lanes, np.int64)
+    most = min(MOST * wanted + 256, count)
+    size = most + max(wanted, LEAF)
+    work = (
+        np.empty((3, size), np.float32),
+        np.empty(size, np.int32),
+        np.empty(size + WORD, np.float32),
+        np.empty(LANES, np.float32),
+        np.empty(128, np.int64),
+    )
+    keys, room = np.empty((2 * wanted + lanes) * lanes, np.int64), _alone_numba.room(wanted)
     held, todo = np.zeros(lanes, np.int64), np.empty(lanes, np.int64)
-    most, seed, guess = min(MOST * wanted + 256, count), INF, INF
+    seed = guess = INF
     for leaf in range(start, stop):
         first, last = leaf * asker.shape[0] // leaves, (leaf + 1) * asker.shape[0] // leaves
         held[:] = 0
         for lane in range(last - first):
             todo[lane] = lane
-        left = together = last - first
+        left = last - first
         reach, found = _first_reach(seed, box_of(hulls, leaves + leaf), tree, wanted, most, work)
-        base, seed = reach, np.float32(0)
-        while left > 0:
-            taken = min(left, together)
-            if found < 0:
-                hull = hull_of(place, first, todo, taken)
-                found = collect(hull, reach, tree, wanted, most if taken > 1 else count, work)
-            if found > most and taken > 1:
-                together, found = 1, -1
-                continue
+        seed = np.float32(0)
+        while left > 0 and found <= most:
             stay, widest = 0, NONE
             for i in range(left):
                 lane = todo[i]
-                if i < taken:
-                    t = first + lane
-                    distances(work[0], found, place[0, t], place[1, t], place[2, t], distance)
-                    guess, size = _threshold(distance, found, wanted, min(guess, reach), reach)
-                    if guess <= reach:
-                        if (size + 1) * lanes > keys.shape[0]:
-                            keys = _grown(keys, (size + 1) * lanes)
-                        keep(distance, work[1], found, guess, keys, lane, lanes)
-                        held[lane] = size
-                        seed = max(seed, SEED * guess) if seed == 0 or together > 1 else seed
-                        continue
-                    widest = max(widest, guess)
+                t = first + lane
+                distances(work[0], found, place[0, t], place[1, t], place[2, t], work[2])
+                guess, size = _threshold(work[2], found, wanted, min(guess, reach), reach)
+                if guess <= reach:
+                    if (size + 1) * lanes > keys.shape[0]:
+                        keys = _grown(keys, (size + 1) * lanes)
+                    keep(work[2], work[1], found, guess, keys, lane, lanes)
+                    held[lane] = size
+                    seed = max(seed, SEED * guess)
+                    continue
+                widest = max(widest, guess)
                 todo[stay] = lane
                 stay += 1
-            left, found = stay, -1
-            reach = base if widest == NONE else min(max(WIDER * reach, SMALL), widest)
-            base = reach if together > 1 else base
+            left = stay
+            if left > 0:
+                reach = min(max(WIDER * reach, SMALL), widest)
+                found = collect(hull_of(place, first, todo, left), reach, tree, wanted, most, work)
+        for i in range(left):
+            lane = todo[i]
+            t = first + lane
+            held[lane] = _alone_numba.nearest(tree, place[0, t], place[1, t], place[2, t], wanted, room)
+            for slot in range(held[lane]):
+                keys[slot * lanes + lane] = room[0][slot]
         longest = pad(keys, held)
         sort_lanes(keys, longest, lanes)
         for lane in range(last - first):
@@ -120,7 +128,7 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
 def _first_reach(seed, hull, tree, wanted, most, work):  # type: ignore[no-untyped-def]
     """Collect within a guess of the reach, from the leaf before or a node nearby, or less if it gives too many points.
 
-    Returns the reach and the number of candidates; -1 if there are too many however near.
+    Returns the reach and the number of candidates, more than `most` where a little less gives too few.
     """
     count, boxes = tree[0].shape[0], tree[2]
     leaves, node, size = boxes.shape[0] // 2, 1, count
@@ -131,10 +139,15 @@ def _first_reach(seed, hull, tree, wanted, most, work):  # type: ignore[no-untyp
     if 0 < seed < reach:
         reach = seed
     found = collect(hull, reach, tree, wanted, most, work)
-    while found > most and reach > SMALL:
+    for _ in range(TRIES):
+        if found <= most:
+            break
         reach = SURE * min(reach, LARGE)
         found = collect(hull, reach, tree, wanted, most, work)
-    return reach, found if found <= most else -1
+        if found < wanted:
+            found = most + 1
+            break
+    return reach, found
 
 
 @njit(cache=True, nogil=True)
