@@ -35,6 +35,7 @@ from geoad.ops._leaves_numba import (
 SEED, SURE, WIDER = np.float32(1.1), np.float32(0.3), np.float32(4)  # of squares: the next reach, a smaller, a wider
 MOST = 16  # times k candidates are too many to share
 TRIES = 8  # of a smaller reach
+PAUSE = 15  # leaves that do not try to share, at most, after one that could not
 NONE = np.float32(-1)
 INF = np.float32(np.inf)
 Tree = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
@@ -82,14 +83,16 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
     )
     keys, room = np.empty((2 * wanted + lanes) * lanes, np.int64), _alone_numba.room(wanted)
     held, todo = np.zeros(lanes, np.int64), np.empty(lanes, np.int64)
-    seed = guess = INF
+    seed, guess, rest, pause = INF, INF, 0, 0
     for leaf in range(start, stop):
         first, last = leaf * asker.shape[0] // leaves, (leaf + 1) * asker.shape[0] // leaves
         held[:] = 0
         for lane in range(last - first):
             todo[lane] = lane
         left = last - first
-        reach, found = _first_reach(seed, box_of(hulls, leaves + leaf), tree, wanted, most, work)
+        reach, found, rest = INF, most + 1, rest - 1
+        if rest < 0:
+            reach, found = _first_reach(seed, box_of(hulls, leaves + leaf), tree, wanted, most, work)
         seed = np.float32(0)
         while left > 0 and found <= most:
             stay, widest = 0, NONE
@@ -112,6 +115,9 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
             if left > 0:
                 reach = min(max(WIDER * reach, SMALL), widest)
                 found = collect(hull_of(place, first, todo, left), reach, tree, wanted, most, work)
+        if rest < 0:
+            pause = min(2 * pause + 1, PAUSE) if left == last - first else 0
+            rest = pause
         for i in range(left):
             lane = todo[i]
             t = first + lane
