@@ -108,8 +108,8 @@ TIRE = Category(
         "hole": Defect(defects.hole((2.4, 5.0), (4.0, 9.0)), _tread_side),
     },
     combined=True,
-    # the lens, its axis and the pixels are those of the original's calibration file, 0.72 m above the table; the baseline
-    # is read off the original's pictures: a shoulder 107 mm high throws a shadow 31 mm wide
+    # the lens, its axis and the pixels are those of the original's calibration file, 0.72 m above the table; the
+    # baseline is read off the original's pictures: a shoulder 107 mm high throws a shadow 31 mm wide
     distance=0.72,
     baseline=0.15,
     known={"combined": 5, "contamination": 28, "cut": 27, "hole": 27},
