@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
 from geoad.data.sim3d import CATEGORIES, make_clouds, make_sim3d
 from geoad.training.progress import Bar
@@ -30,7 +31,7 @@ def run(arguments: Namespace) -> int:
             jobs=arguments.jobs,
             progress=tell,
         )
-    names = [name for name in CATEGORIES if (root / name).is_dir()]
+    names = [name for name in CATEGORIES if (Path(root) / name).is_dir()]
     print(f"{arguments.name}:{root} holds {', '.join(names)}" + (", unorganised" if arguments.unorganised else ""))
     return 0
 
