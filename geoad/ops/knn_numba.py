@@ -74,13 +74,8 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
     lanes = (asker.shape[0] + 8 * leaves - 1) // (8 * leaves) * 8  # as many as a leaf holds, without a rest in loops
     most = min(MOST * wanted + 256, count)
     size = most + max(wanted, LEAF)
-    work = (
-        np.empty((3, size), np.float32),
-        np.empty(size, np.int32),
-        np.empty(size + WORD, np.float32),
-        np.empty(LANES, np.float32),
-        np.empty(128, np.int64),
-    )
+    distance, gap = np.empty(size + WORD, np.float32), np.empty(LANES, np.float32)
+    work = (np.empty((3, size), np.float32), np.empty(size, np.int32), distance, gap, np.empty(128, np.int64))
     keys, room = np.empty((2 * wanted + lanes) * lanes, np.int64), _alone_numba.room(wanted)
     held, todo = np.zeros(lanes, np.int64), np.empty(lanes, np.int64)
     seed, guess, rest, pause = INF, INF, 0, 0
@@ -99,12 +94,12 @@ def search_leaves(tree, groups, start, stop, k, include_self, index, bits):  # t
             for i in range(left):
                 lane = todo[i]
                 t = first + lane
-                distances(work[0], found, place[0, t], place[1, t], place[2, t], work[2])
-                guess, size = _threshold(work[2], found, wanted, min(guess, reach), reach)
+                distances(work[0], found, place[0, t], place[1, t], place[2, t], distance)
+                guess, size = _threshold(distance, found, wanted, min(guess, reach), reach)
                 if guess <= reach:
                     if (size + 1) * lanes > keys.shape[0]:
                         keys = _grown(keys, (size + 1) * lanes)
-                    keep(work[2], work[1], found, guess, keys, lane, lanes)
+                    keep(distance, work[1], found, guess, keys, lane, lanes)
                     held[lane] = size
                     seed = max(seed, SEED * guess)
                     continue
