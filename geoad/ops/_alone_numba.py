@@ -30,7 +30,7 @@ def nearest(tree, x, y, z, wanted, room):  # type: ignore[no-untyped-def]
     Returns how many there are.
     """
     boxes = tree[2]
-    keys, _, stack, gaps = room
+    _, _, stack, gaps = room
     count, leaves, hull = tree[0].shape[0], boxes.shape[0] // 2, (x, y, z, x, y, z)
     limit, worst, size = np.float32(np.inf), NEVER, 0
     stack[0], gaps[0], top = 1, 0, 1

@@ -1,7 +1,6 @@
 """CPU kernel of `chamfer`: the nearest partner both ways, by looking at all pairs or, of large clouds, in a k-d tree.
 
-`knn` is not asked: its queries look in groups, all within one distance, which costs what all pairs cost where the
-clouds lie far apart.
+`knn` is not asked: float64 points keep their precision here, and one that has no distance to anyone gets a partner.
 """
 
 from __future__ import annotations

@@ -33,6 +33,8 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     at = points[:, 2] < 1e3, camera, (9, 9)
     image = splat_points(points[at[0]], points[at[0], 0], *at[1:])
     np.testing.assert_array_equal(image, reference.splat_points(points[at[0]], points[at[0], 0], *at[1:]))
+near, far = cloud("lattice", 300), cloud("outlier", 40)
+np.testing.assert_array_equal(knn(near, 1, queries=far).index, reference.knn(near, 1, queries=far)[0])
 grid = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 image = splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70))
 np.testing.assert_array_equal(image, reference.splat_voxels(grid, (0, 0, 1), 0.21, camera, (9, 70)))

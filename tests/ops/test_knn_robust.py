@@ -86,3 +86,47 @@ def test_duplicates_of_one_place_all_over_the_tree():
 def test_far_coordinates_collapse_and_go_by_index():
     points = (1e6 + np.arange(900).reshape(-1, 3) * 1e-3).astype(np.float32)
     same(knn(points, 20), reference.knn(points, 20))
+
+
+FAR = {  # scale, shift
+    "along an axis": (1, (5, 0, 0)),
+    "beyond a corner": (1, (9, 5, -7)),
+    "where distances collapse": (1, (0, 1e5, 0)),
+    "on one place": (0, (0.25, 40, 0.25)),
+    "on a plane above": ((1, 1, 0), (0, 0, 2)),
+    "all around": (20, (-10, -10, -10)),
+}
+
+
+@pytest.mark.parametrize("place", FAR)
+@pytest.mark.parametrize("kind", ["uniform", "lattice", "duplicates", "clusters", "same", "line"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_far_queries_agree_with_brute_force(place, kind, k):
+    points = cloud(kind, 2500, 3)
+    scale, shift = FAR[place]
+    asking = (cloud("lattice" if kind == "lattice" else "uniform", 400) * scale + shift).astype(np.float32)
+    for queries in (asking, asking[:1]):
+        same(knn(points, k, queries=queries), knn(points, k, queries=queries, backend="torch"))
+
+
+@pytest.mark.parametrize("queries", [cloud("uniform", 30) * 3 - 1, cloud("uniform", 3000) * 1e-3])
+def test_queries_of_another_density_agree_with_brute_force(queries):
+    points = cloud("uniform", 3000)
+    same(knn(points, 7, queries=queries), knn(points, 7, queries=queries, backend="torch"))
+
+
+def test_far_queries_of_many_duplicates_agree_with_brute_force():
+    points = cloud("uniform", 5000)
+    points[::2] = 0.5
+    queries = cloud("uniform", 300) * np.float32(20) - np.float32(10)
+    same(knn(points, 40, queries=queries), knn(points, 40, queries=queries, backend="torch"))
+    same(knn(points, 40, queries=points[:1] + 9), knn(points, 40, queries=points[:1] + 9, backend="torch"))
+    points[1::2] = queries[:1] - cloud("uniform", 2500) * np.float32(0.01)
+    points[::2] = queries[1] + np.float32(9)
+    same(knn(points, 40, queries=points[:2] + 1), knn(points, 40, queries=points[:2] + 1, backend="torch"))
+
+
+def test_few_nearest_of_many_far_away():
+    points, queries = cloud("lattice", 2500), cloud("lattice", 300) + np.float32(4)
+    keywords = {"queries": queries, "max_neighbours": 6}
+    same(radius_search(points, 7, **keywords), radius_search(points, 7, backend="torch", **keywords))
