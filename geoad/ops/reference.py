@@ -198,7 +198,8 @@ def voxelize(
     low, high = corner.astype(np.float32), (corner + np.array(shape) * cell).astype(np.float32)
     for i, point in enumerate(points):
         if (low <= point).all() and (point <= high).all():
-            place = np.floor((point.astype(np.float64) - corner) / cell)
+            with np.errstate(over="ignore"):  # a cell finer than any point can tell
+                place = np.floor((point.astype(np.float64) - corner) / cell)
             voxel = tuple(np.clip(place, 0, np.array(shape) - 1).astype(int))
             index[i] = np.ravel_multi_index(voxel, shape)
             count[voxel] += 1
