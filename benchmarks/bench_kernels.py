@@ -17,7 +17,7 @@ LARGE = "--cases scan,sphere,cube,clusters --backends numba,pykdtree,pykdtree-mo
 RUNS = {
     "knn": "knn --sizes 4k,64k --repeats 5 --out benchmarks/results",
     "knn-large": f"knn --sizes 512k {LARGE} --out benchmarks/results/large",
-    "radius": "radius --sizes 4k,64k --repeats 5 --patience 5 --out benchmarks/results",
+    "radius": "radius --sizes 64k --cases scan,cube,duplicates --repeats 3 --patience 3 --out benchmarks/results",
     "window": "window --repeats 5 --patience 5 --out benchmarks/results",
     "fps": "fps --sizes 4k,64k,360000 --cases scan,cube,clusters --repeats 5 --out benchmarks/results",
     "aggregate": "aggregate --sizes 4k,64k --repeats 5 --out benchmarks/results",

@@ -46,7 +46,7 @@ def run_compiler(arguments: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="session")
 def host_library(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Every .cu of cuda_ext as plain C++, compiled once a session."""
+    """Every .cu of cuda_ext as plain C++, compiled once a run."""
     if shutil.which(COMPILER) is None:
         pytest.skip("no C++ compiler: the logic of the CUDA kernels was not tested")
     return _cuda.load(compile_host(tmp_path_factory.mktemp("host") / "libhost.so", sorted(SOURCES.glob("*.cu"))))
