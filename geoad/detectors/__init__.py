@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 DETECTORS = {
     "3d-st": "geoad.detectors.points.student_teacher:StudentTeacher3D",
     "depth-vm": "geoad.detectors.images.variation_model:DepthVariationModel",
+    "feature-bank": "geoad.detectors.points.feature_bank:FeatureBank",
     "voxel-vm": "geoad.detectors.voxels.variation_model:VoxelVariationModel",
 }
 
 DESCRIPTIONS = {
     "3d-st": "3D student-teacher: local geometric features of points, regressed from good scans",
     "depth-vm": "variation model: mean and deviation of each pixel's depth over good, aligned scans",
+    "feature-bank": "memory bank of the pretrained teacher's point features; nothing is trained",
     "voxel-vm": "variation model: mean and deviation of each voxel over good, aligned scans",
 }
 
@@ -45,7 +47,7 @@ def list_detectors() -> dict[str, str]:
     """Return the known methods, each with a one-line description.
 
     >>> list(list_detectors())
-    ['3d-st', 'depth-vm', 'voxel-vm']
+    ['3d-st', 'depth-vm', 'feature-bank', 'voxel-vm']
     """
     return dict(DESCRIPTIONS)
 

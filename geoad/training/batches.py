@@ -38,8 +38,15 @@ class Batches:
         self._collate, self._move, self._seed = collate, move, seed
         self._epoch: tuple[int, int] | None = None
 
-    def visited(self, step: int) -> Batch:
-        """Return one sample, in order."""
+    @property
+    def held_out_samples(self) -> int:
+        """The number of validation samples."""
+        return 0 if self._validation is None else len(self._validation)
+
+    def visited(self, step: int, *, held_out: bool = False) -> Batch:
+        """Return one sample, in order: of the training samples, or of those held out for validation."""
+        if held_out:
+            return self._held([step])
         return self._batch(self._train, [step], [step])
 
     def shuffled(self, stage: Descend, index: int, step: int) -> Batch:
@@ -56,8 +63,12 @@ class Batches:
         """Yield the validation samples, in order, `size` at a time, numbered -1, -2, …"""
         assert self._validation is not None
         for start in range(0, len(self._validation), size):
-            chosen = list(range(start, min(start + size, len(self._validation))))
-            yield self._batch(self._validation, chosen, [-1 - position for position in chosen])
+            yield self._held(list(range(start, min(start + size, len(self._validation)))))
+
+    def _held(self, chosen: list[int]) -> Batch:
+        """Return the chosen validation samples as one batch."""
+        assert self._validation is not None
+        return self._batch(self._validation, chosen, [-1 - position for position in chosen])
 
     def _batch(self, cache: Sequence[Batch] | Cache, chosen: list[int], names: list[int]) -> Batch:
         """Return the chosen samples as one batch on the device."""

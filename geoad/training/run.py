@@ -83,7 +83,7 @@ class Run:
 
     def _stage(self, stage: Stage, index: int, saved: Checkpoint | None) -> None:
         """Run one stage, or what is left of it."""
-        total = stage.total_steps(self.facts["samples"])
+        total = self._length(stage)
         if saved is not None and tuple(saved.plan) != (stage.name, total):
             raise self._fault(
                 f"it is in stage {saved.plan[0]!r} of {saved.plan[1]} steps, not {stage.name!r} of {total}"
@@ -98,11 +98,19 @@ class Run:
             self._descend(stage, index, total, saved)
         self._save(stage, index, Descent(total, []))
 
+    def _held_out(self, stage: Stage) -> bool:
+        """Return whether a stage sees the validation samples."""
+        return isinstance(stage, Visit) and stage.held_out and self.validates
+
+    def _length(self, stage: Stage) -> int:
+        """Return the steps of a whole stage."""
+        return self.batches.held_out_samples if self._held_out(stage) else stage.total_steps(self.facts["samples"])
+
     def _visit(self, stage: Visit, index: int, total: int) -> None:
         """Show every sample once, in order."""
         self.module.eval()
         for step in range(total):
-            batch = self.batches.visited(step)
+            batch = self.batches.visited(step, held_out=self._held_out(stage))
             self._seed("step", index, step)
             with torch.no_grad(), self.fabric.autocast():
                 stage.see(batch)
@@ -184,7 +192,7 @@ class Run:
             **self.facts,
             stage=index,
             step=descent.step,
-            plan=(stage.name, stage.total_steps(self.facts["samples"])),
+            plan=(stage.name, self._length(stage)),
             module=copy_state(self.module),
             optimizers=[optimizer.state_dict() for optimizer in descent.optimizers],
             best_loss=descent.best_loss,

@@ -80,6 +80,8 @@ class Descend(NamedTuple):
 class Visit(NamedTuple):
     """One pass over all samples, in order, one at a time, without gradients: statistics, memory banks.
 
+    `held_out` shows the validation samples instead, if there are any.
+
     >>> seen = []
     >>> Visit("count", lambda batch: seen.append(batch["sample"])).name
     'count'
@@ -87,6 +89,7 @@ class Visit(NamedTuple):
 
     name: str
     see: Callable[[Batch], None]
+    held_out: bool = False
 
     def total_steps(self, samples: int) -> int:
         """Return the steps of the whole stage over `samples` samples."""

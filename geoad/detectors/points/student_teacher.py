@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from geoad import _check
 from geoad.descriptors.teacher import load_teacher
-from geoad.detectors.base import Detector
-from geoad.geometry.convert import scores_to_pixels, xyz_to_cloud
+from geoad.detectors.points.point_detector import PointDetector
+from geoad.detectors.points.scale import Scale
+from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
-from geoad.nn.moments import Moments
-from geoad.nn.point_graph import join_graphs, neighbour_distance, point_graph
-from geoad.ops.farthest_point_sample import farthest_point_sample
-from geoad.ops.harmonic_fill import harmonic_fill
-from geoad.ops.knn import knn
-from geoad.sample import AnomalyMap, Sample
-from geoad.training.stage import Descend, Stage, Update, Visit
+from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
 KEPT_TARGETS = 2e9  # bytes of teacher features that are kept instead of computed again each epoch
 
 
-class StudentTeacher3D(Detector):
+class StudentTeacher3D(PointDetector):
     """3D-ST on XYZ images and point clouds; colour is not used.
 
     `teacher` is the name of a shipped teacher or the path of one that `geoad pretrain` wrote. `points` are kept of
@@ -38,7 +31,15 @@ class StudentTeacher3D(Detector):
     A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
     All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.
 
+    Beyond the thesis, and off by default: `patch` trains on what lies within so many hops of a random point of each
+    cloud instead of on whole clouds, at a fraction of the cost a step; `students` is the size of an ensemble; several
+    values of `k` are several students, whose scores add up; `normalise` takes from each of these the mean of its scores
+    on validation scans (on training scans where there are none), in units of their deviation; `smooth` and
+    `image_quantile` are those of `PointDetector`.
+
     >>> from geoad.geometry.xyz_image import XYZImage
+    >>> import numpy as np
+    >>> from geoad.sample import Sample
     >>> y, x = np.mgrid[:24, :24] * 1e-3
     >>> hill = np.exp(-((x - 0.01) ** 2 + (y - 0.01) ** 2) / 2e-5)
     >>> scan = lambda height: Sample(xyz=XYZImage(np.stack([x, y, 0.5 - height * hill], -1)))
@@ -47,15 +48,12 @@ class StudentTeacher3D(Detector):
     True
     """
 
-    spacing_sum: Tensor
-    spacing_count: Tensor
-
     def __init__(
         self,
         *,
         teacher: str = "3d-st-64",
         points: int = 64_000,
-        k: int = 32,
+        k: int | Sequence[int] = 32,
         epochs: int = 100,
         steps: int | None = None,
         batch_size: int = 1,
@@ -64,52 +62,46 @@ class StudentTeacher3D(Detector):
         decay: bool = False,
         select: str = "best",
         rotate: bool = False,
+        patch: int | None = None,
+        students: int = 1,
+        normalise: bool = False,
+        smooth: int = 0,
+        image_quantile: float = 1.0,
     ) -> None:
-        super().__init__()
-        for name, value in (("points", points), ("k", k), ("epochs", epochs), ("batch_size", batch_size)):
+        sizes = [k] if isinstance(k, int) else sorted(k)
+        if not sizes:
+            raise ValueError("k must hold at least one number, got none")
+        super().__init__(points=points, k=sizes[-1], smooth=smooth, image_quantile=image_quantile)
+        for name, value in (("k", sizes[0]), ("epochs", epochs), ("batch_size", batch_size), ("students", students)):
             _check.positive(name, value)
-        if points <= k:
-            raise ValueError(f"points must be greater than k = {k}, got {points}")
-        self.points, self.k, self.epochs, self.steps, self.batch_size = points, k, epochs, steps, batch_size
+        if patch is not None and patch < 0:
+            raise ValueError(f"patch must not be negative, got {patch}")
+        self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
-        self.select, self.rotate = select, rotate
+        self.select, self.rotate, self.patch, self.normalise = select, rotate, patch, normalise
         self.teacher = load_teacher(teacher).network
-        self.student = LocalFeatures(self.teacher.width, len(self.teacher.blocks), self.teacher.coordinates)
-        self.moments = Moments(self.teacher.width)
-        self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
-        self.register_buffer("spacing_count", torch.zeros((), dtype=torch.float64))
-        self._targets: dict[int, Tensor] = {}
+        self.scales = nn.ModuleList(Scale(size, students, self._student) for size in sizes)
+        self._targets: dict[tuple[int, int], Tensor] = {}
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
         """Return keywords for a first try: some seconds on eight small scans."""
         return {"points": 512, "k": 16, "steps": 60}
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Return the sampled points, their neighbours and the pixels that they came from."""
-        if sample.xyz is None:
-            raise ValueError(f"{sample.path or sample.name or 'sample'}: 3d-st needs xyz, got only colour")
-        cloud = xyz_to_cloud(sample.xyz)
-        if len(cloud) <= self.k:
-            where = sample.path or sample.name or "sample"
-            raise ValueError(f"{where}: 3d-st needs at least k + 1 = {self.k + 1} valid points, got {len(cloud)}")
-        if len(cloud) > self.points:
-            # In the order of the pixels, not of the picks: neighbours lie close in memory.
-            cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points)))
-        return {**point_graph(cloud.points, self.k), "pixel": torch.from_numpy(cloud.pixel)}
-
-    def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Return several clouds as one graph; each cloud's points weigh alike."""
-        return join_graphs(items)
+    def _student(self) -> LocalFeatures:
+        return LocalFeatures(self.teacher.width, len(self.teacher.blocks), self.teacher.coordinates)
 
     def stages(self) -> Iterator[Stage]:
-        """Measure s and the teacher's moments on the training set, then train the student."""
+        """Measure s and the teacher's moments on the training set, then train the students."""
+        self._targets.clear()
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", self._see_teacher)
-        update = Update(self.student, self.loss, self._optimizer)
+        update = Update(self.scales, self.loss, self._optimizer)
         length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
         yield Descend("student", [update], batch_size=self.batch_size, select=self.select, **length)  # type: ignore[arg-type]
         self._targets.clear()
+        if self.normalise:
+            yield Visit("scores of good scans", self._see_scores, held_out=True)
 
     def _optimizer(self, parameters: Any) -> torch.optim.Optimizer:
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -121,73 +113,78 @@ class StudentTeacher3D(Detector):
         """Set the rate of the next step: constant for the first half, then linear to zero."""
         first = optimizer.param_groups[0]["params"][0]
         done = float(optimizer.state[first]["step"])
-        total = self.steps or self.epochs * -(-int(self.spacing_count) // self.batch_size)
+        total = self.steps or self.epochs * -(-int(next(self._scales()).spacing.count) // self.batch_size)
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate * min(1.0, 2 * (1 - done / total))
 
-    @property
-    def scale(self) -> Tensor:
-        """1 / s, the mean neighbour distance over the training set (eq. 10.4)."""
-        scale: Tensor = self.spacing_count / self.spacing_sum
-        return scale
+    def _see_spacing(self, batch: Batch) -> None:
+        for scale in self._scales():
+            scale.see_spacing(batch)
 
-    def _see_spacing(self, batch: dict[str, Tensor]) -> None:
-        self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
-        self.spacing_count += 1
+    def _see_teacher(self, batch: Batch) -> None:
+        for scale in self._scales():
+            scale.moments.see(self._describe(scale, batch["points"], scale.index(batch)))
 
-    def _see_teacher(self, batch: dict[str, Tensor]) -> None:
-        self.moments.see(self.teacher(batch["points"], batch["index"], self.scale))
+    def _see_scores(self, batch: Batch) -> None:
+        for scale in self._scales():
+            scale.level.see(self._terms(scale, batch).T)
 
-    def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the mean over the points of the squared error (eq. 10.5)."""
-        points = batch["points"]
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the mean over points and students of the squared error (eq. 10.5)."""
         if self.rotate and self.training:
-            points = points @ _rotation(points)
-            target = self._target(points, batch["index"])
-        else:
-            target = self._kept_target(batch)
-        error = self.student(points, batch["index"], self.scale) - target
-        return {"total": error.square().sum(1).mean()}
+            batch = {**batch, "points": batch["points"] @ _rotation(batch["points"])}
+        centres = None
+        if self.patch is not None and self.training:
+            centres = torch.randint(len(batch["points"]), (len(batch["sample"]),))
+        return {"total": torch.stack([self._loss(scale, batch, centres) for scale in self._scales()]).mean()}
 
-    def errors(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the squared error of each point, (n,) (eq. 10.6)."""
-        target = self._target(batch["points"], batch["index"])
-        errors: Tensor = (self.student(batch["points"], batch["index"], self.scale) - target).square().sum(1)
-        return errors
+    def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
+        part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
+        return (scale.predict(batch, part) - self._learnt(scale, batch, part)).square().sum(-1).mean()
+
+    def errors(self, batch: Batch) -> Tensor:
+        """Return the score of each point, (n,) (eq. 10.6): the mean over the sizes of neighbourhood."""
+        found = []
+        for scale in self._scales():
+            terms = self._terms(scale, batch)
+            found.append(scale.level.normalise(terms.T).sum(1) if self.normalise else terms.sum(0))
+        return torch.stack(found).mean(0)
+
+    def _terms(self, scale: Scale, batch: Batch) -> Tensor:
+        return scale.terms(scale.predict(batch), self._target(scale, batch))
 
     @torch.no_grad()
-    def _target(self, points: Tensor, index: Tensor) -> Tensor:
-        return self.moments.normalise(self.teacher(points, index, self.scale))
+    def _target(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
+        """Return the teacher's normalised features of the batch, or of the points that a part of it describes."""
+        if part is not None:
+            return scale.moments.normalise(self._describe(scale, part.points, part.table, part.sizes))
+        return scale.moments.normalise(self._describe(scale, batch["points"], scale.index(batch)))
 
-    def _kept_target(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the teacher's normalised features, computed once a sample while they fit in memory."""
-        positions = batch["sample"].flatten().tolist()
-        key = positions[0] if len(positions) == 1 else None
-        if key is None or key not in self._targets:
-            target = self._target(batch["points"], batch["index"])
-            if key is not None and (len(self._targets) + 1) * target.numel() * target.element_size() <= KEPT_TARGETS:
-                self._targets[key] = target
-            return target
-        return self._targets[key]
+    def _describe(self, scale: Scale, points: Tensor, index: Tensor, sizes: list[int] | None = None) -> Tensor:
+        described: Tensor = self.teacher(points, index, scale.factor, sizes)
+        return described
 
-    def map(self, sample: Sample) -> AnomalyMap:
-        """Return the scores of all pixels of a scan."""
-        batch = {name: tensor.to(self.device) for name, tensor in self.prepare(sample).items()}
-        scores, pixel = self.errors(batch).cpu().numpy(), batch["pixel"].cpu().numpy()
-        assert sample.xyz is not None  # prepare has seen to it
-        if not sample.xyz.organised:
-            return AnomalyMap(_nearest(sample.xyz.xyz, scores, pixel), sample.xyz.valid)
-        known = np.zeros(sample.shape, bool)
-        known.flat[pixel] = True
-        return AnomalyMap(harmonic_fill(scores_to_pixels(scores, pixel, sample.shape), known), sample.xyz.valid)
+    def _learnt(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
+        """Return what the students have to say: features of whole clouds are computed once while they fit in memory."""
+        key = (scale.k, int(batch["sample"].flatten()[0]))
+        if batch["sample"].numel() > 1 or (self.rotate and self.training):
+            return self._target(scale, batch, part)
+        if key not in self._targets:
+            if not self._fits(batch):
+                return self._target(scale, batch, part)
+            self._targets[key] = self._target(scale, batch)
+        kept = self._targets[key]
+        return kept if part is None else kept[part.described]
 
+    def _fits(self, batch: Batch) -> bool:
+        """Return whether the features of one more cloud may be kept."""
+        held = sum(target.numel() for target in self._targets.values())
+        return 4 * (held + len(batch["points"]) * int(self.teacher.width)) <= KEPT_TARGETS
 
-def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Give each point of a one-row scan the score of the nearest scored point, invalid ones the lowest score."""
-    points = xyz.reshape(-1, 3)
-    index = knn(points[pixel], 1, queries=points).index[:, 0]
-    filled: NDArray[np.float32] = np.where(index >= 0, scores[index], scores.min()).astype(np.float32)
-    return filled.reshape(xyz.shape[:2])
+    def _scales(self) -> Iterator[Scale]:
+        for scale in self.scales:
+            assert isinstance(scale, Scale)
+            yield scale
 
 
 def _rotation(like: Tensor) -> Tensor:

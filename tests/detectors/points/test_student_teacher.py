@@ -40,13 +40,13 @@ def test_scaled_training_set_has_mean_neighbour_distance_one(fitted: StudentTeac
     distances = []
     for scan in scans:
         graph = fitted.prepare(scan)
-        distances.append(float(neighbour_distance(graph["points"] * fitted.scale, graph["index"])))
+        distances.append(float(neighbour_distance(graph["points"] * fitted.scales[0].factor, graph["index"])))
     assert np.mean(distances) == pytest.approx(1, abs=1e-6)
 
 
 def test_normalised_teacher_has_mean_0_and_std_1(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
     graphs = [fitted.prepare(scan) for scan in scans]
-    features = torch.cat([fitted._target(g["points"], g["index"]) for g in graphs]).double()
+    features = torch.cat([fitted._target(fitted.scales[0], g) for g in graphs]).double()
     assert features.mean(0).abs().max() < 1e-4
     varies = features.std(0) > 0
     assert varies.sum() > 32
@@ -58,10 +58,12 @@ def test_normalised_teacher_has_mean_0_and_std_1(fitted: StudentTeacher3D, scans
 def test_teacher_stays_frozen_and_student_learns(scans: list[Sample]) -> None:
     detector = StudentTeacher3D(**SMALL)
     teacher = {name: value.clone() for name, value in detector.teacher.state_dict().items()}
-    student = {name: value.clone() for name, value in detector.student.state_dict().items()}
+    student = {name: value.clone() for name, value in detector.scales[0].students.state_dict().items()}
     detector.fit(scans)
     assert all(torch.equal(value, teacher[name]) for name, value in detector.teacher.state_dict().items())
-    assert any(not torch.equal(value, student[name]) for name, value in detector.student.state_dict().items())
+    assert any(
+        not torch.equal(value, student[name]) for name, value in detector.scales[0].students.state_dict().items()
+    )
 
 
 def test_defects_score_higher_than_training_points(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
@@ -174,7 +176,7 @@ def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignor
     path = tmp_path / "mine.safetensors"
     save_teacher(path, Teacher(LocalFeatures(8, 2), k=8))
     detector = StudentTeacher3D(**{**SMALL, "teacher": str(path)}).fit(scans)
-    assert detector.student.width == 8 and len(detector.student.blocks) == 2
+    assert detector.scales[0].students[0].width == 8 and len(detector.teacher.blocks) == 2
 
 
 @pytest.mark.parametrize(
@@ -184,6 +186,12 @@ def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignor
         ({"teacher": "nowhere.safetensors"}, "nowhere.safetensors: no such teacher file"),
         ({"points": 32}, "points must be greater than k = 32, got 32"),
         ({"k": 0}, "k must be positive, got 0"),
+        ({"k": [0, 8]}, "k must be positive, got 0"),
+        ({"k": []}, "k must hold at least one number"),
+        ({"students": 0}, "students must be positive, got 0"),
+        ({"patch": -1}, "patch must not be negative, got -1"),
+        ({"smooth": -1}, "smooth must not be negative, got -1"),
+        ({"image_quantile": 1.5}, r"image_quantile must lie in \[0, 1\], got 1.5"),
     ],
 )
 def test_bad_keywords(keywords: dict[str, object], message: str) -> None:
@@ -194,10 +202,86 @@ def test_bad_keywords(keywords: dict[str, object], message: str) -> None:
 def test_too_few_points(fitted: StudentTeacher3D) -> None:
     xyz = np.zeros((4, 4, 3), np.float32)
     xyz[0, :3] = [[0, 0, 1], [0, 1, 1], [1, 0, 1]]
-    with pytest.raises(ValueError, match=r"a/b.tiff: 3d-st needs at least k \+ 1 = 9 valid points, got 3"):
+    with pytest.raises(ValueError, match=r"a/b.tiff: at least k \+ 1 = 9 valid points are needed, got 3"):
         fitted.score(Sample(xyz=XYZImage(xyz), path="a/b.tiff"))
 
 
 def test_colour_alone() -> None:
-    with pytest.raises(ValueError, match="3d-st needs xyz, got only colour"):
+    with pytest.raises(ValueError, match="xyz is needed, got only colour"):
         StudentTeacher3D(**SMALL).fit([Sample(rgb=np.zeros((4, 4, 3), np.uint8))])
+
+
+def test_patches_learn_what_whole_clouds_teach(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "steps": 600}, patch=3, learning_rate=4e-3, decay=True).fit(scans)
+    bad = synthetic_scan(90, defect=True)
+    pixels = detector.score(bad).pixels
+    assert pixels[bad.mask].mean() > 1.5 * pixels[~bad.mask].mean()  # type: ignore[operator]
+
+
+def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
+    whole, patched = (StudentTeacher3D(**SMALL, patch=patch).fit(scans) for patch in (None, 1))
+    patched.load_state_dict(whole.state_dict())
+    batch = {**patched.prepare(scans[0]), "sample": torch.tensor([0])}
+    for rotate in (False, True):  # features kept, or those of the patch alone
+        patched.train().rotate = rotate
+        torch.manual_seed(1)
+        turned = {**batch, "points": batch["points"] @ _rotation(batch["points"])} if rotate else batch
+        centre = int(torch.randint(len(batch["points"]), (1,)))
+        near = torch.cat([torch.tensor([centre]), batch["index"][centre].long()])
+        torch.manual_seed(1)
+        loss = patched.loss(batch)["total"]
+        torch.testing.assert_close(loss, whole.errors(turned)[near].mean(), rtol=1e-4, atol=1e-4)
+
+
+def test_an_ensemble_adds_its_variance(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL, students=3).fit(scans)
+    batch = detector.prepare(scans[0])
+    scale = detector.scales[0]
+    said, target = scale.predict(batch), detector._target(scale, batch)  # type: ignore[operator]
+    variance = said.square().sum(-1).mean(0) - said.mean(0).square().sum(-1)  # eq. 5.10
+    expected = (said.mean(0) - target).square().sum(1) + variance
+    torch.testing.assert_close(detector.errors(batch), expected, rtol=1e-4, atol=1e-4)
+    assert not torch.equal(said[0], said[1])
+
+
+def test_scores_of_good_scans_are_normalised(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL, normalise=True, students=2).fit(scans[:3], validation=scans[3:])
+    scores = torch.cat([detector.errors(detector.prepare(scan)).detach() for scan in scans[3:]])
+    assert abs(float(scores.mean())) < 1e-3
+    plain = StudentTeacher3D(**SMALL, normalise=True).fit(scans[:3])  # without validation: on the training scans
+    scores = torch.cat([plain.errors(plain.prepare(scan)).detach() for scan in scans[:3]])
+    assert abs(float(scores.mean())) < 1e-3 and float(scores.std()) == pytest.approx(1, abs=1e-2)
+
+
+def test_several_neighbourhoods_are_averaged(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "k": [8, 4]}).fit(scans)
+    batch = detector.prepare(scans[0])
+    assert batch["index"].shape[1] == 8
+    errors = []
+    for scale, k in zip(detector.scales, (4, 8), strict=True):
+        near = {**batch, "index": batch["index"][:, :k].contiguous()}
+        assert scale.k == k
+        errors.append((scale.predict(near)[0] - detector._target(scale, near)).square().sum(1))  # type: ignore[operator]
+    torch.testing.assert_close(detector.errors(batch), torch.stack(errors).mean(0))
+
+
+def test_smoothing_is_the_mean_over_neighbours(fitted: StudentTeacher3D) -> None:
+    batch = fitted.prepare(synthetic_scan(7, defect=True))
+    errors = fitted.errors(batch).detach()
+    around = torch.cat([torch.arange(len(errors))[:, None], batch["index"].long()], 1)
+    try:
+        fitted.smooth = 1
+        torch.testing.assert_close(fitted.scores(batch).detach(), errors[around].mean(1))
+    finally:
+        fitted.smooth = 0
+
+
+def test_the_score_of_a_scan_can_be_a_quantile(fitted: StudentTeacher3D) -> None:
+    scan = synthetic_scan(7, defect=True)
+    errors = fitted.errors(fitted.prepare(scan)).detach().numpy()
+    try:
+        fitted.image_quantile = 0.9
+        result = fitted.score(scan)
+        assert result.score == pytest.approx(float(np.quantile(errors, 0.9))) and result.score < result.pixels.max()
+    finally:
+        fitted.image_quantile = 1.0

@@ -1,0 +1,79 @@
+"""A memory bank of the 3D-ST teacher's features: what is far from everything good is anomalous; nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from geoad import _check
+from geoad.descriptors.teacher import load_teacher
+from geoad.detectors.points.point_detector import PointDetector
+from geoad.nn.moments import Moments
+from geoad.nn.point_graph import neighbour_distance
+from geoad.training.stage import Batch, Stage, Visit
+
+ROWS = 4096  # points that are compared with the whole bank at once
+
+
+class FeatureBank(PointDetector):
+    """The squared distance of a point's teacher features to the nearest of `bank` features of good scans.
+
+    Features are those of `3d-st`: of the sampled `points` with their `k` neighbours, in units of s (eq. 10.4), each
+    channel with mean 0 and deviation 1 over the training set. The bank is drawn at random, every scan with the same
+    share. The other keywords are those of `PointDetector`.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> detector = FeatureBank(**FeatureBank.tiny()).fit([synthetic_scan(seed) for seed in range(3)])
+    >>> detector.bank.shape, detector.score(synthetic_scan(3)).pixels.shape
+    (torch.Size([501, 64]), (32, 40))
+    """
+
+    bank: Tensor
+
+    def __init__(
+        self,
+        *,
+        teacher: str = "3d-st-64",
+        points: int = 64_000,
+        k: int = 32,
+        bank: int = 20_000,
+        smooth: int = 0,
+        image_quantile: float = 1.0,
+    ) -> None:
+        super().__init__(points=points, k=k, smooth=smooth, image_quantile=image_quantile)
+        _check.positive("bank", bank)
+        self.size = bank
+        self.teacher = load_teacher(teacher).network
+        self.spacing, self.moments = Moments(1), Moments(self.teacher.width)
+        self.register_buffer("bank", torch.empty(0, self.teacher.width))
+
+    @classmethod
+    def tiny(cls) -> dict[str, Any]:
+        """Return few points and a small bank."""
+        return {"points": 512, "k": 16, "bank": 500}
+
+    def stages(self) -> Iterator[Stage]:
+        """Measure s and the teacher's moments, then fill the bank."""
+        yield Visit("neighbour distance", self._see_spacing)
+        yield Visit("teacher statistics", lambda batch: self.moments.see(self._features(batch)))
+        yield Visit("memory bank", self._see_bank)
+
+    def errors(self, batch: Batch) -> Tensor:
+        """Return the squared distance of each point to the bank, (n,)."""
+        features = self.moments.normalise(self._features(batch))
+        return torch.cat([torch.cdist(rows, self.bank).amin(1).square() for rows in features.split(ROWS)])
+
+    def _features(self, batch: Batch) -> Tensor:
+        described: Tensor = self.teacher(batch["points"], batch["index"], 1 / self.spacing.mean[0])
+        return described
+
+    def _see_spacing(self, batch: Batch) -> None:
+        self.spacing.see(neighbour_distance(batch["points"], batch["index"]).view(1, 1))
+
+    def _see_bank(self, batch: Batch) -> None:
+        share = -(-self.size // int(self.spacing.count))
+        drawn = torch.randperm(len(batch["points"]))[:share].to(self.device)
+        self.bank = torch.cat([self.bank, self.moments.normalise(self._features(batch))[drawn]])

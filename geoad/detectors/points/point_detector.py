@@ -1,0 +1,99 @@
+"""What detectors of points share: which points of a scan they see, and how scores of points become a map."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geoad import _check
+from geoad.detectors.base import Detector
+from geoad.geometry.convert import scores_to_pixels, xyz_to_cloud
+from geoad.nn.point_graph import join_graphs, point_graph
+from geoad.ops.farthest_point_sample import farthest_point_sample
+from geoad.ops.harmonic_fill import harmonic_fill
+from geoad.ops.knn import knn
+from geoad.sample import AnomalyMap, Sample
+
+
+class PointDetector(Detector):
+    """A detector that gives each of the `points` sampled from a scan a score; its author writes `errors`.
+
+    `points` are kept of each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest
+    neighbours. `smooth` times a score is replaced by the mean over the point and its neighbours. All pixels that were
+    not sampled get a score by harmonic interpolation (thesis 10.4.1), points of unorganised clouds that of the nearest
+    scored. The scan's score is the `image_quantile` of its points' scores; 1 is the thesis's maximum, which one stray
+    point decides.
+
+    >>> from geoad.geometry.xyz_image import XYZImage
+    >>> class Height(PointDetector):
+    ...     def errors(self, batch):
+    ...         return -batch["points"][:, 2]
+    >>> y, x = np.mgrid[:8, :8] * 1e-3
+    >>> scan = Sample(xyz=XYZImage(np.stack([x, y, 0.5 - y], -1)))
+    >>> Height(points=20, k=4).map(scan).pixels.shape
+    (8, 8)
+    """
+
+    def __init__(self, *, points: int = 64_000, k: int = 32, smooth: int = 0, image_quantile: float = 1.0) -> None:
+        super().__init__()
+        _check.positive("points", points)
+        _check.positive("k", k)
+        if points <= k:
+            raise ValueError(f"points must be greater than k = {k}, got {points}")
+        if smooth < 0:
+            raise ValueError(f"smooth must not be negative, got {smooth}")
+        if not 0 <= image_quantile <= 1:
+            raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
+        self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return the sampled points, their neighbours and the pixels that they came from."""
+        where = sample.path or sample.name or "sample"
+        if sample.xyz is None:
+            raise ValueError(f"{where}: xyz is needed, got only colour")
+        cloud = xyz_to_cloud(sample.xyz)
+        if len(cloud) <= self.k:
+            raise ValueError(f"{where}: at least k + 1 = {self.k + 1} valid points are needed, got {len(cloud)}")
+        if len(cloud) > self.points:
+            # In the order of the pixels, not of the picks: neighbours lie close in memory.
+            cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points)))
+        return {**point_graph(cloud.points, self.k), "pixel": torch.from_numpy(cloud.pixel)}
+
+    def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Return several clouds as one graph; each cloud's points weigh alike."""
+        return join_graphs(items)
+
+    def errors(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the score of each point, (n,)."""
+        raise NotImplementedError(f"{type(self).__name__} has no errors(batch)")
+
+    def scores(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return the score of each point, (n,), smoothed."""
+        scores = self.errors(batch)
+        for _ in range(self.smooth):
+            around = scores[batch["index"].long()].sum(1)
+            scores = (scores + around) / (1 + batch["index"].shape[1])
+        return scores
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        """Return the scores of all pixels of a scan."""
+        batch = {name: tensor.to(self.device) for name, tensor in self.prepare(sample).items()}
+        scores, pixel = self.scores(batch).cpu().numpy(), batch["pixel"].cpu().numpy()
+        image_score = float(np.quantile(scores, self.image_quantile))
+        assert sample.xyz is not None  # prepare has seen to it
+        if not sample.xyz.organised:
+            return AnomalyMap(_nearest(sample.xyz.xyz, scores, pixel), sample.xyz.valid, image_score)
+        known = np.zeros(sample.shape, bool)
+        known.flat[pixel] = True
+        filled = harmonic_fill(scores_to_pixels(scores, pixel, sample.shape), known)
+        return AnomalyMap(filled, sample.xyz.valid, image_score)
+
+
+def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Give each point of a one-row scan the score of the nearest scored point, invalid ones the lowest score."""
+    points = xyz.reshape(-1, 3)
+    index = knn(points[pixel], 1, queries=points).index[:, 0]
+    filled: NDArray[np.float32] = np.where(index >= 0, scores[index], scores.min()).astype(np.float32)
+    return filled.reshape(xyz.shape[:2])

@@ -1,0 +1,48 @@
+"""The memory bank of teacher features."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from geoad.checks import synthetic_scan
+from geoad.detectors.points.feature_bank import FeatureBank
+
+SMALL = {"points": 300, "k": 8}
+
+
+def test_a_point_of_the_bank_has_no_distance_to_it() -> None:
+    scans = [synthetic_scan(seed) for seed in range(2)]
+    detector = FeatureBank(**SMALL, bank=600).fit(scans)
+    assert detector.bank.shape == (600, 64)
+    assert detector.errors(detector.prepare(scans[1])).max() < 1e-3
+
+
+def test_every_scan_has_its_share() -> None:
+    scans = [synthetic_scan(seed) for seed in range(3)]
+    detector = FeatureBank(**SMALL, bank=30).fit(scans)
+    near = [detector.errors(detector.prepare(scan)) < 1e-3 for scan in scans]
+    assert detector.bank.shape == (30, 64) and all(int(hits.sum()) >= 10 for hits in near)
+
+
+def test_defects_are_far_from_the_bank() -> None:
+    detector = FeatureBank(**SMALL, bank=2000).fit([synthetic_scan(seed) for seed in range(6)])
+    ratios = []
+    for seed in range(90, 94):
+        scan = synthetic_scan(seed, defect=True)
+        pixels = detector.score(scan).pixels
+        ratios.append(pixels[scan.mask].mean() / pixels[~scan.mask].mean())  # type: ignore[operator]
+    assert sum(ratios) / len(ratios) > 1.5
+
+
+def test_errors_are_squared_distances_to_the_nearest() -> None:
+    detector = FeatureBank(**SMALL, bank=40).fit([synthetic_scan(0)])
+    batch = detector.prepare(synthetic_scan(1))
+    features = detector.moments.normalise(detector._features(batch))
+    expected = (features[:, None] - detector.bank).square().sum(-1).amin(1)
+    torch.testing.assert_close(detector.errors(batch), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_bad_keywords() -> None:
+    with pytest.raises(ValueError, match="bank must be positive, got 0"):
+        FeatureBank(bank=0)
