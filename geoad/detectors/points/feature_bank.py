@@ -64,7 +64,7 @@ class FeatureBank(PointDetector):
     def errors(self, batch: Batch) -> Tensor:
         """Return the squared distance of each point to the bank, (n,)."""
         features = self.moments.normalise(self._features(batch))
-        return torch.cat([torch.cdist(rows, self.bank).amin(1).square() for rows in features.split(ROWS)])
+        return torch.cat([torch.cdist(rows, self.bank).amin(1).square() for rows in torch.split(features, ROWS)])
 
     def _features(self, batch: Batch) -> Tensor:
         described: Tensor = self.teacher(batch["points"], batch["index"], 1 / self.spacing.mean[0])

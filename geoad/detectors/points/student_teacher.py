@@ -24,9 +24,9 @@ class StudentTeacher3D(PointDetector):
 
     `teacher` is the name of a shipped teacher or the path of one that `geoad pretrain` wrote. `points` are kept of
     each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest neighbours. The student
-    is trained for `epochs` (or `steps`) with Adam and the state of lowest validation loss is kept. `decay` lets the
-    learning rate fall linearly to zero over the last half. `rotate` is an ablation: each training cloud is rotated at
-    random. The defaults are the thesis's (10.4.1) for d = 64.
+    is trained for `epochs` (or `steps`) with Adam and the state of lowest validation loss is kept, measured every
+    epoch or every `validate_every` steps. `decay` lets the learning rate fall linearly to zero over the last half.
+    `rotate` is an ablation: each training cloud is rotated at random. The defaults are the thesis's (10.4.1) for d = 64.
 
     A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
     All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.
@@ -61,6 +61,7 @@ class StudentTeacher3D(PointDetector):
         weight_decay: float = 1e-5,
         decay: bool = False,
         select: str = "best",
+        validate_every: int | None = None,
         rotate: bool = False,
         patch: int | None = None,
         students: int = 1,
@@ -78,7 +79,8 @@ class StudentTeacher3D(PointDetector):
             raise ValueError(f"patch must not be negative, got {patch}")
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
-        self.select, self.rotate, self.patch, self.normalise = select, rotate, patch, normalise
+        self.select, self.validate_every = select, validate_every
+        self.rotate, self.patch, self.normalise = rotate, patch, normalise
         self.teacher = load_teacher(teacher).network
         self.scales = nn.ModuleList(Scale(size, students, self._student) for size in sizes)
         self._targets: dict[tuple[int, int], Tensor] = {}
@@ -98,7 +100,8 @@ class StudentTeacher3D(PointDetector):
         yield Visit("teacher statistics", self._see_teacher)
         update = Update(self.scales, self.loss, self._optimizer)
         length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
-        yield Descend("student", [update], batch_size=self.batch_size, select=self.select, **length)  # type: ignore[arg-type]
+        how: dict[str, Any] = {"select": self.select, "validate_every": self.validate_every, **length}
+        yield Descend("student", [update], batch_size=self.batch_size, **how)
         self._targets.clear()
         if self.normalise:
             yield Visit("scores of good scans", self._see_scores, held_out=True)
