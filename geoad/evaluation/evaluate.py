@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.measure import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
+from geoad.evaluation.part_scores import read_scores
 from geoad.metrics import (
     PixelRanking,
     Profiles,
@@ -121,8 +122,9 @@ def evaluate_folder(
     """Return all numbers of FOLDER[/CATEGORY]/test/<kind>/<stem>.tiff (.tif, .npy), whoever made the maps.
 
     Metrics: au_pro, au_roc, au_iou for each limit, pixel_auroc, pixel_ap (average precision), aupimo; image_auroc,
-    image_ap, image_best_f1, image_best_balanced_accuracy (a part's score is the maximum of its map), as kind_… for each
-    kind of defect against good; with a threshold, what it achieves. `method` and `seed` only label the rows.
+    image_ap, image_best_f1, image_best_balanced_accuracy, as kind_… for each kind of defect against good; with a
+    threshold, what it achieves. A part's score is what scores.json beside the maps says, or, without such a file, the
+    maximum of its map. `method` and `seed` only label the rows.
 
     If no defective sample has a mask, pixel metrics are NaN, with a warning; so are metrics of one class alone. Raises
     ValueError that names the file or sample: a map missing, of no sample, damaged, with NaN or of another size than its
@@ -133,12 +135,16 @@ def evaluate_folder(
     ValueError: no such folder: no sample to compare with: the dataset is empty
     """
     settings = settings or Settings()
-    maps, masks = _sources(MapFolder(folder, dataset, category=category), Masks(dataset), settings)
+    stored = MapFolder(folder, dataset, category=category)
+    maps, masks = _sources(stored, Masks(dataset), settings)
     names, labels = [entry.name for entry in dataset.entries], [dataset.label(i) for i in range(len(dataset.entries))]
     readings = _Readings(settings)
     ranking = rank_pixels(
         maps, masks, connectivity=settings.connectivity, limits=settings.limits, names=names, **readings.next()
     )
+    own = read_scores(stored.folder, names)
+    if own is not None:
+        ranking = replace(ranking, maxima=own)
     unmarked = [name for name, label, marked in zip(names, labels, ranking.marked, strict=True) if label > marked]
     if unmarked and len(unmarked) < sum(labels):
         raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
@@ -159,6 +165,7 @@ def evaluate_folder(
         rows = add_intervals(rows, drawn, settings.resamples)
     facts = {"method": method, "source": "geoad", "dataset": getattr(dataset, "NAME", None), "category": category}
     facts |= {"seed": seed, "images": len(names), "regions": ranking.regions, "resized": settings.resize}
+    facts |= {"image_score": "maximum" if own is None else "own"}
     return Evaluation([{**facts, **each} for each in rows], ranking, areas, profiles)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
 from geoad.evaluation.map_folder import map_base
+from geoad.evaluation.part_scores import write_scores
 from geoad.evaluation.picture import draw_picture, extent_of, scale_limits
 from geoad.evaluation.whole_file import make_folder, write_whole
 from geoad.sample import AnomalyMap, Sample
@@ -57,6 +58,8 @@ def export_maps(
 ) -> list[Exported]:
     """Score every sample, write FOLDER[/CATEGORY]/<sample name>.tiff and a picture .png beside, return what was done.
 
+    The scores of whole parts go to FOLDER[/CATEGORY]/scores.json.
+
     `progress` is called after every map. Pictures follow when all maps are there, on one colour scale for all of them,
     so that a good part looks cool beside a defective one.
 
@@ -74,7 +77,7 @@ def export_maps(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     done = export_maps(detector, parts, folder, category="bagel")
     ...     sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*.*"))
-    ['bagel/test/hole/000.png', 'bagel/test/hole/000.tiff']
+    ['bagel/scores.json', 'bagel/test/hole/000.png', 'bagel/test/hole/000.tiff']
     """
     base = map_base(folder, category)
     names = [entry.name for entry in dataset.entries]
@@ -88,6 +91,7 @@ def export_maps(
         extents.append(extent_of(anomaly_map))
         if progress is not None:
             progress(exported)
+    write_scores(base, {exported.name: exported.score for exported in done})
     if pictures and done:
         _draw(dataset, done, scale_limits(extents))
     return done

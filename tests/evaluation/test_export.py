@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from geoad.evaluation import export_maps, read_map
+from geoad.evaluation.part_scores import read_scores
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
 
@@ -19,7 +20,8 @@ def test_every_sample_gets_its_map_and_its_picture(tmp_path):
         assert exported.score == expected.score and exported.seconds >= 0
         with Image.open(exported.path.with_suffix(".png")) as picture:
             assert picture.mode == "RGB" and picture.size[0] > 4 * 256
-    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2 * len(dataset)
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2 * len(dataset) + 1
+    assert read_scores(tmp_path / "bagel", [each.name for each in done]).tolist() == [each.score for each in done]
 
 
 def test_pictures_share_one_scale(tmp_path):
@@ -33,7 +35,7 @@ def test_pictures_share_one_scale(tmp_path):
 
 def test_pictures_can_be_left_out(tmp_path):
     export_maps(Height(), ToyDataset(), tmp_path, pictures=False)
-    assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".tiff"}
+    assert {p.suffix for p in tmp_path.rglob("*") if p.is_file()} == {".tiff", ".json"}
 
 
 def test_maps_are_not_replaced_unasked(tmp_path):

@@ -26,7 +26,8 @@ class StudentTeacher3D(PointDetector):
     each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest neighbours. The student
     is trained for `epochs` (or `steps`) with Adam and the state of lowest validation loss is kept, measured every
     epoch or every `validate_every` steps. `decay` lets the learning rate fall linearly to zero over the last half.
-    `rotate` is an ablation: each training cloud is rotated at random. The defaults are the thesis's (10.4.1) for d = 64.
+    `rotate` is an ablation: each training cloud is rotated at random. The defaults are the thesis's (10.4.1) for
+    d = 64.
 
     A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
     All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.

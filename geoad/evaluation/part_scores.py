@@ -1,0 +1,59 @@
+"""The scores of whole parts, in one file beside their maps: a method's own, which need not be a map's maximum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoad.evaluation.whole_file import write_whole
+
+NAME = "scores.json"
+
+
+def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
+    """Write {sample name: score} to BASE/scores.json; what it says of other samples stays.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = write_scores(folder, {"validation/good/000": 0.5})
+    ...     _ = write_scores(folder, {"test/hole/003": 1.5})
+    ...     read_scores(folder, ["test/hole/003", "validation/good/000"]).tolist()
+    [1.5, 0.5]
+    """
+    path = Path(base) / NAME
+    known = _read(path) if path.exists() else {}
+    text = json.dumps({**known, **{name: float(score) for name, score in scores.items()}}, indent=1, sort_keys=True)
+    write_whole(path, lambda file: file.write((text + "\n").encode()))
+    return path
+
+
+def read_scores(base: str | Path, names: Sequence[str]) -> NDArray[np.float64] | None:
+    """Return the scores of the samples, None if there is no file: then a part's score is the maximum of its map.
+
+    Raises ValueError that names the file if it is damaged or lacks a sample.
+
+    >>> read_scores("no such folder", ["test/hole/003"]) is None
+    True
+    """
+    path = Path(base) / NAME
+    if not path.exists():
+        return None
+    known = _read(path)
+    if missing := [name for name in names if name not in known]:
+        raise ValueError(f"{path}: no score of {missing[0]}: score again, or remove the file for maxima of maps")
+    return np.array([known[name] for name in names], np.float64)
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        known = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a file of scores ({error}): score again, or remove it") from error
+    numbers = isinstance(known, dict) and all(isinstance(score, int | float) for score in known.values())
+    if not numbers or not np.isfinite(list(known.values())).all():
+        raise ValueError(f"{path}: must hold a finite number a sample: score again, or remove it")
+    return dict(known)
