@@ -166,6 +166,8 @@ def _fit(parser: Parser) -> None:
     )
     parser.add_argument("--seed", type=a.seed, default=0)
     _device(parser)
+    share = "processes that share each batch, on a GPU each or all on the CPU (default: 1)"
+    parser.add_argument("--devices", type=a.count, default=1, metavar="N", help=share)
     every = "training steps between two checkpoints (default: 500)"
     parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
     kinds = "how the threshold follows from validation parts (default: maximum)"

@@ -82,6 +82,7 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
     trainer = Trainer(
         seed=arguments.seed,
         device=arguments.device,
+        devices=arguments.devices,
         precision=arguments.precision,
         folder=job.folder / "training",
         checkpoint_every=arguments.checkpoint_every,

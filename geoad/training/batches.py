@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import ceil
 
 import torch
 
 from geoad.training.cache import Cache
+from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of
 from geoad.training.stage import Batch, Descend
 
@@ -14,15 +16,16 @@ from geoad.training.stage import Batch, Descend
 class Batches:
     """Batches of `train` and `validation` on the device, with their positions under the key "sample".
 
-    `collate` joins prepared items, `move` takes a batch to the device, `seed` decides the order of every epoch.
+    `collate` joins prepared items, `move` takes a batch to the device, `seed` decides the order of every epoch,
+    `ranks` which samples of a batch are this process's.
 
     >>> items = [{"x": torch.tensor(value)} for value in (1.0, 2.0, 3.0)]
     >>> batches = Batches(items, items[:1], collate=stack, move=lambda batch: batch, seed=0)
     >>> epoch = Descend("any", [], epochs=1, batch_size=2)
-    >>> sorted(torch.cat([batches.shuffled(epoch, 0, step)["x"] for step in range(2)]).tolist())
+    >>> sorted(torch.cat([batches.shuffled(epoch, 0, step)[0]["x"] for step in range(2)]).tolist())
     [1.0, 2.0, 3.0]
-    >>> batches.visited(2)["x"], next(batches.held_out(2))["sample"]
-    (tensor([3.]), tensor([-1]))
+    >>> batches.visited(2)["x"], [(number, batch["sample"]) for number, batch in batches.held_out(2)]
+    (tensor([3.]), [(0, tensor([-1]))])
     """
 
     def __init__(
@@ -33,9 +36,10 @@ class Batches:
         collate: Callable[[list[Batch]], Batch],
         move: Callable[[Batch], Batch],
         seed: int,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._train, self._validation = train, validation
-        self._collate, self._move, self._seed = collate, move, seed
+        self._collate, self._move, self._seed, self._ranks = collate, move, seed, ranks
         self._epoch: tuple[int, int] | None = None
 
     @property
@@ -49,21 +53,28 @@ class Batches:
             return self._held([step])
         return self._batch(self._train, [step], [step])
 
-    def shuffled(self, stage: Descend, index: int, step: int) -> Batch:
-        """Return the batch of one step of stage number `index`: a slice of its epoch's own permutation."""
+    def shuffled(self, stage: Descend, index: int, step: int) -> tuple[Batch, float]:
+        """Return this process's share of the batch of one step of stage number `index`, and the part that it is.
+
+        The batch is a slice of its epoch's own permutation. A process without a share gets the batch's first sample,
+        with the part 0: it does what the others do, and nothing comes of it.
+        """
         epoch, place = divmod(step, stage.epoch_steps(len(self._train)))
         if self._epoch != (index, epoch):
             generator = torch.Generator().manual_seed(seed_of(self._seed, "epoch", index, epoch))
             self._order = torch.randperm(len(self._train), generator=generator).tolist()
             self._epoch = (index, epoch)
         chosen = self._order[place * stage.batch_size : (place + 1) * stage.batch_size]
-        return self._batch(self._train, chosen, chosen)
+        mine = chosen[self._ranks.rank :: self._ranks.size]
+        shown = mine or chosen[:1]
+        return self._batch(self._train, shown, shown), len(mine) / len(chosen)
 
-    def held_out(self, size: int) -> Iterator[Batch]:
-        """Yield the validation samples, in order, `size` at a time, numbered -1, -2, …"""
+    def held_out(self, size: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the number of each validation batch that is this process's turn, and its samples, named -1, -2, …"""
         assert self._validation is not None
-        for start in range(0, len(self._validation), size):
-            yield self._held(list(range(start, min(start + size, len(self._validation)))))
+        samples = range(len(self._validation))
+        for number in range(self._ranks.rank, ceil(len(samples) / size), self._ranks.size):
+            yield number, self._held(list(samples[number * size : (number + 1) * size]))
 
     def _held(self, chosen: list[int]) -> Batch:
         """Return the chosen validation samples as one batch."""

@@ -20,8 +20,9 @@ from geoad.training.stage import Batch
 class Cache:
     """The prepared form of `samples`, by position.
 
-    Items go to files under `folder` if `len(samples)` times the size of the first exceeds `memory` bytes. Files that
-    an interrupted run left there are taken up if the first of them equals a fresh preparation, bit for bit.
+    Items are kept in memory unless `len(samples)` times the size of the first exceeds `memory` bytes. Then, or if
+    several processes have the cache (`shared`), they go to files under `folder`. Files that an interrupted run left
+    there are taken up if the first of them equals a fresh preparation, bit for bit.
 
     Raises TypeError if `prepare` returns anything but a dict of CPU tensors without the reserved key "sample".
 
@@ -30,29 +31,49 @@ class Cache:
     (2.0, 8)
     """
 
-    def __init__(self, samples: Sequence[Any], prepare: Callable[[Any], Batch], memory: float, folder: Path) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Any],
+        prepare: Callable[[Any], Batch],
+        memory: float,
+        folder: Path,
+        *,
+        shared: bool = False,
+    ) -> None:
         self._samples, self._prepare, self._folder = samples, prepare, folder
         self._items: dict[int, Batch] = {}
         first = self._make(0)
         self.bytes = len(samples) * sum(tensor.numel() * tensor.element_size() for tensor in first.values())
         self.fingerprint = _digest(first)
         self.in_memory = self.bytes <= memory
+        self.in_files = shared or not self.in_memory
         if self.in_memory:
             self._items[0] = first
-        else:
+        if self.in_files:
             self._open_folder(first)
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def __getitem__(self, position: int) -> Batch:
-        item = self._items.get(position) if self.in_memory else _read(self._file(position))
+        item = self._items.get(position)
         if item is None:
-            item = self._make(position)
+            item = self._from_file(position) if self.in_files else self._make(position)
             if self.in_memory:
                 self._items[position] = item
-            else:
-                _write(self._file(position), item)
+        return item
+
+    def fill(self, position: int) -> None:
+        """See to it that the file of one item is there."""
+        if not self._file(position).exists():
+            self._from_file(position)
+
+    def _from_file(self, position: int) -> Batch:
+        """Return an item from its file; write that first if there is none that can be read."""
+        item = _read(self._file(position))
+        if item is None:
+            item = self._make(position)
+            _write(self._file(position), item)
         return item
 
     def _make(self, position: int) -> Batch:
@@ -100,6 +121,6 @@ def _read(path: Path) -> Batch | None:
 
 def _write(path: Path, item: Batch) -> None:
     """Write an item whole or not at all."""
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # two processes may find the same file torn
     torch.save(item, temporary)
     os.replace(temporary, path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,6 +34,23 @@ class Silence:
 
     def advance(self, step: int, text: str) -> None:
         """Show that `step` steps are done, and `text` beside it."""
+
+
+class Relay(Silence):
+    """Tells a bar in another process: `tell` takes the name of a method and its arguments there.
+
+    >>> Relay(print).advance(1, "total 3.0")
+    ('advance', 1, 'total 3.0')
+    """
+
+    def __init__(self, tell: Callable[[tuple[Any, ...]], None]) -> None:
+        self._tell = tell
+
+    def start(self, stage: str, total: int, done: int) -> None:
+        self._tell(("start", stage, total, done))
+
+    def advance(self, step: int, text: str) -> None:
+        self._tell(("advance", step, text))
 
 
 class Lines(Silence):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from geoad.training.batches import Batches
 from geoad.training.checkpoint import Checkpoint, fault
 from geoad.training.monitor import Monitor
+from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of, seed_torch
 from geoad.training.stage import Descend, Stage, Visit
 from geoad.training.state import FreeShapes, copy_state, load_state, state_fault
@@ -35,7 +36,9 @@ class Descent:
 
 @dataclass(kw_only=True)
 class Run:
-    """One call of `Trainer.run`; `path` is the checkpoint's, `facts` (seed, samples, fingerprint) say whose it is.
+    """One call of `Trainer.run`; of several processes (`ranks`) all run the same stages, on different batches.
+
+    `path` is the checkpoint's, `facts` (seed, samples, fingerprint) say whose it is.
 
     >>> from geoad.training.stage import Update
     >>> from geoad.training.trainer import Trainer
@@ -56,6 +59,7 @@ class Run:
     checkpoint_every: int
     facts: dict[str, Any]
     validates: bool
+    ranks: Ranks = ALONE
 
     def stages(self) -> None:
         """Run every stage that the checkpoint has not behind it."""
@@ -91,6 +95,7 @@ class Run:
         done = saved.step if saved is not None else 0
         if done == total:
             return
+        self.ranks.agree(self.module.state_dict().values())  # a GPU may not have come to the same bits as the next
         self.monitor.start(stage.name, total, done)
         if isinstance(stage, Visit):
             self._visit(stage, index, total)
@@ -122,6 +127,8 @@ class Run:
         descent = Descent(0, raw) if saved is None else _restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
         chooses = self._chooses(stage)
+        if idle := max(0, self.ranks.size - stage.batch_size):
+            self.monitor.note(f"{idle} of {self.ranks.size} devices are idle: batch_size is {stage.batch_size}")
         period = stage.validate_every or stage.epoch_steps(self.facts["samples"])
         self.module.train()
         for step in range(descent.step, total):
@@ -136,8 +143,8 @@ class Run:
 
     def _step(self, stage: Descend, index: int, step: int, optimizers: Sequence[Any]) -> None:
         """Run every update whose turn it is on one batch."""
-        batch = self.batches.shuffled(stage, index, step)
-        self._seed("step", index, step)
+        batch, part = self.batches.shuffled(stage, index, step)
+        self._seed("step", index, step, *self.ranks.place)
         logged: dict[str, Tensor] = {}
         for number, (update, optimizer) in enumerate(zip(stage.updates, optimizers, strict=True)):
             if (step + 1) % update.every:
@@ -146,11 +153,14 @@ class Run:
                 losses = update.loss(batch)
             _total(losses, stage, step + 1)
             optimizer.zero_grad()
-            self.fabric.backward(losses["total"], inputs=_parameters(update.module))
+            parameters = _parameters(update.module)
+            self.fabric.backward(losses["total"], inputs=parameters)
+            losses = self.ranks.average(parameters, losses, part)
             optimizer.step()
             optimizer.zero_grad()
             prefix = f"{number}." if len(stage.updates) > 1 else ""
             logged |= {prefix + name: loss for name, loss in losses.items()}
+        self.ranks.agree(self.module.buffers())
         self.monitor.step(step + 1, logged)
 
     def _chooses(self, stage: Descend) -> bool:
@@ -162,13 +172,14 @@ class Run:
     def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
         """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
         self.module.eval()
-        total, count = 0.0, 0
-        for number, batch in enumerate(self.batches.held_out(stage.batch_size)):
+        total, count = 0.0, 0.0
+        for number, batch in self.batches.held_out(stage.batch_size):
             self._seed("validation", index, number)
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)
             size = len(batch["sample"])
             total, count = total + _total(losses, stage, descent.step) * size, count + size
+        total, count = self.ranks.totals(total, count)
         self.module.train()
         self.monitor.say(descent.step, validation=total / count)
         if total / count < descent.best_loss:
@@ -185,8 +196,8 @@ class Run:
         return saved
 
     def _save(self, stage: Stage, index: int, descent: Descent) -> None:
-        """Write the checkpoint, if there is a folder for it."""
-        if self.path is None:
+        """Write the checkpoint, if there is a folder for it; the first process does."""
+        if self.path is None or not self.ranks.first:
             return
         Checkpoint(
             **self.facts,

@@ -17,8 +17,9 @@ Batch: TypeAlias = dict[str, Tensor]
 class Update(NamedTuple):
     """A gradient step on the parameters of `module`, and on no others.
 
-    `loss(batch)` returns `{"total": Tensor, ...}`: the total is descended, the rest is logged. `optimizer` makes the
-    optimiser from the parameters that require a gradient. The update runs each `every`-th step (steps n, 2n, …).
+    `loss(batch)` returns `{"total": Tensor, ...}`: the total is descended, the rest is logged; validation and several
+    devices take the total for a mean over the batch's samples. `optimizer` makes the optimiser from the parameters
+    that require a gradient. The update runs each `every`-th step (steps n, 2n, …).
 
     >>> from functools import partial
     >>> import torch

@@ -6,22 +6,17 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
 
 from geoad import _check
-from geoad._optional import need
-from geoad.training.batches import Batches, stack
 from geoad.training.cache import Cache
-from geoad.training.log import Log
-from geoad.training.monitor import Monitor
+from geoad.training.device import devices_of
+from geoad.training.job import Job
 from geoad.training.progress import Bar, Silence
-from geoad.training.run import Run
 from geoad.training.seed import own_randomness
-from geoad.training.state import free_shapes
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -46,7 +41,15 @@ class Trainer:
     resumed stage the code between earlier stages runs again and sees the state of the checkpoint: it may rest on what
     later stages leave alone.
 
-    Raises ValueError for no samples, a total that is not finite, and a checkpoint that is not of this run.
+    `devices` processes share each batch, on a GPU each or all on the CPU. They end with the weights of one process up
+    to rounding, as far as totals are means over samples and draw nothing at random: each process draws its own. `run`
+    starts them, in a script as in a notebook, and takes over parameters and buffers, nothing else. For that, module
+    and samples can be pickled, their classes imported (so they are not written in a notebook's cell), and a script's
+    top level stands under `if __name__ == "__main__":`. Every process visits all samples; each sample is prepared by
+    one. What one of them raises ends all. A run resumes with any number of devices. Several machines cannot share.
+
+    Raises ValueError for no samples, more devices than GPUs, a total that is not finite, and a checkpoint that is not
+    of this run.
 
     >>> import torch
     >>> from geoad.training.stage import Visit
@@ -69,6 +72,7 @@ class Trainer:
         *,
         seed: int = 0,
         device: str = "auto",
+        devices: int = 1,
         precision: str = "32-true",
         folder: str | Path | None = None,
         checkpoint_every: int = 500,
@@ -78,7 +82,8 @@ class Trainer:
     ) -> None:
         _check.one_of("precision", precision, PRECISIONS)
         _check.positive("checkpoint_every", checkpoint_every)
-        self.seed, self.device, self.precision = seed, device, precision
+        _check.positive("devices", devices)
+        self.seed, self.device, self.devices, self.precision = seed, device, devices, precision
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory
         self.log = None if log is None else Path(log)
@@ -87,34 +92,25 @@ class Trainer:
         """Train `module` in place and return it, in evaluation mode and without gradients."""
         if not len(samples):
             raise ValueError("samples must hold at least one sample, got none")
-        fabric = _fabric(self.device, self.precision)
-        with (
-            own_randomness(fabric.device),
-            _scratch(self.folder) as scratch,
-            Bar() if self.progress else Silence() as bar,
-        ):
-            free = free_shapes(module)
+        devices = devices_of(self.device, self.devices)
+        with own_randomness(), _scratch(self.folder) as scratch, Bar() if self.progress else Silence() as bar:
             if self._checkpoint is None or not self._checkpoint.exists():
                 shutil.rmtree(scratch, ignore_errors=True)  # prepared by a run that this one does not continue
             train, held_out = self._caches(module, samples, validation, scratch)
-            fabric.to_device(module)
-            Run(
-                fabric=fabric,
+            job = Job(
                 module=module,
-                batches=Batches(
-                    train,
-                    held_out,
-                    collate=getattr(module, "collate", stack),
-                    move=fabric.to_device,
-                    seed=self.seed,
-                ),
-                monitor=Monitor(bar, Log(self.log)),
-                free=free,
+                train=train,
+                held_out=held_out,
+                seed=self.seed,
+                precision=self.precision,
                 path=self._checkpoint,
                 checkpoint_every=self.checkpoint_every,
-                facts={"seed": self.seed, "samples": len(samples), "fingerprint": train.fingerprint},
-                validates=held_out is not None,
-            ).stages()
+                log=self.log,
+            )
+            if len(devices) == 1:
+                job.run(devices[0], bar)
+            else:
+                job.run_on(devices, bar)
             shutil.rmtree(scratch, ignore_errors=True)
         module.zero_grad(set_to_none=True)
         return module.eval()
@@ -126,26 +122,13 @@ class Trainer:
     def _caches(
         self, module: Any, samples: Sequence[Any], validation: Sequence[Any] | None, scratch: Path
     ) -> tuple[Cache, Cache | None]:
-        """Return the prepared samples and validation samples, which share the memory."""
-        train = Cache(samples, module.prepare, self.memory, scratch / "train")
+        """Return the prepared samples and validation samples; all processes share the memory."""
+        shared, memory = self.devices > 1, self.memory / self.devices
+        train = Cache(samples, module.prepare, memory, scratch / "train", shared=shared)
         if validation is None or not len(validation):
             return train, None
-        left = max(self.memory - train.bytes, 0) if train.in_memory else self.memory
-        return train, Cache(validation, module.prepare, left, scratch / "validation")
-
-
-def _fabric(device: str, precision: str) -> Any:
-    """Return a Fabric for one device, from whichever package has it."""
-    accelerator, _, number = device.partition(":")
-    devices: Any = [int(number)] if number else 1
-    try:
-        package = import_module("lightning_fabric")
-    except ImportError:
-        try:
-            package = import_module("lightning.fabric")
-        except ImportError:
-            package = need("lightning_fabric", "train")
-    return package.Fabric(accelerator=accelerator, devices=devices, precision=precision)
+        left = max(memory - train.bytes, 0) if train.in_memory else memory
+        return train, Cache(validation, module.prepare, left, scratch / "validation", shared=shared)
 
 
 @contextmanager

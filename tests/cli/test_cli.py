@@ -66,6 +66,14 @@ def test_a_finished_run_is_not_trained_again(geoad, tree: Path, trained: Path) -
     assert (trained / "checkpoint.safetensors").stat().st_mtime_ns == before
 
 
+def test_two_devices_make_the_same_model(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    words = ["voxel-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", *SMALL]
+    assert geoad("fit", *words, "--device", "cpu", "--devices", "2").code == 0
+    one, two = (load_file(folder / "checkpoint.safetensors") for folder in (trained, tmp_path / "run"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    assert_one_line(geoad("fit", *words, "--devices", "0"), "--devices: must be a whole number, at least 1", code=2)
+
+
 def test_a_run_knows_its_category(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
     assert geoad("score", trained, "--data", f"mvtec3d:{tree}", "--out", tmp_path).code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bagel"]

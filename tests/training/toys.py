@@ -61,3 +61,23 @@ def states_equal(a: nn.Module, b: nn.Module) -> bool:
     """Return whether two modules hold the same bits."""
     one, two = a.state_dict(), b.state_dict()
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+class Calm(Toy):
+    """A toy that draws nothing at random, so that several processes can be compared with one.
+
+    `spare` is a parameter that no loss reaches: weight decay must leave it alone.
+    """
+
+    def __init__(self, **keywords: int) -> None:
+        super().__init__(**keywords)
+        self.net[2].p = 0.0
+        self.net.register_parameter("spare", nn.Parameter(torch.ones(1)))
+
+    def _stage(self, name: str, module: nn.Module) -> Descend:
+        update = Update(module, self._loss, partial(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=0.1))
+        return Descend(name, [update], epochs=self.epochs, batch_size=self.batch_size, select="best")
+
+    def _loss(self, batch: Batch) -> dict[str, Tensor]:
+        error = self.net(batch["x"] * self.scale) - batch["x"]
+        return {"total": error.square().mean() + self.head(error).square().mean()}

@@ -49,7 +49,7 @@ class PointDetector(Detector):
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
-        """Return the sampled points, their neighbours and the pixels that they came from."""
+        """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
         where = sample.path or sample.name or "sample"
         if sample.xyz is None:
             raise ValueError(f"{where}: xyz is needed, got only colour")
@@ -59,10 +59,11 @@ class PointDetector(Detector):
         if len(cloud) > self.points:
             # In the order of the pixels, not of the picks: neighbours lie close in memory.
             cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points)))
-        return {**point_graph(cloud.points, self.k), "pixel": torch.from_numpy(cloud.pixel)}
+        pixel, sizes = torch.from_numpy(cloud.pixel), torch.tensor([len(cloud)])
+        return {**point_graph(cloud.points, self.k), "pixel": pixel, "sizes": sizes}
 
     def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Return several clouds as one graph; each cloud's points weigh alike."""
+        """Return several clouds as one graph; "sizes" says where one ends and the next begins."""
         return join_graphs(items)
 
     def errors(self, batch: dict[str, Tensor]) -> Tensor:

@@ -134,17 +134,21 @@ class StudentTeacher3D(PointDetector):
             scale.level.see(self._terms(scale, batch).T)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the mean over points and students of the squared error (eq. 10.5)."""
+        """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
         if self.rotate and self.training:
             batch = {**batch, "points": batch["points"] @ _rotation(batch["points"])}
         centres = None
         if self.patch is not None and self.training:
-            centres = torch.randint(len(batch["points"]), (len(batch["sample"]),))
+            sizes = batch["sizes"].cpu()
+            centres = sizes.cumsum(0) - sizes + (torch.rand(len(sizes), dtype=torch.float64) * sizes).long()
         return {"total": torch.stack([self._loss(scale, batch, centres) for scale in self._scales()]).mean()}
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
-        return (scale.predict(batch, part) - self._learnt(scale, batch, part)).square().sum(-1).mean()
+        error = (scale.predict(batch, part) - self._learnt(scale, batch, part)).square().sum(-1).mean(0)
+        # Clouds weigh alike, however many points they have.
+        clouds = (error,) if part is not None else torch.split(error, batch["sizes"].tolist())
+        return torch.stack([cloud.mean() for cloud in clouds]).mean()
 
     def errors(self, batch: Batch) -> Tensor:
         """Return the score of each point, (n,) (eq. 10.6): the mean over the sizes of neighbourhood."""

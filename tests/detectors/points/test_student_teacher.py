@@ -129,6 +129,17 @@ def test_batches_of_two_clouds(scans: list[Sample]) -> None:
     torch.testing.assert_close(joined, torch.stack(single).mean(), rtol=1e-5, atol=0)
 
 
+def test_clouds_of_a_batch_weigh_alike(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL).fit(scans)
+    cut = scans[1].xyz.xyz.copy()  # type: ignore[union-attr]
+    cut[:, 5:] = 0
+    items = [detector.prepare(scan) for scan in (scans[0], Sample(xyz=XYZImage(cut)))]
+    assert len(items[0]["points"]) != len(items[1]["points"])
+    single = [detector.loss({**item, "sample": torch.tensor([9 + i])})["total"] for i, item in enumerate(items)]
+    joined = detector.loss({**detector.collate(items), "sample": torch.tensor([9, 10])})["total"]
+    torch.testing.assert_close(joined, torch.stack(single).mean(), rtol=1e-5, atol=0)
+
+
 def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
     class Stop(Exception):
         pass
@@ -226,7 +237,7 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
         patched.train().rotate = rotate
         torch.manual_seed(1)
         turned = {**batch, "points": batch["points"] @ _rotation(batch["points"])} if rotate else batch
-        centre = int(torch.randint(len(batch["points"]), (1,)))
+        centre = int(torch.rand(1, dtype=torch.float64) * len(batch["points"]))
         near = torch.cat([torch.tensor([centre]), batch["index"][centre].long()])
         torch.manual_seed(1)
         loss = patched.loss(batch)["total"]

@@ -1,0 +1,48 @@
+"""Where to compute: the device of each process, and the Fabric that drives it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from geoad._optional import need
+
+
+def devices_of(device: str, count: int) -> list[str]:
+    """Return the devices of `count` processes: a GPU each, or the CPU for all of them.
+
+    Raises ValueError for one certain GPU among several devices, and for more devices than GPUs.
+
+    >>> devices_of("cuda:1", 1), devices_of("cpu", 2)
+    (['cuda:1'], ['cpu', 'cpu'])
+    """
+    if count == 1:
+        return [device]
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f'device must be "auto", "cpu" or "cuda" with {count} devices, got {device!r}')
+    gpus = 0 if device == "cpu" else torch.cuda.device_count()
+    if device == "cpu" or (device == "auto" and not gpus):
+        return ["cpu"] * count
+    if count > gpus:
+        raise ValueError(f"devices must be at most {gpus}, the number of GPUs, got {count}")
+    return [f"cuda:{number}" for number in range(count)]
+
+
+def open_fabric(device: str, precision: str) -> Any:
+    """Return a Fabric for one device, from whichever package has it.
+
+    >>> open_fabric("cpu", "32-true").device
+    device(type='cpu')
+    """
+    accelerator, _, number = device.partition(":")
+    devices: Any = [int(number)] if number else 1
+    try:
+        package = import_module("lightning_fabric")
+    except ImportError:
+        try:
+            package = import_module("lightning.fabric")
+        except ImportError:
+            package = need("lightning_fabric", "train")
+    return package.Fabric(accelerator=accelerator, devices=devices, precision=precision)

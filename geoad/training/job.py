@@ -1,0 +1,109 @@
+"""One training, in this process or in one for each device."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from geoad.training.batches import Batches, stack
+from geoad.training.cache import Cache
+from geoad.training.device import open_fabric
+from geoad.training.log import Log
+from geoad.training.monitor import Monitor
+from geoad.training.processes import run_processes
+from geoad.training.progress import Relay, Silence
+from geoad.training.ranks import ALONE, Ranks, joined
+from geoad.training.run import Run
+from geoad.training.seed import own_randomness
+from geoad.training.state import copy_state, free_shapes, load_state
+
+
+@dataclass(kw_only=True)
+class Job:
+    """A module, its prepared samples, and what the trainer was told; `path` is the checkpoint's.
+
+    >>> from geoad.training.stage import Visit
+    >>> seen = []
+    >>> module = torch.nn.Linear(1, 1)
+    >>> module.stages = lambda: iter([Visit("look", lambda batch: seen.append(float(batch["x"])))])
+    >>> train = Cache([1.0, 2.0], lambda sample: {"x": torch.tensor(sample)}, 1e6, Path("unused"))
+    >>> job = Job(module=module, train=train, held_out=None, seed=0, precision="32-true", path=None, log=None)
+    >>> job.run("cpu", Silence())
+    >>> seen
+    [1.0, 2.0]
+    """
+
+    module: Any
+    train: Cache
+    held_out: Cache | None
+    seed: int
+    precision: str
+    path: Path | None
+    log: Path | None
+    checkpoint_every: int = 500
+
+    def run(self, device: str, bar: Silence, ranks: Ranks = ALONE) -> None:
+        """Run the stages in this process, one of `ranks`."""
+        fabric = open_fabric(device, self.precision)
+        with own_randomness(fabric.device):
+            free = free_shapes(self.module)
+            fabric.to_device(self.module)
+            Run(
+                fabric=fabric,
+                module=self.module,
+                batches=Batches(
+                    self.train,
+                    self.held_out,
+                    collate=getattr(self.module, "collate", stack),
+                    move=fabric.to_device,
+                    seed=self.seed,
+                    ranks=ranks,
+                ),
+                monitor=Monitor(bar, Log(self.log if ranks.first else None)),
+                free=free,
+                path=self.path,
+                checkpoint_every=self.checkpoint_every,
+                facts={"seed": self.seed, "samples": len(self.train), "fingerprint": self.train.fingerprint},
+                validates=self.held_out is not None,
+                ranks=ranks,
+            ).stages()
+
+    def run_on(self, devices: list[str], bar: Silence) -> None:
+        """Run the stages in a process for each device, and take over the state with which the first ends."""
+        self.module.cpu()
+
+        def hear(told: tuple[Any, ...]) -> None:
+            getattr(bar, told[0])(*told[1:])
+
+        with tempfile.TemporaryDirectory(prefix="geoad-") as folder:
+            state = run_processes(len(devices), self._work, devices, Path(folder) / "meeting", hear=hear)
+        grown = {name: (0,) * buffer.dim() for name, buffer in self.module.named_buffers()}
+        load_state(self.module, torch.load(io.BytesIO(state), weights_only=True), grown)
+        self.module.to(devices[0])
+
+    def _work(self, rank: int, tell: Callable[[Any], None], devices: list[str], meeting: Path) -> bytes:
+        """Do one process's part and return the state; the caches are filled first, each by its share."""
+        if devices[rank] != "cpu":
+            torch.cuda.set_device(devices[rank])  # for kernels that ask for the current device
+        bar = Silence() if rank else Relay(tell)
+        with joined(rank, len(devices), meeting, devices[rank]) as ranks:
+            for cache in filter(None, (self.train, self.held_out)):
+                self._fill(cache, ranks, bar)
+            self.run(devices[rank], bar, ranks)
+        state = io.BytesIO()
+        torch.save(copy_state(self.module), state)
+        return state.getvalue()
+
+    def _fill(self, cache: Cache, ranks: Ranks, bar: Silence) -> None:
+        """Prepare every sample once, in one of the processes; the rest read its file."""
+        bar.start("preparation", len(cache), 0)
+        for position in range(ranks.rank, len(cache), ranks.size):
+            cache.fill(position)
+            bar.advance(position + 1, "")
+        ranks.wait()
