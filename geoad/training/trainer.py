@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +22,7 @@ from geoad.training.progress import Bar, Silence
 from geoad.training.run import Run
 from geoad.training.seed import own_randomness
 from geoad.training.state import free_shapes
+from geoad.training.stop import never
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -39,7 +40,9 @@ class Trainer:
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
     goes on from it: on the CPU of the same machine to the same weights, bit for bit. `log` is a file of JSON lines.
-    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar.
+    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar. `stop()` is asked
+    after each step (`training.stop.Stop` knows hours and signals): if it says yes, the checkpoint is written and
+    `Stopped` raised.
 
     A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
     for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. On the way to a
@@ -75,6 +78,7 @@ class Trainer:
         progress: bool = False,
         log: str | Path | None = None,
         memory: float = 4e9,
+        stop: Callable[[], bool] = never,
     ) -> None:
         _check.one_of("precision", precision, PRECISIONS)
         _check.positive("checkpoint_every", checkpoint_every)
@@ -82,6 +86,7 @@ class Trainer:
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory
         self.log = None if log is None else Path(log)
+        self.stop = stop
 
     def run(self, module: M, samples: Sequence[Any], validation: Sequence[Any] | None = None) -> M:
         """Train `module` in place and return it, in evaluation mode and without gradients."""
@@ -114,6 +119,7 @@ class Trainer:
                 checkpoint_every=self.checkpoint_every,
                 facts={"seed": self.seed, "samples": len(samples), "fingerprint": train.fingerprint},
                 validates=held_out is not None,
+                stop=self.stop,
             ).stages()
             shutil.rmtree(scratch, ignore_errors=True)
         module.zero_grad(set_to_none=True)
