@@ -82,7 +82,7 @@ def build_parser() -> Parser:
     verbs = data.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _make(command("make", "write a simulated dataset", "make", verbs))
     _check(command("check", "report every fault of a dataset at once", "check", verbs))
-    _pretrain(command("pretrain", "train a teacher on procedural scenes"))
+    _pretrain(command("pretrain", "train a teacher on scenes of solids, meshes or scans"))
     _fit(command("fit", "train a detector on good parts"))
     _score(command("score", "write an anomaly map for every scan"))
     _evaluate(command("evaluate", "compute the metrics of maps, whoever made them"))
@@ -139,20 +139,34 @@ def _device(parser: Parser) -> None:
 
 
 def _pretrain(parser: Parser) -> None:
-    parser.add_argument(
-        "--out", required=True, metavar="RUN", help="folder of the run; the same command goes on where it stopped"
-    )
+    goes_on = "folder of the run; the same command goes on where it stopped, with more --steps beyond its end"
+    parser.add_argument("--out", required=True, metavar="RUN", help=goes_on)
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
-    parser.add_argument("--steps", type=a.count, default=250_000, metavar="N")
-    parser.add_argument("--scenes", type=a.count, default=1000, metavar="N")
+    parser.add_argument("--steps", type=a.count, default=250_000, metavar="N", help="default: 250000")
+    parser.add_argument("--scenes", type=a.count, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help="to choose the best by")
     parser.add_argument(
         "--points", type=a.count, default=64_000, metavar="N", help="points of a scene (default: 64000)"
     )
-    parser.add_argument("--source", default="solids", help="solids, meshes:FOLDER or modelnet10:ROOT (default: solids)")
+    sources = "solids, meshes:FOLDER, modelnet10:ROOT, modelnet10-download:ROOT or scans:FOLDER (default: solids)"
+    parser.add_argument("--source", default="solids", help=sources)
+    kept = "where scenes are drawn and kept; several runs may share it (default: RUN/scenes)"
+    parser.add_argument("--scenes-folder", metavar="FOLDER", help=kept)
+    elsewhere = "the checkpoint.pt of an earlier sitting, from whatever machine, for a RUN that has none"
+    parser.add_argument("--continue-from", metavar="FILE", help=elsewhere)
+    parser.add_argument(
+        "--hours", type=a.hours, metavar="H", help="stop after so long, with the best teacher so far, as Ctrl-C does"
+    )
+    keyword = "a keyword of the pretraining, such as k=16, coordinates=absolute or rotate=True"
+    parser.add_argument("--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help=keyword)
     parser.add_argument("--seed", type=a.seed, default=0)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that draw scenes (default: 1)")
     _device(parser)
+    _precision(parser)
+
+
+def _precision(parser: Parser) -> None:
+    parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
 
 
 def _fit(parser: Parser) -> None:
@@ -173,7 +187,7 @@ def _fit(parser: Parser) -> None:
     kinds = "how the threshold follows from validation parts (default: maximum)"
     rules = ["maximum", "quantile", "k-sigma", "max-area"]
     parser.add_argument("--threshold", default="maximum", choices=rules, help=kinds)
-    parser.add_argument("--precision", default="32-true", choices=PRECISIONS, help="default: 32-true")
+    _precision(parser)
 
 
 def _score(parser: Parser) -> None:

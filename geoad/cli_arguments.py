@@ -78,12 +78,21 @@ def words(text: str) -> tuple[str, ...]:
 
 def seconds(text: str) -> float:
     """Read a length of time."""
+    return _time(text, "seconds")
+
+
+def hours(text: str) -> float:
+    """Read a longer one."""
+    return _time(text, "hours")
+
+
+def _time(text: str, unit: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"must be a number of seconds above 0, got {text!r}")
+        raise ArgumentTypeError(f"must be a number of {unit} above 0, got {text!r}")
     return value
 
 

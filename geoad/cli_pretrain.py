@@ -2,29 +2,63 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
+from inspect import signature
 
+from geoad import _check
+from geoad.cli_arguments import UsageError
+from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.progress import Bar
+from geoad.training.stop import Stop, Stopped
+
+OPTIONS = ("width", "steps")  # keywords of the pretraining that have options of their own
 
 
 def run(arguments: Namespace) -> int:
-    """Draw scenes, train, and write weights and card."""
-    with Bar() as bar:
+    """Draw scenes, train, and write weights and card, or as much of this as there is time for."""
+    settings = dict(arguments.set)
+    _check_settings(settings)
+    with Bar() as bar, Stop(arguments.hours) as stop:
         bar.start("scenes", arguments.scenes + arguments.validation_scenes, 0)
-        path = pretrain(
-            arguments.out,
-            width=arguments.width,
-            steps=arguments.steps,
-            scenes=arguments.scenes,
-            validation_scenes=arguments.validation_scenes,
-            points=arguments.points,
-            source=arguments.source,
-            seed=arguments.seed,
-            jobs=arguments.jobs,
-            device=arguments.device,
-            progress=True,
-            drawn=lambda done: bar.advance(done, ""),
-        )
+        try:
+            path = pretrain(
+                arguments.out,
+                width=arguments.width,
+                steps=arguments.steps,
+                scenes=arguments.scenes,
+                validation_scenes=arguments.validation_scenes,
+                points=arguments.points,
+                source=arguments.source,
+                seed=arguments.seed,
+                scenes_folder=arguments.scenes_folder,
+                continue_from=arguments.continue_from,
+                jobs=arguments.jobs,
+                device=arguments.device,
+                precision=arguments.precision,
+                stop=stop,
+                progress=True,
+                drawn=lambda done: bar.advance(done, ""),
+                **settings,
+            )
+        except Stopped as stopped:
+            print(f"geoad: {stopped}", file=sys.stderr)
+            return 130 if stop.interrupted else 1
     print(f"{path}, and its card beside it: geoad fit 3d-st --set teacher={path}")
-    return 0
+    if stop():
+        why = "interrupted" if stop.interrupted else "the time is over"
+        print(f"geoad: {why}: the same command goes on", file=sys.stderr)
+    return 130 if stop.interrupted else 0
+
+
+def _check_settings(settings: dict[str, object]) -> None:
+    """Say which keyword is none, or has an option."""
+    known = signature(TeacherPretraining).parameters.keys() - set(OPTIONS)
+    for name in settings:
+        if name in OPTIONS:
+            raise UsageError(f"{name} is an option: --{name} N")
+        try:
+            _check.one_of("keyword of pretrain", name, known)
+        except ValueError as error:
+            raise UsageError(str(error)) from None

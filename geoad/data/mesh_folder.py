@@ -44,7 +44,8 @@ class MeshFolder:
 class ModelNet10(MeshFolder):
     """The mesh source `modelnet10`: the models ROOT/<class>/<split>/*.off of the classes that are there.
 
-    `split` is "train" or "test" (the thesis' validation scenes; see datasets/modelnet10.md).
+    ROOT may also be the folder of torch-geometric's loader, which has them in ROOT/raw. `split` is "train" or "test"
+    (for the validation scenes; see datasets/modelnet10.md).
 
     >>> ModelNet10(".", split="test")
     Traceback (most recent call last):
@@ -57,7 +58,8 @@ class ModelNet10(MeshFolder):
         super().__init__(root)
 
     def _find(self) -> list[Path]:
-        files = sorted(p for name in CLASSES for p in self.root.glob(f"{name}/{self.split}/*.off"))
+        roots = (self.root, self.root / "raw")
+        files = sorted(p for root in roots for name in CLASSES for p in root.glob(f"{name}/{self.split}/*.off"))
         if not files:
             raise FileNotFoundError(f"{self.root} holds no <class>/{self.split}/*.off of ModelNet10")
         return files

@@ -1,12 +1,14 @@
-"""Scenes drawn once and kept as files, by several processes if wanted."""
+"""Scenes drawn once and kept as files beside their neighbour tables, by several processes if wanted."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, overload
@@ -14,66 +16,109 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
+from geoad.data.reading import reading
 from geoad.data.scenes import Scenes
 
 
-class SceneFolder(Sequence[NDArray[np.float32]]):
-    """The scenes of `Scenes(count, **settings)` in `folder`, each drawn when first asked for and read from then on.
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """`points` (n, 3) float32 and `index` (n, k) int32, the nearest neighbours of each without itself.
 
-    Raises ValueError if the folder holds scenes of other settings (`count` may differ).
+    >>> Scene(np.zeros((2, 3), np.float32), np.int32([[1], [0]])).index.shape
+    (2, 1)
+    """
+
+    points: NDArray[np.float32]
+    index: NDArray[np.int32]
+
+
+class SceneFolder(Sequence[Scene]):
+    """The scenes of `Scenes(count, **settings)` in `folder`, each drawn when first asked for and mapped from then on.
+
+    `k` is the number of neighbours in the tables: 000017.npy is a scene, 000017.k32.npy its table for k = 32. Both are
+    memory maps, copied on writing: of a table only what is looked at is read.
+
+    Raises ValueError if the folder holds scenes of other settings (`count` and `k` may differ).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     stored = SceneFolder(folder, 2, points=100, objects=1)
+    ...     stored = SceneFolder(folder, 2, k=4, points=100, objects=1)
     ...     stored.fill()
     ...     sorted(path.name for path in Path(folder).iterdir())
-    ['000000.npy', '000001.npy', 'settings.json']
+    ['000000.k4.npy', '000000.npy', '000001.k4.npy', '000001.npy', 'settings.json']
     """
 
-    def __init__(self, folder: str | Path, count: int, **settings: Any) -> None:
-        self.folder, self._count, self.settings = Path(folder), count, settings
-        Scenes(count, **settings)  # faults of the settings are found before anything is written
+    def __init__(self, folder: str | Path, count: int, *, k: int = 32, **settings: Any) -> None:
+        _check.positive("k", k)
+        points = Scenes(count, **settings).points  # faults of the settings are found before anything is written
+        if points <= k:
+            raise ValueError(f"points must be greater than k = {k}, got {points}")
+        self.folder = Path(folder)
+        self._files = _Files(self.folder, count, k, settings)
         self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "settings.json"
         text = json.dumps(settings, sort_keys=True)
         if not note.exists():
-            _replace(note, text.encode())
+            _write(note, text.encode())
         elif note.read_text() != text:
             raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")
 
     def __len__(self) -> int:
-        return self._count
+        return self._files.count
 
     @overload
-    def __getitem__(self, index: int) -> NDArray[np.float32]: ...
+    def __getitem__(self, index: int) -> Scene: ...
     @overload
-    def __getitem__(self, index: slice) -> list[NDArray[np.float32]]: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.float32] | list[NDArray[np.float32]]:
+    def __getitem__(self, index: slice) -> list[Scene]: ...
+    def __getitem__(self, index: int | slice) -> Scene | list[Scene]:
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self._count))]
-        path = self._draw(range(self._count)[index])
-        scene: NDArray[np.float32] = np.load(path)
-        return scene
+            return [self[i] for i in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
+        self._files.make(position)
+        return Scene(_map(self._files.scene(position)), _map(self._files.table(position)))
 
     def fill(self, jobs: int = 1, progress: Callable[[int], None] | None = None) -> None:
-        """Draw what is not there yet, in `jobs` processes; `progress` is told how many scenes are done."""
-        missing = [i for i in range(self._count) if not self._path(i).exists()]
-        done = self._count - len(missing)
+        """Make what is not there yet, in `jobs` processes; `progress` is told how many scenes are done."""
+        missing = [i for i in range(len(self)) if not self._files.has(i)]
         # Spawned, not forked: a fork after torch or numba has started threads can hang.
-        with ProcessPoolExecutor(jobs, get_context("spawn")) if jobs > 1 and missing else _Here() as pool:
-            for _ in pool.map(partial(_draw, self.folder, self._count, self.settings), missing):
-                done += 1
-                if progress is not None:
-                    progress(done)
+        with _pool(jobs) if jobs > 1 and missing else _Here() as pool:
+            try:
+                for done, _ in enumerate(pool.map(self._files.make, missing), len(self) - len(missing) + 1):
+                    if progress is not None:
+                        progress(done)
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
-    def _path(self, index: int) -> Path:
+
+@dataclass(frozen=True)
+class _Files:
+    """Where scenes and tables lie, and how they are made: what another process has to know."""
+
+    folder: Path
+    count: int
+    k: int
+    settings: dict[str, Any]
+
+    def scene(self, index: int) -> Path:
         return self.folder / f"{index:06d}.npy"
 
-    def _draw(self, index: int) -> Path:
-        path = self._path(index)
-        if not path.exists():
-            _draw(self.folder, self._count, self.settings, index)
-        return path
+    def table(self, index: int) -> Path:
+        return self.folder / f"{index:06d}.k{self.k}.npy"
+
+    def has(self, index: int) -> bool:
+        return self.scene(index).exists() and self.table(index).exists()
+
+    def make(self, index: int) -> None:
+        """Write a scene and its table, if they are not there."""
+        if not self.scene(index).exists():
+            _save(self.scene(index), Scenes(self.count, **self.settings)[index])
+        if not self.table(index).exists():
+            from geoad.ops.knn import knn
+
+            table = knn(np.asarray(_map(self.scene(index))), self.k, include_self=False).index
+            _save(self.table(index), np.asarray(table, np.int32))
 
 
 class _Here:
@@ -85,18 +130,32 @@ class _Here:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def shutdown(self, cancel_futures: bool) -> None:
+        pass
+
     map = map
 
 
-def _draw(folder: Path, count: int, settings: dict[str, Any], index: int) -> None:
-    """Write one scene, whole or not at all."""
-    temporary = folder / f"{index:06d}.{os.getpid()}.tmp"
-    with temporary.open("wb") as file:
-        np.save(file, Scenes(count, **settings)[index])
-    os.replace(temporary, folder / f"{index:06d}.npy")
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    """Return processes that leave an interrupt to this one: it lets them finish the scenes that they are at."""
+    return ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
 
 
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_suffix(".tmp")
+def _map(path: Path) -> NDArray[Any]:
+    """Map a file into memory, copied on writing: torch takes no array that is read-only."""
+    with reading(path, "npy"):
+        array: NDArray[Any] = np.load(path, mmap_mode="c")
+    return array
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    content = io.BytesIO()
+    np.save(content, array)
+    _write(path, content.getbuffer())
+
+
+def _write(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all, whoever else writes it at the same time."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(content)
     os.replace(temporary, path)

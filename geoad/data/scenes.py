@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 SOURCES = {
     "solids": "geoad.data.solids:Solids",
     "modelnet10": "geoad.data.mesh_folder:ModelNet10",
+    "modelnet10-download": "geoad.data.modelnet_download:ModelNet10Download",
     "meshes": "geoad.data.mesh_folder:MeshFolder",
+    "scans": "geoad.data.scan_folder:ScanFolder",
 }
+DIVIDED = ("modelnet10", "modelnet10-download", "scans")  # into the splits "train" and "test"
 
 
 class MeshSource(Protocol):
@@ -34,8 +37,21 @@ class MeshSource(Protocol):
         """Draw one mesh at random; what is drawn follows from the state of `rng` alone."""
 
 
-def open_source(name: str) -> MeshSource:
-    """Open a mesh source: `solids`, `modelnet10:ROOT` or `meshes:FOLDER`.
+class ScanSource(Protocol):
+    """Where scans come from that are scenes by themselves.
+
+    >>> ScanSource.scan.__name__
+    'scan'
+    """
+
+    def scan(self, rng: np.random.Generator, least: int) -> NDArray[np.float32]:
+        """Draw one scan (N, 3) at random by the state of `rng` alone; ValueError names one of N < `least` points."""
+
+
+def open_source(name: str, split: str | None = None) -> MeshSource | ScanSource:
+    """Open a source: `solids`, `modelnet10:ROOT`, `modelnet10-download:ROOT`, `meshes:FOLDER` or `scans:FOLDER`.
+
+    `split` is "train" or "test", for the sources in DIVIDED.
 
     >>> type(open_source("solids")).__name__
     'Solids'
@@ -49,9 +65,12 @@ def open_source(name: str) -> MeshSource:
         raise ValueError(f"source 'solids' takes no folder, got {root!r}")
     if kind != "solids" and not root:
         raise ValueError(f"source {kind!r} needs a folder: write {kind}:FOLDER")
+    if split is not None and kind not in DIVIDED:
+        raise ValueError(f"source {kind!r} has no splits, got split={split!r}")
     module, _, cls = SOURCES[kind].partition(":")
     made = getattr(import_module(module), cls)
-    return cast(MeshSource, made(root) if root else made())
+    words = ([root] if root else []) + ([split] if split is not None else [])
+    return cast("MeshSource | ScanSource", made(*words))
 
 
 class Scenes(Sequence[NDArray[np.float32]]):
@@ -64,6 +83,9 @@ class Scenes(Sequence[NDArray[np.float32]]):
     farthest point sampling from a random start. Overlaps and hidden surfaces stay. Scene i follows from (seed, i)
     and the settings alone, in any order and process; different seeds give unrelated scenes.
 
+    With a source of scans (`scans:FOLDER`, or an object with `scan`) a scene is one scan as it stands, in its own unit,
+    thinned in the same way. `split` is for sources that have splits.
+
     >>> scenes = Scenes(3, points=500, objects=2, seed=7)
     >>> len(scenes), scenes[1].shape, bool((scenes[1] == Scenes(9, points=500, objects=2, seed=7)[1]).all())
     (3, (500, 3), True)
@@ -75,7 +97,8 @@ class Scenes(Sequence[NDArray[np.float32]]):
         *,
         points: int = 64_000,
         objects: int = 10,
-        source: str | MeshSource = "solids",
+        source: str | MeshSource | ScanSource = "solids",
+        split: str | None = None,
         seed: int = 0,
         oversample: int = 10,
     ) -> None:
@@ -87,10 +110,10 @@ class Scenes(Sequence[NDArray[np.float32]]):
                 _check.positive(name, value)
         if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
-        if not isinstance(source, str) and not callable(getattr(source, "draw", None)):
-            raise TypeError(f"source must be a name or have draw(rng), got {source!r}")
+        if not isinstance(source, str) and not (hasattr(source, "draw") or hasattr(source, "scan")):
+            raise TypeError(f"source must be a name or have draw(rng) or scan(rng, least), got {source!r}")
         self.length, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
-        self.source = open_source(source) if isinstance(source, str) else source
+        self.source = open_source(source, split) if isinstance(source, str) else source
 
     def __len__(self) -> int:
         return self.length
@@ -110,10 +133,16 @@ class Scenes(Sequence[NDArray[np.float32]]):
     def _make(self, rng: np.random.Generator) -> NDArray[np.float32]:
         from geoad.ops import farthest_point_sample
 
-        triangles = np.concatenate([place(unit_triangles(self.source.draw(rng)), rng) for _ in range(self.objects)])
-        dense = sample_surface(triangles, self.points * self.oversample, rng)[0].astype(np.float32)
+        dense = self._dense(rng)
         start = int(rng.integers(len(dense)))
         return cast(NDArray[np.float32], dense[farthest_point_sample(dense, self.points, start=start)])
+
+    def _dense(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Draw the points that are then thinned: those of a scan, or of placed objects."""
+        if hasattr(self.source, "scan"):
+            return self.source.scan(rng, self.points)
+        triangles = np.concatenate([place(unit_triangles(self.source.draw(rng)), rng) for _ in range(self.objects)])
+        return sample_surface(triangles, self.points * self.oversample, rng)[0].astype(np.float32)
 
 
 def unit_triangles(mesh: trimesh.Trimesh) -> NDArray[np.float64]:

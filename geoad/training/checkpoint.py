@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 from dataclasses import dataclass, field, fields
 from math import inf
 from pathlib import Path
@@ -21,7 +20,7 @@ class Checkpoint:
     """The state after `step` steps of stage number `stage` (0, 1, …); `best` is the state with the loss `best_loss`.
 
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
-    prepared sample) say of which run it is.
+    prepared sample) say of which run it is. `log` is for what a file that travels alone has to tell of the run.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -41,6 +40,7 @@ class Checkpoint:
     optimizers: list[dict[str, Any]] = field(default_factory=list)
     best_loss: float = inf
     best: dict[str, Tensor] | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
 
     def save(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class Checkpoint:
             if not isinstance(content, dict) or content.get("version") != VERSION:
                 raise ValueError(f"not version {VERSION}")
             return cls(**content)
-        except (EOFError, OSError, RuntimeError, ValueError, TypeError, KeyError, pickle.UnpicklingError) as error:
+        except Exception as error:  # an unpickler raises whatever the bytes lead it to
             raise fault(path, "it is truncated, or not a checkpoint of this version") from error
 
     def check_run(self, path: Path, *, seed: int, samples: int, fingerprint: str) -> None:

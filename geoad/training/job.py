@@ -22,6 +22,7 @@ from geoad.training.ranks import ALONE, Ranks, joined
 from geoad.training.run import Run
 from geoad.training.seed import own_randomness
 from geoad.training.state import copy_state, free_shapes, load_state
+from geoad.training.stop import never
 
 
 @dataclass(kw_only=True)
@@ -47,6 +48,7 @@ class Job:
     path: Path | None
     log: Path | None
     checkpoint_every: int = 500
+    stop: Callable[[], bool] = never
 
     def run(self, device: str, bar: Silence, ranks: Ranks = ALONE) -> None:
         """Run the stages in this process, one of `ranks`."""
@@ -72,6 +74,7 @@ class Job:
                 facts={"seed": self.seed, "samples": len(self.train), "fingerprint": self.train.fingerprint},
                 validates=self.held_out is not None,
                 ranks=ranks,
+                stop=self.stop,
             ).stages()
 
     def run_on(self, devices: list[str], bar: Silence) -> None:

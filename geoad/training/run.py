@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
@@ -16,8 +16,9 @@ from geoad.training.checkpoint import Checkpoint, fault
 from geoad.training.monitor import Monitor
 from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of, seed_torch
-from geoad.training.stage import Descend, Stage, Visit
+from geoad.training.stage import Batch, Descend, Stage, Visit
 from geoad.training.state import FreeShapes, copy_state, load_state, state_fault
+from geoad.training.stop import Stopped, never
 
 
 @dataclass
@@ -60,6 +61,7 @@ class Run:
     facts: dict[str, Any]
     validates: bool
     ranks: Ranks = ALONE
+    stop: Callable[[], bool] = never
 
     def stages(self) -> None:
         """Run every stage that the checkpoint has not behind it."""
@@ -88,20 +90,27 @@ class Run:
     def _stage(self, stage: Stage, index: int, saved: Checkpoint | None) -> None:
         """Run one stage, or what is left of it."""
         total = self._length(stage)
-        if saved is not None and tuple(saved.plan) != (stage.name, total):
-            raise self._fault(
-                f"it is in stage {saved.plan[0]!r} of {saved.plan[1]} steps, not {stage.name!r} of {total}"
-            )
+        if saved is not None:
+            self._check_plan(stage, total, saved)
         done = saved.step if saved is not None else 0
-        if done == total:
-            return
-        self.ranks.agree(self.module.state_dict().values())  # a GPU may not have come to the same bits as the next
-        self.monitor.start(stage.name, total, done)
-        if isinstance(stage, Visit):
-            self._visit(stage, index, total)
-        else:
-            self._descend(stage, index, total, saved)
-        self._save(stage, index, Descent(total, []))
+        if done < total:
+            self.ranks.agree(self.module.state_dict().values())  # a GPU may not have come to the same bits as the next
+            self.monitor.start(stage.name, total, done)
+            if isinstance(stage, Visit):
+                self._visit(stage, index, total)
+            else:
+                self._descend(stage, index, total, saved)
+        elif saved is not None and saved.best is not None:
+            load_state(self.module, saved.best, self.free)
+
+    def _check_plan(self, stage: Stage, total: int, saved: Checkpoint) -> None:
+        """Raise ValueError unless the checkpoint is in this stage, and of as many steps if that matters to it."""
+        name, planned = saved.plan
+        prolongs = isinstance(stage, Descend) and stage.prolongs
+        if name != stage.name or (planned != total and not prolongs):
+            raise self._fault(f"it is in stage {name!r} of {planned} steps, not {stage.name!r} of {total}")
+        if saved.step > total:
+            raise self._fault(f"it is at step {saved.step} of stage {name!r}, and only {total} are wanted")
 
     def _held_out(self, stage: Stage) -> bool:
         """Return whether a stage sees the validation samples."""
@@ -120,11 +129,14 @@ class Run:
             with torch.no_grad(), self.fabric.autocast():
                 stage.see(batch)
             self.monitor.step(step + 1, {})
+            if step + 1 < total and self.stop():
+                raise Stopped(f"stopped in stage {stage.name!r} at step {step + 1} of {total}")
+        self._save(stage, index, Descent(total, []))
 
     def _descend(self, stage: Descend, index: int, total: int, saved: Checkpoint | None) -> None:
         """Run the gradient steps of a stage, from its beginning or from the checkpoint."""
         raw = [update.optimizer(_parameters(update.module)) for update in stage.updates]
-        descent = Descent(0, raw) if saved is None else _restore(raw, saved)
+        descent = Descent(0, raw) if saved is None else self._restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
         chooses = self._chooses(stage)
         if idle := max(0, self.ranks.size - stage.batch_size):
@@ -136,10 +148,19 @@ class Run:
             descent.step = step + 1
             if chooses and (descent.step % period == 0 or descent.step == total):
                 self._validate(stage, index, descent)
-            if descent.step % self.checkpoint_every == 0 and descent.step < total:
-                self._save(stage, index, descent)
+            if descent.step < total:
+                self._between(stage, index, descent, total)
+        self._save(stage, index, descent)
         if descent.best is not None:
             load_state(self.module, descent.best, self.free)
+
+    def _between(self, stage: Descend, index: int, descent: Descent, total: int) -> None:
+        """Write the checkpoint when it is time for it, or to stop."""
+        stops = self.stop()
+        if stops or descent.step % self.checkpoint_every == 0:
+            self._save(stage, index, descent)
+        if stops:
+            raise Stopped(f"stopped in stage {stage.name!r} at step {descent.step} of {total}")
 
     def _step(self, stage: Descend, index: int, step: int, optimizers: Sequence[Any]) -> None:
         """Run every update whose turn it is on one batch."""
@@ -151,7 +172,7 @@ class Run:
                 continue
             with self.fabric.autocast():
                 losses = update.loss(batch)
-            _total(losses, stage, step + 1)
+            _total(losses, stage, step + 1, batch)
             optimizer.zero_grad()
             parameters = _parameters(update.module)
             self.fabric.backward(losses["total"], inputs=parameters)
@@ -178,7 +199,7 @@ class Run:
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)
             size = len(batch["sample"])
-            total, count = total + _total(losses, stage, descent.step) * size, count + size
+            total, count = total + _total(losses, stage, descent.step, batch) * size, count + size
         total, count = self.ranks.totals(total, count)
         self.module.train()
         self.monitor.say(descent.step, validation=total / count)
@@ -210,6 +231,14 @@ class Run:
             best=descent.best,
         ).save(self.path)
 
+    def _restore(self, optimizers: list[Any], saved: Checkpoint) -> Descent:
+        """Return how far a stage was, the optimisers' states loaded."""
+        if len(saved.optimizers) != len(optimizers):
+            raise self._fault("it is of a finished stage, whose optimisers were not kept")
+        for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
+            optimizer.load_state_dict(state)
+        return Descent(saved.step, optimizers, saved.best_loss, saved.best)
+
     def _seed(self, *place: int | str) -> None:
         """Seed torch for a place in the training."""
         seed_torch(seed_of(self.facts["seed"], *place), self.fabric.device)
@@ -220,23 +249,25 @@ class Run:
         return fault(self.path, reason)
 
 
-def _restore(optimizers: list[Any], saved: Checkpoint) -> Descent:
-    """Return how far a stage was, the optimisers' states loaded."""
-    for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
-        optimizer.load_state_dict(state)
-    return Descent(saved.step, optimizers, saved.best_loss, saved.best)
-
-
 def _parameters(module: nn.Module) -> list[nn.Parameter]:
     """Return what an update of `module` may change."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def _total(losses: dict[str, Tensor], stage: Descend, step: int) -> float:
+def _total(losses: dict[str, Tensor], stage: Descend, step: int, batch: Batch) -> float:
     """Return the total as a number; raise ValueError that says where it stopped being one."""
     value = float(losses["total"].detach())
     if not isfinite(value):
         raise ValueError(
-            f"the loss of stage {stage.name!r} is {value} at step {step}: lower the learning rate, check the data"
+            f"the loss of stage {stage.name!r} is {value} at step {step}, {_samples(batch)}: "
+            "lower the learning rate, check the data"
         )
     return value
+
+
+def _samples(batch: Batch) -> str:
+    """Name the samples of a batch as a person counts files, from 0."""
+    positions = batch["sample"].tolist()
+    kind = "validation sample" if positions[0] < 0 else "sample"
+    names = [str(-1 - position if position < 0 else position) for position in positions]
+    return f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}"

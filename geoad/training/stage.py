@@ -41,6 +41,7 @@ class Descend(NamedTuple):
     Exactly one of `epochs` and `steps` is given. An epoch sees each sample once; its last batch may be smaller.
     `select="best"` ends with the state of the lowest mean validation loss of the first update, measured at the end of
     each epoch or every `validate_every` steps, and at the end; without validation data it ends with the last state.
+    `prolongs` says that no step depends on the number of steps to come: a checkpoint of another number is gone on from.
 
     >>> Descend("student", [], epochs=10, batch_size=4).total_steps(samples=9)
     30
@@ -53,6 +54,7 @@ class Descend(NamedTuple):
     batch_size: int = 1
     select: Literal["last", "best"] = "last"
     validate_every: int | None = None
+    prolongs: bool = False
 
     def check(self) -> None:
         """Raise ValueError that names the stage and what is wrong with it."""

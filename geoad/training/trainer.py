@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from geoad.training.device import devices_of
 from geoad.training.job import Job
 from geoad.training.progress import Bar, Silence
 from geoad.training.seed import own_randomness
+from geoad.training.stop import never
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
@@ -34,7 +35,9 @@ class Trainer:
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
     goes on from it: on the CPU of the same machine to the same weights, bit for bit. `log` is a file of JSON lines.
-    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar.
+    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar. `stop()` is asked
+    after each step (`training.stop.Stop` knows hours and signals): if it says yes, the checkpoint is written and
+    `Stopped` raised.
 
     A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
     for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. On the way to a
@@ -79,14 +82,18 @@ class Trainer:
         progress: bool = False,
         log: str | Path | None = None,
         memory: float = 4e9,
+        stop: Callable[[], bool] = never,
     ) -> None:
         _check.one_of("precision", precision, PRECISIONS)
         _check.positive("checkpoint_every", checkpoint_every)
         _check.positive("devices", devices)
+        if devices > 1 and stop is not never:
+            raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
         self.seed, self.device, self.devices, self.precision = seed, device, devices, precision
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory
         self.log = None if log is None else Path(log)
+        self.stop = stop
 
     def run(self, module: M, samples: Sequence[Any], validation: Sequence[Any] | None = None) -> M:
         """Train `module` in place and return it, in evaluation mode and without gradients."""
@@ -106,6 +113,7 @@ class Trainer:
                 path=self._checkpoint,
                 checkpoint_every=self.checkpoint_every,
                 log=self.log,
+                stop=self.stop,
             )
             if len(devices) == 1:
                 job.run(devices[0], bar)

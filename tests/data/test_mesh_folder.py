@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import trimesh
 
+from geoad._optional import need
 from geoad.data.mesh_folder import MeshFolder, ModelNet10, read_mesh
-from geoad.data.scenes import Scenes
+from geoad.data.scenes import Scenes, open_source
 
 
 def write_off(path: Path, size: float = 1.0) -> None:
@@ -29,6 +31,49 @@ def test_modelnet_finds_the_split_of_its_ten_classes(models: Path) -> None:
     assert [p.name for p in ModelNet10(models, split="test").files] == ["chair_0890.off"]
     with pytest.raises(ValueError, match=r"unknown split 'val'.*known: test, train"):
         ModelNet10(models, split="val")
+
+
+def test_modelnet_in_the_folder_of_torch_geometric(models: Path, tmp_path: Path) -> None:
+    root = tmp_path / "pyg"
+    root.mkdir()
+    (models / "chair").rename(models / "keep")
+    (root / "raw").mkdir()
+    (models / "keep").rename(root / "raw" / "chair")
+    assert [p.name for p in ModelNet10(root).files] == ["chair_0001.off"]
+    assert [p.name for p in open_source(f"modelnet10:{root}", "test").files] == ["chair_0890.off"]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def loader(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """torch-geometric's loader without a network: it writes one model, or fails in a folder called offline."""
+    calls: list[tuple[str, ...]] = []
+
+    def download(*words: str) -> None:
+        calls.append(words)
+        if words[0].endswith("offline"):
+            raise ConnectionError("no route to host")
+        write_off(Path(words[0]) / "raw" / "bed" / "train" / "bed_0001.off")
+
+    monkeypatch.setattr("geoad.data.modelnet_download.need", lambda *_: SimpleNamespace(ModelNet=download))
+    return calls
+
+
+def test_modelnet_is_downloaded_once(tmp_path: Path, loader: list[tuple[str, ...]]) -> None:
+    for _ in range(2):
+        source = open_source(f"modelnet10-download:{tmp_path}")
+        assert [p.name for p in source.files] == ["bed_0001.off"]  # type: ignore[union-attr]
+    assert loader == [(str(tmp_path), "10")]
+
+
+def test_modelnet_without_a_network(tmp_path: Path, loader: list[tuple[str, ...]]) -> None:
+    with pytest.raises(
+        OSError, match=r"offline: torch_geometric could not download.*no route to host.*modelnet10:ROOT"
+    ):
+        open_source(f"modelnet10-download:{tmp_path / 'offline'}")
+
+
+def test_the_loader_is_where_it_is_looked_for() -> None:
+    assert need("torch_geometric.datasets", "test").ModelNet.__name__ == "ModelNet"
 
 
 def test_modelnet_without_models(tmp_path: Path) -> None:

@@ -145,8 +145,10 @@ def test_errors_of_sources() -> None:
         Scenes(source="modelnet10")
     with pytest.raises(ValueError, match=r"takes no folder, got 'here'"):
         Scenes(source="solids:here")
-    with pytest.raises(TypeError, match=r"source must be a name or have draw\(rng\), got 3"):
+    with pytest.raises(TypeError, match=r"source must be a name or have draw\(rng\) or scan\(rng, least\), got 3"):
         Scenes(source=3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"seed must not be negative, got -1"):
         Scenes(seed=-1)
-    assert set(SOURCES) == {"solids", "modelnet10", "meshes"}
+    with pytest.raises(ValueError, match=r"source 'solids' has no splits, got split='test'"):
+        Scenes(split="test")
+    assert set(SOURCES) == {"solids", "modelnet10", "modelnet10-download", "meshes", "scans"}

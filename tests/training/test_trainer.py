@@ -227,19 +227,33 @@ def test_validation_is_weighted_by_samples() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_stops_training_with_its_place(value: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_loss_that_is_no_number_stops_training_with_its_place(value: float, batch_size: int, tmp_path: Path) -> None:
+    seen: list[list[int]] = []
+
     def stages(plan: Plan) -> Iterator[Stage]:
-        steps: list[int] = []
-
         def loss(batch: Batch) -> dict[str, Tensor]:
-            steps.append(1)
-            return {"total": plan.loss(batch)["total"] * (value if len(steps) == 3 else 1)}
+            seen.append(batch["sample"].tolist())
+            return {"total": plan.loss(batch)["total"] * (value if len(seen) == 3 else 1)}
 
-        yield Descend("student", [Update(plan, loss, SGD)], steps=5)
+        yield Descend("student", [Update(plan, loss, SGD)], steps=5, batch_size=batch_size)
 
-    with pytest.raises(ValueError, match=r"'student' is (nan|inf) at step 3") as caught:
+    with pytest.raises(ValueError, match=r"'student' is (nan|inf) at step 3, samples? ") as caught:
         train(stages, folder=tmp_path, checkpoint_every=1)
+    named = f"sample{'s' if batch_size > 1 else ''} {', '.join(map(str, seen[2]))}: lower the learning rate"
+    assert named in str(caught.value)
     assert "\n" not in str(caught.value) and (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_validation_loss_that_is_no_number_names_the_validation_sample() -> None:
+    def stages(plan: Plan) -> Iterator[Stage]:
+        def loss(batch: Batch) -> dict[str, Tensor]:
+            return {"total": plan.loss(batch)["total"] * (float("nan") if batch["sample"][0] == -2 else 1)}
+
+        yield Descend("student", [Update(plan, loss, SGD)], steps=5, select="best")
+
+    with pytest.raises(ValueError, match="'student' is nan at step 5, validation sample 1: "):
+        train(stages, validation=numbers(3))
 
 
 def test_the_log_holds_stage_step_and_losses(tmp_path: Path) -> None:

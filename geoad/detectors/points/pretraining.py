@@ -11,21 +11,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from geoad import _check
+from geoad.data.scene_folder import Scene
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
+from geoad.nn.rotation import random_rotation
 from geoad.ops.chamfer import chamfer
 from geoad.ops.receptive_field import receptive_field, relabel
 from geoad.training.stage import Descend, Stage, Update, Visit
 
 
 class TeacherPretraining(nn.Module):
-    """A teacher and its decoder, trained on point scenes (n, 3) in any unit.
+    """A teacher and its decoder, trained on point scenes (n, 3) in any unit, or `Scene`s with tables of k neighbours.
 
     Each step draws `queries` points of one scene and descends the mean Chamfer distance between the decoded points
     and the centred receptive field, in coordinates scaled by 1/s (eqs. 10.2–10.4). Only the points within reach of
     the queries are evaluated; gradients are those of the whole cloud. The defaults are the thesis's (`steps` = 250
     epochs of 1000 scenes). `validate_every` steps the validation scenes are decoded at fixed points, and the best
     teacher is kept.
+
+    Two ablations (thesis 10.4.3): `coordinates="absolute"` gives the teacher the points' places beside their offsets;
+    `rotate` turns each training scene, and so what is to be decoded, by a new random rotation each step.
 
     >>> from geoad.training.trainer import Trainer
     >>> scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
@@ -49,11 +55,21 @@ class TeacherPretraining(nn.Module):
         validate_every: int = 1000,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-6,
+        coordinates: str = "relative",
+        rotate: bool = False,
     ) -> None:
         super().__init__()
+        whole = {"k": k, "queries": queries, "field_points": field_points, "blocks": blocks}
+        for name, value in whole.items():
+            _check.positive(name, value)
+            if int(value) != value:
+                raise ValueError(f"{name} must be a whole number, got {value}")
+        if not isinstance(rotate, bool):
+            raise TypeError(f"rotate must be True or False, got {rotate!r}")
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
+        self.rotate = rotate
         self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay)
-        self.teacher = LocalFeatures(width, blocks)
+        self.teacher = LocalFeatures(width, blocks, coordinates)
         self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
@@ -63,24 +79,35 @@ class TeacherPretraining(nn.Module):
         """The normalisation factor s of eq. (10.4): the mean neighbour distance over all training scenes."""
         return float(self.spacing_sum / self.spacing_count)
 
-    def prepare(self, sample: NDArray[Any]) -> dict[str, Tensor]:
-        """Return a scene's points and neighbour table."""
-        return point_graph(sample, self.k)
+    def prepare(self, sample: NDArray[Any] | Scene) -> dict[str, Tensor]:
+        """Return a scene's points and neighbour table; a table that it brings along must be of k neighbours."""
+        if not isinstance(sample, Scene):
+            return point_graph(sample, self.k)
+        _check.shape("index", sample.index, (len(sample.points), self.k))
+        return {"points": torch.from_numpy(sample.points), "index": torch.from_numpy(sample.index)}
 
     def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return the one scene of a step; queries come from a single scene, so there is no larger batch."""
         (item,) = items
-        return item
+        # A step picks rows here and there: out of a memory map that takes longer than one sweep over all of it does.
+        return {name: tensor.clone() for name, tensor in item.items()}
 
     def stages(self) -> Iterator[Stage]:
         """Measure s, then descend."""
         yield Visit("neighbour distance", self._see_spacing)
-        update = Update(self, self.loss, self.optimizer)
-        yield Descend("teacher", [update], steps=self.steps, select="best", validate_every=self.validate_every)
+        update = Update(self, self._loss, self.optimizer)
+        every = self.validate_every
+        yield Descend("teacher", [update], steps=self.steps, select="best", validate_every=every, prolongs=True)
 
     def _see_spacing(self, batch: dict[str, Tensor]) -> None:
         self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
         self.spacing_count += 1
+
+    def _loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the loss of a scene, in training turned if scenes are to be."""
+        if self.rotate and self.training:
+            batch = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
+        return self.loss(batch)
 
     def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the mean Chamfer distance over freshly drawn queries; in evaluation over fixed ones."""

@@ -1,12 +1,13 @@
-"""The whole job of making a teacher: draw scenes, train, write the weights and their card."""
+"""The whole job of making a teacher, in as many sittings as it takes: draw scenes, train, write weights and card."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import platform
+import shlex
 from collections.abc import Callable
+from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,16 @@ import torch
 
 from geoad import _check
 from geoad.data.scene_folder import SceneFolder
+from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
+from geoad.detectors.points.pretraining_card import write_card
+from geoad.training import sitting
+from geoad.training.checkpoint import Checkpoint, fault
+from geoad.training.history import History
+from geoad.training.lock import locked
+from geoad.training.state import load_state, state_fault
+from geoad.training.stop import Stopped, never
 from geoad.training.trainer import Trainer
 
 
@@ -29,19 +38,29 @@ def pretrain(
     points: int = 64_000,
     source: str = "solids",
     seed: int = 0,
+    scenes_folder: str | Path | None = None,
+    continue_from: str | Path | None = None,
     jobs: int = 1,
     device: str = "auto",
+    precision: str = "32-true",
+    stop: Callable[[], bool] = never,
     progress: bool = False,
     drawn: Callable[[int], None] | None = None,
-    memory: float = 4e9,
     **settings: Any,
 ) -> Path:
     """Pretrain a 3D-ST teacher in the folder `out`; return the path of its weights, `3d-st-<width>.safetensors`.
 
-    Scenes are drawn first, by `jobs` processes, into `out`/scenes; training leaves a checkpoint and a log in `out`
-    and goes on from there if it was killed. `settings` are those of `TeacherPretraining` (k, queries, …). The card
-    `3d-st-<width>.md` says how the teacher came about. The defaults are the thesis's, except for the source: procedural
-    solids, where the thesis has ModelNet10 (`source="modelnet10:FOLDER"`). `drawn` is told the number of scenes drawn.
+    Scenes and their neighbour tables come first, made by `jobs` processes in `scenes_folder` (None: `out`/scenes),
+    which several runs may share; `drawn` is told how many there are. `settings` are those of `TeacherPretraining` (k,
+    coordinates, …). The defaults are the thesis's, except for the source: procedural solids, where the thesis has
+    ModelNet10 (`source="modelnet10:FOLDER"`).
+
+    The same call goes on where the last one was killed, or stopped by `stop()` (`training.stop.Stop`), or had no more
+    `steps` to do. Each leaves the weights of the best teacher so far, a card that tells how it came about, and
+    `checkpoint.pt`: `continue_from` takes up such a file elsewhere, where scenes are drawn again from their seeds.
+
+    Raises ValueError if another process works in `out`, or if the checkpoint is of another run or beyond `steps`, and
+    `Stopped` if there was no time for a single step.
 
     >>> import tempfile
     >>> small = dict(width=8, steps=2, scenes=1, validation_scenes=1, points=60, blocks=1, k=4, queries=2)
@@ -49,57 +68,115 @@ def pretrain(
     ...     pretrain(folder, **small, field_points=16).name
     '3d-st-8.safetensors'
     """
-    for name, value in (("steps", steps), ("scenes", scenes), ("validation_scenes", validation_scenes)):
+    plan: dict[str, Any] = {"width": width, "steps": steps, "scenes": scenes, "validation_scenes": validation_scenes}
+    for name, value in plan.items():
         _check.positive(name, value)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        module = TeacherPretraining(width=width, steps=steps, **settings)
-    if points <= module.k:
-        raise ValueError(f"points must be greater than k = {module.k}, got {points}")
-    folder = Path(out)
-    # Even seeds are for training and odd ones for validation: no two runs share a scene across the two.
-    train = SceneFolder(folder / "scenes" / "train", scenes, points=points, source=source, seed=2 * seed)
-    held_out = SceneFolder(
-        folder / "scenes" / "validation", validation_scenes, points=points, source=source, seed=2 * seed + 1
+    plan |= {"points": points, "source": source, "seed": seed, "precision": precision}
+    module = _module(plan, settings)
+    folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
+    _check_start(folder, earlier, module, plan)
+    log = folder / sitting.LOG
+    trainer = Trainer(
+        seed=seed, device=device, precision=precision, folder=folder, progress=progress, log=log, memory=inf, stop=stop
     )
-    for part in (held_out, train):
-        part.fill(jobs, drawn)
-    log = folder / "log.jsonl"
-    trainer = Trainer(seed=seed, device=device, folder=folder, progress=progress, log=log, memory=memory)
-    trainer.run(module, train, held_out)
-    path = folder / f"3d-st-{width}.safetensors"
-    save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=steps)
-    command = f"geoad pretrain --width {width} --steps {steps} --scenes {scenes} --points {points} --source {source}"
+    parts = _scenes(Path(scenes_folder or folder / "scenes"), module.k, plan)
+    with locked(folder):
+        sitting.begin(folder, _machine(device), earlier)
+        _fill(parts, jobs, drawn, stop)
+        with suppress(Stopped):
+            trainer.run(module, *parts)
+        return _write(folder, module, plan, settings)
+
+
+def _module(plan: dict[str, Any], settings: dict[str, Any]) -> TeacherPretraining:
+    """Return the module with the weights that the seed gives."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(plan["seed"])
+        return TeacherPretraining(width=plan["width"], steps=plan["steps"], **settings)
+
+
+def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining, plan: dict[str, Any]) -> None:
+    """Find before hours of drawing what the trainer would find in the checkpoint after them."""
+    own = folder / sitting.CHECKPOINT
+    path = own if own.exists() else earlier
+    if path is None:
+        return
+    saved = Checkpoint.load(path)
+    saved.check_run(path, seed=plan["seed"], samples=plan["scenes"], fingerprint=saved.fingerprint)
+    if reason := state_fault(module, saved.module, {}):
+        raise fault(path, f"it is of another module: {reason}")
+    if saved.stage and saved.step > plan["steps"]:
+        raise fault(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
+
+
+def _scenes(folder: Path, k: int, plan: dict[str, Any]) -> tuple[SceneFolder, SceneFolder]:
+    """Return the scenes for training and for validation; of a source with splits, the test split is for validation."""
+    source, seed = plan["source"], plan["seed"]
+    divided = source.partition(":")[0] in DIVIDED
+
+    def part(name: str, count: int, seed: int, split: str) -> SceneFolder:
+        settings = {"points": plan["points"], "source": source, "seed": seed} | ({"split": split} if divided else {})
+        return SceneFolder(folder / name, count, k=k, **settings)
+
+    # Even seeds are for training and odd ones for validation: no two runs share a scene across the two.
+    train = part("train", plan["scenes"], 2 * seed, "train")
+    return train, part("validation", plan["validation_scenes"], 2 * seed + 1, "test")
+
+
+def _fill(
+    parts: tuple[SceneFolder, SceneFolder], jobs: int, drawn: Callable[[int], None] | None, stop: Callable[[], bool]
+) -> None:
+    """Make the scenes that are not there, unless stopped."""
+    before = 0
+
+    def told(done: int) -> None:
+        if drawn is not None:
+            drawn(before + done)
+        if stop():
+            raise Stopped("stopped among the scenes: the same command goes on")
+
+    for part in parts:
+        part.fill(jobs, told)
+        before += len(part)
+
+
+def _machine(device: str) -> str:
+    """Describe where this is."""
+    gpus = [torch.cuda.get_device_name(device if ":" in device else None)] if _on_gpu(device) else []
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    return ", ".join([platform.machine(), cores, *gpus, f"torch {torch.__version__}"])
+
+
+def _on_gpu(device: str) -> bool:
+    return device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+
+
+def _write(folder: Path, module: TeacherPretraining, plan: dict[str, Any], settings: dict[str, Any]) -> Path:
+    """End the sitting: write the best teacher so far and its card."""
+    saved = sitting.end(folder)
+    if saved is None or not saved.stage:
+        raise Stopped("stopped before the first step: the same command goes on")
+    path = folder / f"3d-st-{plan['width']}.safetensors"
+    load_state(module, saved.best or saved.module, {})
+    save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=saved.step)
+    history = History(saved.log)
+    sittings = len(history.sittings)
+    words = _words(plan, settings)
     facts = {
-        "command": f"{command} --seed {seed}",
-        "scenes": f"{scenes} + {validation_scenes} of {points} points, source {source}",
-        **{name: str(value) for name, value in settings.items()},
+        "command": f"geoad pretrain {words}",
+        "scenes": "{scenes} + {validation_scenes} of {points} points, source {source}".format(**plan),
+        "steps": f"{saved.step} of {plan['steps']}",
+        **{name: str(value) for name, value in ({"k": module.k} | settings).items()},
+        "hours of training": f"{history.hours:.2f} in {sittings} sitting{'s' if sittings > 1 else ''}",
+        "machine": "; ".join(history.places),
     }
-    _write_card(path, facts, log)
+    remark = f"Not finished. `geoad pretrain --out FOLDER --continue-from checkpoint.pt {words}` goes on."
+    write_card(path, facts, history.curve(saved.step), remark if saved.step < plan["steps"] else "")
     return path
 
 
-def _write_card(path: Path, facts: dict[str, Any], log: Path) -> None:
-    """Write the Markdown card beside the weights, whole or not at all."""
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    curve = [(line["step"], line["validation"]) for line in lines if "validation" in line]
-    facts |= {
-        "hours of training": f"{lines[-1]['seconds'] / 3600:.2f}",
-        "best validation Chamfer distance": f"{min(loss for _, loss in curve):.4f}" if curve else "none",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
-    rows = [f"| {name} | {value} |" for name, value in facts.items()]
-    stride = max(1, len(curve) // 25)
-    points = [f"| {step} | {loss:.4f} |" for step, loss in curve[stride - 1 :: stride]]
-    text = [
-        f"# {path.stem}: a pretrained 3D-ST teacher",
-        "",
-        "Made by `geoad pretrain`. Chamfer distances are in squared units of the mean neighbour distance.",
-        "",
-        *("| fact | value |", "|---|---|", *rows, ""),
-        *("| step | validation Chamfer distance |", "|---|---|", *points, ""),
-    ]
-    temporary = path.with_name(f".{path.stem}.md.tmp")
-    temporary.write_text("\n".join(text))
-    os.replace(temporary, path.with_suffix(".md"))
+def _words(plan: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Return the options of the command line that say all this."""
+    words = [word for name, value in plan.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return shlex.join(words)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from geoad.data.scene_folder import Scene
 from geoad.data.scenes import Scenes
 from geoad.descriptors.teacher import load_teacher, shipped_teachers
 from geoad.detectors.points.pretraining import TeacherPretraining
-from geoad.detectors.points.pretraining_job import pretrain
 from geoad.nn.local_features import LocalFeatures
+from geoad.training.stage import Descend
 from geoad.training.trainer import Trainer
 
 TINY = {"blocks": 1, "k": 4, "queries": 3, "field_points": 16, "validate_every": 2}
@@ -83,38 +84,69 @@ def test_learns_to_decode() -> None:
     assert np.mean(losses[-15:]) < 0.5 * np.mean(losses[:5])
 
 
-def test_job_writes_weights_and_card_and_resumes(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    small = {"width": 8, "steps": 4, "scenes": 2, "validation_scenes": 1, "points": 60, **TINY}
-    path = pretrain(tmp_path / "a", **small)  # type: ignore[arg-type]
-    teacher = load_teacher(path)
-    assert teacher.k == 4 and teacher.network.width == 8
-    card = path.with_suffix(".md").read_text()
-    assert "2 + 1 of 60 points, source solids" in card and "| 4 |" in card and "sha256" in card
-    again = pretrain(tmp_path / "b", **small)  # type: ignore[arg-type]
-    assert again.read_bytes() == path.read_bytes()
-    assert pretrain(tmp_path / "a", **small).read_bytes() == path.read_bytes()  # type: ignore[arg-type]
+def test_a_scene_brings_its_table_along() -> None:
+    points = np.random.default_rng(0).random((80, 3), dtype=np.float32)
+    result, _ = module()
+    stored = result.prepare(Scene(points, result.prepare(points)["index"].numpy()))
+    assert all(torch.equal(stored[name], value) for name, value in result.prepare(points).items())
+    with pytest.raises(ValueError, match=r"index must have shape \(80, 4\), got \(80, 5\)"):
+        result.prepare(Scene(points, np.zeros((80, 5), np.int32)))
 
 
-@pytest.mark.parametrize(
-    ("keywords", "message"),
-    [
-        ({"scenes": 0}, "scenes must be positive"),
-        ({"points": 20, "k": 32}, "points must be greater than k = 32"),
-        ({"source": "solid"}, "unknown source 'solid'"),
-        ({"width": 30}, "multiple of 4"),
-    ],
-)
-def test_bad_keywords_write_nothing(keywords, message, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match=message):
-        pretrain(tmp_path / "out", **{"steps": 1, "scenes": 1, **keywords})
-    assert not (tmp_path / "out").exists()
+def test_absolute_coordinates_reach_the_teacher() -> None:
+    """Thesis 10.4.3: the relative teacher does not see where the scene is, the absolute one does."""
+    for coordinates, sees in (("relative", False), ("absolute", True)):
+        result, batch = module(coordinates=coordinates)
+        result.eval()
+        shifted = {**batch, "points": batch["points"] + 8}
+        assert torch.allclose(result.loss(batch)["total"], result.loss(shifted)["total"], rtol=1e-4) is not sees
+        assert result.teacher.coordinates == coordinates
+    with pytest.raises(ValueError, match="unknown coordinates 'polar'"):
+        module(coordinates="polar")
 
 
-def test_other_settings_in_the_same_folder(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    small = {"width": 8, "steps": 2, "scenes": 1, "validation_scenes": 1, "points": 60, **TINY}
-    pretrain(tmp_path, **small)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="choose another folder"):
-        pretrain(tmp_path, **{**small, "points": 70})  # type: ignore[arg-type]
+def test_scenes_are_turned_in_training_only() -> None:
+    seen: list[torch.Tensor] = []
+    result, batch = module(rotate=True)
+    result.loss = lambda turned: seen.append(turned["points"]) or {}  # type: ignore[method-assign, func-returns-value, assignment]
+    for training in (True, True, False):
+        result.train(training)
+        next(stage for stage in result.stages() if isinstance(stage, Descend)).updates[0].loss(batch)
+    assert torch.equal(seen[2], batch["points"])
+    assert not torch.allclose(seen[0], seen[1])
+    for turned in seen[:2]:
+        torch.testing.assert_close(torch.pdist(turned), torch.pdist(batch["points"]))
+    with pytest.raises(TypeError, match="rotate must be True or False, got 'no'"):
+        module(rotate="no")
+
+
+@pytest.mark.parametrize("keywords", [{"rotate": True}, {"coordinates": "absolute"}])
+def test_ablations_train_and_are_saved(keywords: dict[str, object]) -> None:
+    scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
+    weights = []
+    for words in ({}, keywords, keywords):
+        result, _ = module(**words)
+        Trainer(device="cpu").run(result, scenes[:2], scenes[2:])
+        weights.append(torch.cat([p.flatten() for p in result.teacher.parameters()]))
+    assert weights[0].shape != weights[1].shape or not torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[1], weights[2])
+
+
+def test_reduced_precision_is_near_and_not_the_same() -> None:
+    """Halves round what the decoder says; on the CPU they are only slower, so single precision is the default."""
+    scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
+    losses = []
+    for precision in ("32-true", "bf16-mixed"):
+        result, batch = module(steps=6)
+        Trainer(device="cpu", precision=precision).run(result, scenes[:2], scenes[2:])
+        losses.append(float(result.loss({**batch, "sample": torch.tensor([-1])})["total"].detach()))
+    assert losses[0] != losses[1] and losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+@pytest.mark.parametrize(("name", "value"), [("k", 0), ("queries", 2.5), ("blocks", -1), ("field_points", 0)])
+def test_keywords_are_whole_and_positive(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=rf"{name} must be (positive|a whole number), got {value}"):
+        module(**{name: value})
 
 
 def test_shipped_teachers_have_cards_and_load() -> None:

@@ -1,0 +1,104 @@
+"""Scenes as files: tables beside them, whole or not at all, by whoever comes first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geoad.data.scene_folder import SceneFolder
+from geoad.data.scenes import Scenes
+from geoad.nn.point_graph import point_graph
+
+SMALL = {"points": 60, "objects": 2}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_scenes_and_their_tables_are_those_that_would_be_made_anew(tmp_path: Path) -> None:
+    stored = SceneFolder(tmp_path, 3, k=5, seed=4, **SMALL)
+    for scene, fresh in zip(stored, Scenes(3, seed=4, **SMALL), strict=True):
+        graph = point_graph(fresh, 5)
+        assert np.array_equal(scene.points, fresh) and np.array_equal(scene.index, graph["index"].numpy())
+        assert scene.points.dtype == np.float32 and scene.index.dtype == np.int32
+    assert np.array_equal(stored[-1].points, stored[2].points) and len(stored[1:]) == 2
+    with pytest.raises(IndexError):
+        stored[3]
+
+
+def test_what_is_there_is_read_and_never_written_to(tmp_path: Path) -> None:
+    SceneFolder(tmp_path, 2, k=5, **SMALL).fill()
+    before = contents(tmp_path)
+    again = SceneFolder(tmp_path, 2, k=5, **SMALL)
+    again.fill(progress=lambda done: pytest.fail(f"made scene {done} again"))
+    torch.from_numpy(again[0].points).zero_()  # a map that torch takes without a warning, and that is nobody else's
+    assert contents(tmp_path) == before and again[0].points.any()
+
+
+def test_another_k_adds_tables_to_the_same_scenes(tmp_path: Path) -> None:
+    SceneFolder(tmp_path, 1, k=5, **SMALL).fill()
+    before = contents(tmp_path)
+    assert SceneFolder(tmp_path, 1, k=7, **SMALL)[0].index.shape == (60, 7)
+    assert contents(tmp_path).items() > before.items()
+
+
+def test_several_processes_make_the_same_and_tell_how_many(tmp_path: Path) -> None:
+    told: list[int] = []
+    one, two = SceneFolder(tmp_path / "1", 4, k=5, **SMALL), SceneFolder(tmp_path / "2", 4, k=5, **SMALL)
+    one.fill()
+    two[1]
+    two.fill(jobs=2, progress=told.append)
+    assert told == [2, 3, 4] and contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+def test_whoever_is_told_may_end_it(tmp_path: Path) -> None:
+    def enough(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    stored = SceneFolder(tmp_path, 9, k=5, **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        stored.fill(progress=enough)
+    assert sum(path.suffix == ".npy" for path in tmp_path.iterdir()) == 4 and not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_table_that_cannot_be_written_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(one: Path, two: Path) -> None:
+        if ".k5." in str(two):
+            raise OSError("disk full")
+        os.rename(one, two)
+
+    monkeypatch.setattr(os, "replace", full)
+    stored = SceneFolder(tmp_path, 1, k=5, **SMALL)
+    with pytest.raises(OSError, match="disk full"):
+        stored.fill()
+    assert not (tmp_path / "000000.k5.npy").exists()
+    monkeypatch.undo()
+    assert stored[0].index.shape == (60, 5)
+
+
+@pytest.mark.parametrize("name", ["000000.npy", "000000.k5.npy"])
+def test_a_broken_file_is_named(tmp_path: Path, name: str) -> None:
+    stored = SceneFolder(tmp_path, 1, k=5, **SMALL)
+    stored.fill()
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+    with pytest.raises(ValueError, match=rf"{name}: not a readable npy") as caught:
+        stored[0]
+    assert "\n" not in str(caught.value)
+
+
+def test_other_settings_and_faults_write_nothing(tmp_path: Path) -> None:
+    SceneFolder(tmp_path / "a", 2, k=5, **SMALL)
+    before = contents(tmp_path / "a")
+    with pytest.raises(ValueError, match="choose another folder"):
+        SceneFolder(tmp_path / "a", 2, k=5, seed=1, **SMALL)
+    with pytest.raises(ValueError, match="points must be greater than k = 60, got 60"):
+        SceneFolder(tmp_path / "b", 2, k=60, **SMALL)
+    with pytest.raises(ValueError, match="k must be positive, got 0"):
+        SceneFolder(tmp_path / "b", 2, k=0, **SMALL)
+    assert contents(tmp_path / "a") == before and not (tmp_path / "b").exists()

@@ -1,0 +1,181 @@
+"""The job around the pretraining: its files, its sittings, and what it refuses."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from geoad.descriptors.teacher import load_teacher
+from geoad.detectors.points.pretraining_job import pretrain
+from geoad.training.checkpoint import Checkpoint
+from geoad.training.history import History
+from geoad.training.lock import locked
+from geoad.training.stop import Stopped
+from tests.training.test_stop import after
+
+SMALL: dict[str, Any] = {
+    "width": 8, "steps": 6, "scenes": 2, "validation_scenes": 1, "points": 60, "device": "cpu",
+    "blocks": 1, "k": 4, "queries": 3, "field_points": 16, "validate_every": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of one sitting, in the folder of their run."""
+    return pretrain(tmp_path_factory.mktemp("whole"), **SMALL)
+
+
+def card(path: Path) -> str:
+    return path.with_suffix(".md").read_text()
+
+
+def test_it_writes_weights_card_and_picture(whole: Path) -> None:
+    teacher = load_teacher(whole)
+    assert (teacher.k, teacher.network.width) == (4, 8)
+    text = card(whole)
+    assert "| scenes | 2 + 1 of 60 points, source solids |" in text
+    assert "| steps | 6 of 6 |" in text and "| k | 4 |" in text and "Not finished" not in text
+    assert "geoad pretrain --width 8 --steps 6 --scenes 2 --validation-scenes 1 --points 60 --source solids" in text
+    assert "--set blocks=1 --set k=4" in text
+    assert hashlib.sha256(whole.read_bytes()).hexdigest() in text
+    assert all(f"\n| {step} | " in text for step in (2, 4, 6)) and " in 1 sitting |" in text
+    assert f"({whole.stem}.png)" in text and whole.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_best_teacher_is_the_one_that_is_written(whole: Path) -> None:
+    saved = Checkpoint.load(whole.parent / "checkpoint.pt")
+    curve = History(saved.log).curve(6)
+    assert saved.best is not None and saved.best_loss == min(curve.values())
+    assert f"{saved.best_loss:.4f} at step {min(curve, key=lambda step: curve[step])}" in card(whole)
+    for name, value in load_teacher(whole).network.state_dict().items():
+        assert torch.equal(value, saved.best[f"teacher.{name}"])
+
+
+def test_again_it_does_nothing_but_write_the_same(whole: Path, tmp_path: Path) -> None:
+    before = whole.read_bytes(), card(whole)
+    assert pretrain(whole.parent, **SMALL) == whole and (whole.read_bytes(), card(whole)) == before
+    assert pretrain(tmp_path, **SMALL).read_bytes() == before[0]
+
+
+@pytest.mark.parametrize("stop", [1 + 1, 1 + 4])
+def test_a_stopped_sitting_writes_what_there_is_and_the_next_goes_on_to_the_same(
+    whole: Path, tmp_path: Path, stop: int
+) -> None:
+    """It is asked within the visit of 2 scenes, then after each step: here after the 2nd or the 5th."""
+    pretrain(tmp_path / "scenes-first", **{**SMALL, "steps": 1}, scenes_folder=tmp_path / "scenes")
+    run = tmp_path / "run"
+    path = pretrain(run, **SMALL, scenes_folder=tmp_path / "scenes", stop=after(stop))
+    text = card(path)
+    assert f"| steps | {stop} of 6 |" in text and load_teacher(path).k == 4
+    assert "Not finished. `geoad pretrain --out FOLDER --continue-from checkpoint.pt --width 8 --steps 6" in text
+    assert pretrain(run, **SMALL, scenes_folder=tmp_path / "scenes").read_bytes() == whole.read_bytes()
+    assert "Not finished" not in card(path) and " in 2 sittings |" in card(path)
+    curve = card(path).partition("| step |")[2]
+    assert curve == card(whole).partition("| step |")[2]
+
+
+def test_a_checkpoint_is_continued_elsewhere_from_one_file(tmp_path: Path) -> None:
+    first = pretrain(tmp_path / "here", **{**SMALL, "steps": 3})
+    file = (first.parent / "checkpoint.pt").rename(tmp_path / "committed.pt")
+    there = pretrain(tmp_path / "there", **SMALL, continue_from=file)
+    assert "| steps | 6 of 6 |" in card(there) and " in 2 sittings |" in card(there)
+    assert "| 2 | " in card(there) and "| 6 | " in card(there)
+    longer = pretrain(tmp_path / "there", **{**SMALL, "steps": 8}, continue_from=file)  # the own one is further
+    assert "| steps | 8 of 8 |" in card(longer) and " in 3 sittings |" in card(longer)
+    assert file.exists()
+
+
+def test_a_prolonged_run_is_the_longer_run(whole: Path, tmp_path: Path) -> None:
+    pretrain(tmp_path, **{**SMALL, "steps": 4})
+    assert pretrain(tmp_path, **SMALL).read_bytes() == whole.read_bytes()
+
+
+def test_two_widths_share_scenes(tmp_path: Path) -> None:
+    first = pretrain(tmp_path / "8", **SMALL, scenes_folder=tmp_path / "scenes")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").rglob("*.npy")}
+    pretrain(tmp_path / "12", **{**SMALL, "width": 12}, scenes_folder=tmp_path / "scenes")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").rglob("*.npy")} == before
+    assert len(before) == 2 * 3 and not (tmp_path / "8" / "scenes").exists() and not (tmp_path / "8" / "cache").exists()
+    assert first.exists()
+
+
+def test_no_time_for_a_step(tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match="stopped among the scenes: the same command goes on"):
+        pretrain(tmp_path, **SMALL, stop=lambda: True)
+    assert len(list(tmp_path.rglob("00*.k4.npy"))) == 1
+    pretrain(tmp_path / "other", **{**SMALL, "steps": 1}, scenes_folder=tmp_path / "scenes")
+    with pytest.raises(Stopped, match="stopped before the first step"):
+        pretrain(tmp_path, **SMALL, stop=lambda: True)
+
+
+def test_another_process_is_kept_out(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(ValueError, match="is in use by another process"):
+        pretrain(tmp_path, **SMALL)
+    assert not (tmp_path / "checkpoint.pt").exists() and not list(tmp_path.rglob("*.npy"))
+
+
+def test_drawn_counts_over_both_parts(tmp_path: Path) -> None:
+    told: list[int] = []
+    pretrain(tmp_path, **{**SMALL, "steps": 1}, drawn=told.append)
+    assert told == [1, 2, 3]
+
+
+def test_scans_are_divided(tmp_path: Path) -> None:
+    (scans := tmp_path / "scans").mkdir()
+    for i in range(3):
+        np.save(scans / f"{i}.npy", np.random.default_rng(i).random((80, 3), np.float32) + i)
+    path = pretrain(tmp_path / "run", **{**SMALL, "steps": 1, "source": f"scans:{scans}"})
+    scenes = tmp_path / "run" / "scenes"
+    assert np.load(scenes / "validation" / "000000.npy").max() < 1 < np.load(scenes / "train" / "000000.npy").min()
+    assert f"source scans:{scans}" in card(path)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"scenes": 0}, "scenes must be positive"),
+        ({"points": 20, "k": 32}, "points must be greater than k = 32"),
+        ({"source": "solid"}, "unknown source 'solid'"),
+        ({"width": 30}, "multiple of 4"),
+        ({"precision": "8"}, "unknown precision '8'"),
+    ],
+)
+def test_bad_keywords_write_nothing(keywords: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=message):
+        pretrain(tmp_path / "out", **{"steps": 1, "scenes": 1, **keywords})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"seed": 1}, "it is of seed 0, not 1"),
+        ({"scenes": 3}, "it is of 2 samples, not 3"),
+        ({"width": 12}, "it is of another module: teacher"),
+        ({"steps": 5}, "it is at step 6, and only 5 are wanted"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused_before_anything_is_drawn(
+    whole: Path, tmp_path: Path, keywords: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        pretrain(tmp_path / "out", **{**SMALL, **keywords}, continue_from=whole.parent / "checkpoint.pt")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
+
+
+def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        pretrain(tmp_path / "out", **SMALL, continue_from=tmp_path / "none.pt")
+    (tmp_path / "torn.pt").write_bytes(b"torn")
+    with pytest.raises(ValueError, match=r"cannot resume from .*torn\.pt: it is truncated"):
+        pretrain(tmp_path / "out", **SMALL, continue_from=tmp_path / "torn.pt")
+
+
+def test_other_settings_in_the_same_folder(whole: Path) -> None:
+    with pytest.raises(ValueError, match="choose another folder"):
+        pretrain(whole.parent, **{**SMALL, "points": 70})
