@@ -1,9 +1,13 @@
-"""Time and peak memory of 3D-ST on one cloud: `python benchmarks/bench_3dst.py [--points 64000] [--width 64]`.
+"""Time and peak memory of 3D-ST: `python benchmarks/bench_3dst.py [--points 64000] [--widths 64,128] [--cases …]`.
 
 Each case runs in a process of its own, so that its peak is its own: `base` loads everything and computes nothing,
-`features` is the teacher's and the student's forward pass (inference), `step` one student training step. Seconds are
-CPU seconds of one thread, the median of the repeats; peaks are the process's largest resident size. The cloud is an
-undulating surface with noise. Writes benchmarks/results/bench_3dst.json.
+`features` is the teacher's and the student's forward pass, `step` one student training step with the teacher's features
+at hand (as in training: they are computed once), `patch` such a step on a patch of 4 hops, `eager` the step in plain
+torch, which materialises (n, k, d), on an eighth of the points, `pretraining` one step of the teacher, `inference` a
+scan of 360 k points to a filled map of 800×800 (`fps` is its share of farthest point sampling), `million` the
+descriptors of a million points. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the
+process's largest resident size. Clouds are an undulating surface with noise, row by row as a scanner gives it;
+pretraining has a scene of ten solids. Writes benchmarks/results/bench_3dst.json.
 """
 
 from __future__ import annotations
@@ -14,52 +18,164 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from geoad.data.scenes import Scenes
+from geoad.descriptors import Teacher
+from geoad.detectors.points import student_teacher
+from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.evaluation.results import environment, write_json
+from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.cone import cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
+from geoad.ops.farthest_point_sample import farthest_point_sample
+from geoad.sample import Sample
 
-CASES = ("base", "features", "step")
 RESULTS = Path(__file__).parent / "results" / "bench_3dst.json"
+K = 32
+EAGER = 8  # the eager form is measured on so many times fewer points
 
 
 def surface(n: int) -> np.ndarray:
+    """About n points of an undulating surface with noise, row by row."""
     rng = np.random.default_rng(0)
-    xy = rng.uniform(-0.05, 0.05, (n, 2))
-    z = 0.5 + 0.005 * np.sin(xy[:, 0] * 200) * np.cos(xy[:, 1] * 150) + rng.normal(0, 5e-5, n)
-    return np.column_stack([xy, z]).astype(np.float32)
+    side = round(n**0.5)
+    y, x = np.mgrid[:side, :side].reshape(2, -1) / side * 0.1 - 0.05
+    x, y = (axis + rng.uniform(-0.3, 0.3, len(axis)) * 0.1 / side for axis in (x, y))
+    z = 0.5 + 0.005 * np.sin(x * 200) * np.cos(y * 150) + rng.normal(0, 5e-5, len(x))
+    return np.column_stack([x, y, z]).astype(np.float32)
 
 
-def measure(case: str, points: int, width: int, k: int, repeats: int) -> dict[str, Any]:
-    """Run one case in this process."""
-    torch.set_num_threads(1)
-    graph = point_graph(surface(points), k)
-    cloud, index = graph["points"], graph["index"]
-    scale = 1 / float(neighbour_distance(cloud, index))
-    teacher, student = LocalFeatures(width).requires_grad_(False), LocalFeatures(width)
+def scan() -> Sample:
+    """A scan of 800×800 pixels, 360 k of which are valid."""
+    xyz = np.zeros((800, 800, 3), np.float32)
+    xyz[100:700, 100:700] = surface(360_000).reshape(600, 600, 3)
+    return Sample(xyz=XYZImage(xyz))
+
+
+def features(n: int, width: int) -> Callable[[], None]:
+    graph, scale = _graph(n)
+    networks = LocalFeatures(width), LocalFeatures(width)
+
+    def run() -> None:
+        with torch.inference_mode():
+            student, teacher = (network(graph["points"], graph["index"], scale) for network in networks)
+            (student - teacher).square().sum(1)
+
+    return run
+
+
+def step(n: int, width: int, *, reach: int | None = None) -> Callable[[], None]:
+    graph, scale = _graph(n)
+    student, target = LocalFeatures(width), torch.randn(len(graph["points"]), width)
     optimizer = torch.optim.Adam(student.parameters())
 
-    def features() -> None:
-        with torch.inference_mode():
-            (student(cloud, index, scale) - teacher(cloud, index, scale)).square().sum(1)
-
-    def step() -> None:
-        target = teacher(cloud, index, scale)
+    def run() -> None:
         optimizer.zero_grad()
-        (student(cloud, index, scale) - target).square().sum(1).mean().backward()
+        if reach is None:
+            error = student(graph["points"], graph["index"], scale) - target
+        else:
+            part = cone(graph["points"], graph["index"], torch.randint(n, (1,)), student.hops, reach=reach)
+            error = student(part.points, part.table, scale, part.sizes) - target[part.described]
+        error.square().sum(1).mean().backward()
         optimizer.step()
 
-    seconds = _seconds({"base": lambda: None, "features": features, "step": step}[case], repeats)
+    return run
+
+
+def eager(n: int, width: int) -> Callable[[], None]:
+    """The same step with every aggregation in plain torch."""
+    kernel = import_module("geoad.ops.aggregate")
+    kernel._choose = lambda *_: "torch"  # type: ignore[attr-defined]
+    return step(n // EAGER, width)
+
+
+def pretraining(n: int, width: int) -> Callable[[], None]:
+    module = TeacherPretraining(width=width).train()
+    batch = module.prepare(Scenes(1, points=n)[0])
+    module._see_spacing(batch)
+    optimizer = module.optimizer(module.parameters())
+
+    def run() -> None:
+        optimizer.zero_grad()
+        module.loss(batch)["total"].backward()
+        optimizer.step()
+
+    return run
+
+
+def inference(n: int, width: int) -> Callable[[], None]:
+    sample = scan()
+    detector = student_teacher.StudentTeacher3D(teacher=_random_teacher(width), points=n)
+    part = detector.prepare(sample)
+    for stage in (detector._see_spacing, detector._see_teacher):
+        stage(part)
+    detector.eval()
+
+    def run() -> None:
+        with torch.inference_mode():
+            detector.map(sample)
+
+    return run
+
+
+def fps(n: int, width: int) -> Callable[[], None]:
+    del width
+    points = surface(360_000)
+    return lambda: farthest_point_sample(points, n)
+
+
+def million(n: int, width: int) -> Callable[[], None]:
+    del n
+    teacher, points = Teacher(LocalFeatures(width)).eval(), surface(1_000_000)
+    return lambda: teacher(points)
+
+
+CASES: dict[str, Callable[[int, int], Callable[[], None]]] = {
+    "base": lambda *_: lambda: None,
+    "features": features,
+    "step": step,
+    "patch": partial(step, reach=4),
+    "eager": eager,
+    "pretraining": pretraining,
+    "inference": inference,
+    "fps": fps,
+    "million": million,
+}
+ONCE = ("base", "fps")  # of no width
+
+
+def _graph(n: int) -> tuple[dict[str, torch.Tensor], float]:
+    graph = point_graph(surface(n), K)
+    return graph, 1 / float(neighbour_distance(graph["points"], graph["index"]))
+
+
+def _random_teacher(width: int) -> str:
+    from geoad.descriptors.teacher import save_teacher
+
+    path = Path(tempfile.mkdtemp()) / "random.safetensors"
+    save_teacher(path, Teacher(LocalFeatures(width), K))
+    return str(path)
+
+
+def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
+    """Run one case in this process."""
+    torch.set_num_threads(1)
+    seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    row = {"kernel": "3d-st", "backend": "numba", "case": case, "n": points, "k": k, "width": width}
-    return row | {"median_s": statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
+    n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
+    row = {"kernel": "3d-st", "backend": "torch" if case == "eager" else "numba", "case": case, "n": n, "k": K}
+    return {**row, "width": width, "cpu_s": statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
 
 
 def _seconds(run: Callable[[], None], repeats: int) -> list[float]:
@@ -75,19 +191,23 @@ def _seconds(run: Callable[[], None], repeats: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=64_000)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("-k", type=int, default=32)
+    parser.add_argument("--widths", default="64,128")
+    parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs=2, metavar=("CASE", "WIDTH"), help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.case:
-        print(json.dumps(measure(given.case, given.points, given.width, given.k, given.repeats)))
+    if given.only:
+        print(json.dumps(measure(given.only[0], given.points, int(given.only[1]), given.repeats)))
         return
     rows = []
-    for case in CASES:
-        command = [sys.executable, __file__, *sys.argv[1:], "--case", case]
-        rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-        print(f"{case:10} {rows[-1]['median_s']:8.3f} CPU s   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB", flush=True)
+    widths = given.widths.split(",")
+    for case in given.cases.split(","):
+        for width in widths[:1] if case in ONCE else widths:
+            command = [sys.executable, __file__, *sys.argv[1:], "--only", case, width]
+            rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            print(
+                f"{case:12} d = {width:4} {rows[-1]['cpu_s']:8.3f} CPU s   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB"
+            )
     command_line = " ".join(["python benchmarks/bench_3dst.py", *sys.argv[1:]])
     write_json(RESULTS, {**environment(), "command": command_line, "rows": rows})
 
