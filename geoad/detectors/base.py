@@ -29,8 +29,8 @@ class NotFittedError(RuntimeError):
 class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
-    `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; a buffer whose
-    size depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
+    `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; one whose size
+    depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
     methods that learn from masks: no other may read them.
 
     >>> import numpy as np

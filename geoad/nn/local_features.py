@@ -90,7 +90,8 @@ class LocalFeatures(nn.Module):
 
     `width` is d (64 or 128, divisible by 4), `blocks` residual blocks of two aggregations each: the receptive field
     is 2·blocks hops. Invariant to translation and, with `scale` = 1 / mean neighbour distance, to the unit.
-    `coordinates="absolute"` is an ablation (thesis 10.4.3) that loses the first invariance.
+    `coordinates="absolute"` is an ablation (thesis 10.4.3) that loses the first invariance. `outputs` is the length of
+    the descriptors if it is not `width`; with 0 it is open, and `grow` decides it.
 
     >>> import torch
     >>> network = LocalFeatures(64)
@@ -100,20 +101,37 @@ class LocalFeatures(nn.Module):
     torch.Size([5, 64])
     """
 
-    def __init__(self, width: int = 64, blocks: int = 4, coordinates: str = "relative") -> None:
+    def __init__(
+        self, width: int = 64, blocks: int = 4, coordinates: str = "relative", *, outputs: int | None = None
+    ) -> None:
         super().__init__()
         _check.one_of("coordinates", coordinates, COORDINATES)
+        _check.positive("blocks", blocks)
         if width % 4 or width <= 0:
             raise ValueError(f"width must be a positive multiple of 4, got {width}")
         self.width, self.coordinates = width, coordinates
         self.blocks = nn.ModuleList(ResidualBlock(width, coordinates) for _ in range(blocks))
         self.hidden = SharedMLP(width, width)
         self.output = nn.Linear(width, width)
+        if outputs is not None:
+            self.grow(outputs)
 
     @property
     def hops(self) -> int:
         """The number L of aggregations: features depend on points up to so many hops away."""
         return 2 * len(self.blocks)
+
+    @property
+    def outputs(self) -> int:
+        """The length of a descriptor, 0 while it is open."""
+        return len(self.output.bias)
+
+    def grow(self, outputs: int) -> None:
+        """Give the descriptors another length: the last layer starts afresh."""
+        like = self.output.weight
+        self.output = nn.Linear(self.width, max(outputs, 1), device=like.device, dtype=like.dtype)
+        if not outputs:  # torch warns of a layer that is made like this
+            self.output.weight, self.output.bias = (nn.Parameter(p[:0].clone()) for p in self.output.parameters())
 
     def forward(
         self, points: Tensor, index: Tensor, scale: Tensor | float = 1.0, sizes: Sequence[int] | None = None

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 class Moments(nn.Module):
     """Running mean and population standard deviation a channel, float64, by Chan's merge of means and squares.
 
+    A `width` of 0 is open: the first features decide it.
+
     >>> moments = Moments(1)
     >>> moments.see(torch.tensor([[1.0], [2.0]]))
     >>> moments.see(torch.tensor([[3.0]]))
@@ -30,6 +32,8 @@ class Moments(nn.Module):
     def see(self, features: Tensor) -> None:
         """Add the rows of (n, d)."""
         rows = features.double()
+        if not len(self.mean):
+            self.mean, self.squares = rows.new_zeros(rows.shape[1]), rows.new_zeros(rows.shape[1])
         centre = rows.mean(0)
         step, total = centre - self.mean, self.count + len(rows)
         self.squares += (rows - centre).square().sum(0) + step.square() * (self.count * len(rows) / total)
@@ -41,9 +45,13 @@ class Moments(nn.Module):
         """The population standard deviation (d,)."""
         return (self.squares / self.count).sqrt()
 
+    @property
+    def varies(self) -> Tensor:
+        """Which channels were not the same everywhere, (d,) bool."""
+        return self.std > 1e-8 * (1 + self.mean.abs())
+
     def normalise(self, features: Tensor) -> Tensor:
         """Return (features − mean) / std in the dtype of `features`; a channel that never varied becomes 0."""
-        std = self.std
-        varies = std > 1e-8 * (1 + self.mean.abs())
-        inverse = torch.where(varies, 1 / torch.where(varies, std, 1.0), 0.0)
+        varies = self.varies
+        inverse = torch.where(varies, 1 / torch.where(varies, self.std, 1.0), 0.0)
         return (features - self.mean.to(features)) * inverse.to(features)

@@ -86,7 +86,7 @@ class Job:
 
         with tempfile.TemporaryDirectory(prefix="geoad-") as folder:
             state = run_processes(len(devices), self._work, devices, Path(folder) / "meeting", hear=hear)
-        grown = {name: (0,) * buffer.dim() for name, buffer in self.module.named_buffers()}
+        grown = {name: (0,) * tensor.dim() for name, tensor in self.module.state_dict().items()}
         load_state(self.module, torch.load(io.BytesIO(state), weights_only=True), grown)
         self.module.to(devices[0])
 

@@ -11,14 +11,15 @@ FreeShapes = Mapping[str, tuple[int, ...]]
 
 
 def free_shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the buffers that are still empty: their lengths of 0 are for the data to fill in.
+    """Return the shapes of what is still empty: lengths of 0 are for the data to fill in, of parameters too.
 
     >>> module = nn.Module()
     >>> module.register_buffer("bank", torch.empty(0, 8))
     >>> free_shapes(module)
     {'bank': (0, 8)}
     """
-    return {name: tuple(buffer.shape) for name, buffer in module.named_buffers() if buffer.numel() == 0}
+    own = (*module.named_parameters(), *module.named_buffers())
+    return {name: tuple(tensor.shape) for name, tensor in own if tensor.numel() == 0}
 
 
 def copy_state(module: nn.Module) -> dict[str, Tensor]:
@@ -49,7 +50,7 @@ def state_fault(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes
 
 
 def resize_buffers(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
-    """Give each buffer named in `free` the shape that it has in `state`, if that fits.
+    """Give each parameter or buffer named in `free` the shape that it has in `state`, if that fits.
 
     >>> module = nn.Module()
     >>> module.register_buffer("bank", torch.empty(0, 8))
@@ -60,9 +61,10 @@ def resize_buffers(module: nn.Module, state: Mapping[str, Tensor], free: FreeSha
     for name in free.keys() & state.keys():
         owner, _, leaf = name.rpartition(".")
         parent = module.get_submodule(owner)
-        buffer = parent.get_buffer(leaf)
-        if buffer.shape != state[name].shape and _fits(tuple(state[name].shape), free[name]):
-            setattr(parent, leaf, torch.empty(state[name].shape, dtype=buffer.dtype, device=buffer.device))
+        own = getattr(parent, leaf)
+        if own.shape != state[name].shape and _fits(tuple(state[name].shape), free[name]):
+            empty = torch.empty(state[name].shape, dtype=own.dtype, device=own.device)
+            setattr(parent, leaf, nn.Parameter(empty) if isinstance(own, nn.Parameter) else empty)
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:

@@ -153,3 +153,34 @@ def test_bad_widths() -> None:
         LocalFeatures(30)
     with pytest.raises(ValueError, match="unknown coordinates 'rel'"):
         LocalFeatures(32, coordinates="rel")
+
+
+def test_descriptors_of_another_length() -> None:
+    points, index, _ = graph()
+    torch.manual_seed(1)
+    net = LocalFeatures(16, 2, outputs=0)
+    assert net.outputs == 0 and net(points.float(), index).shape == (300, 0)
+    net.double().grow(33)
+    assert net.outputs == 33 and net(points, index).shape == (300, 33) and net.output.weight.dtype == torch.float64
+    assert (LocalFeatures(16).outputs, LocalFeatures(16, outputs=7).outputs) == (16, 7)
+    with pytest.raises(ValueError, match="blocks must be positive, got 0"):
+        LocalFeatures(16, 0)
+
+
+@pytest.mark.slow
+def test_the_laws_at_the_size_of_the_thesis() -> None:
+    """Spec 7.1 with 64 000 points, k = 32, d = 64: translation, unit, order of the points (bit for bit), rotation."""
+    points, index, scale = graph(n=64_000, k=32)
+    net = network(64)
+    with torch.no_grad():
+        features = net(points, index, scale)
+        torch.testing.assert_close(net(points + 100, index, scale), features, rtol=0, atol=1e-11)
+        again = 1 / float(neighbour_distance(points * 7.3, index))
+        torch.testing.assert_close(net(points * 7.3, index, again), features, rtol=0, atol=1e-12)
+        order = torch.randperm(len(points))
+        shuffled = point_graph(points[order].float().numpy(), 32)  # its own neighbour search
+        net.float()
+        assert torch.equal(net(shuffled["points"], shuffled["index"], scale), net(points.float(), index, scale)[order])
+        turn = torch.linalg.qr(torch.randn(3, 3)).Q
+        change = net(points.float() @ turn, index, scale) - features
+        assert change.abs().mean() > 0.01 * features.abs().mean()

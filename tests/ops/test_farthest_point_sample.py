@@ -137,3 +137,11 @@ def test_a_tensor_where_no_backend_is_stays_there():
 def test_unknown_backend():
     with pytest.raises(ValueError, match=r"unknown backend 'nunba' .did you mean 'numba'"):
         farthest_point_sample(np.zeros((4, 3)), 2, backend="nunba")
+
+
+def test_four_of_a_grid_are_its_corners():
+    """Spec 001 7.10: start at a corner; which of two equally far ones comes first is open."""
+    grid = np.stack(np.meshgrid(np.arange(9.0), np.arange(9.0), [0.0]), -1).reshape(-1, 3)
+    picks = farthest_point_sample(grid, 4)
+    assert picks[0] == 0 and grid[picks[1]].tolist() == [8, 8, 0]
+    assert {tuple(point) for point in grid[picks]} == {(0, 0, 0), (8, 0, 0), (0, 8, 0), (8, 8, 0)}

@@ -143,9 +143,12 @@ def height_map(bump: float) -> Sample:
     return Sample(xyz=XYZImage(torch.stack([x, y, z], -1).numpy()))
 
 
-def test_3d_st_learns_the_same_student_on_two_devices() -> None:
+@pytest.mark.parametrize(
+    "teacher", ["3d-st-64", "numpy:sin"]
+)  # the second decides the size of the student's parameters
+def test_3d_st_learns_the_same_student_on_two_devices(teacher: str) -> None:
     scans = [height_map(0.001 * i) for i in range(1, 6)]
-    small: dict[str, Any] = {"points": 256, "k": 8, "steps": 8, "batch_size": 2}
+    small: dict[str, Any] = {"points": 256, "k": 8, "steps": 8, "batch_size": 2, "teacher": teacher}
     students = []
     for devices in (1, 2):
         trainer = Trainer(device="cpu", devices=devices)

@@ -55,6 +55,11 @@ class FeatureBank(PointDetector):
         """Return few points and a small bank."""
         return {"points": 512, "k": 16, "bank": 500}
 
+    @property
+    def trained_spacing(self) -> float:
+        """s of eq. (10.4)."""
+        return float(self.spacing.mean[0])
+
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments, then fill the bank."""
         yield Visit("neighbour distance", self._see_spacing)

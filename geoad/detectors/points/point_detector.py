@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.ops.knn import knn
 from geoad.sample import AnomalyMap, Sample
 
+ODD_UNIT = 10.0  # times as far apart, or as close, as the points of the training scans: another unit, most likely
+WATCHED = 1000  # points of a cloud whose neighbours are looked at for that
+
 
 class PointDetector(Detector):
     """A detector that gives each of the `points` sampled from a scan a score; its author writes `errors`.
@@ -25,6 +30,9 @@ class PointDetector(Detector):
     not sampled get a score by harmonic interpolation (thesis 10.4.1), points of unorganised clouds that of the nearest
     scored. The scan's score is the `image_quantile` of its points' scores; 1 is the thesis's maximum, which one stray
     point decides.
+
+    A prepared sample may hold "described" (n,) bool: the points that have a score. If `trained_spacing` says how far
+    apart points and neighbours were in training, a scan where this is quite different raises a warning, once.
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> class Height(PointDetector):
@@ -47,10 +55,11 @@ class PointDetector(Detector):
         if not 0 <= image_quantile <= 1:
             raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
+        self._warned = False
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
-        where = sample.path or sample.name or "sample"
+        where = place(sample)
         if sample.xyz is None:
             raise ValueError(f"{where}: xyz is needed, got only colour")
         cloud = xyz_to_cloud(sample.xyz)
@@ -74,14 +83,39 @@ class PointDetector(Detector):
         """Return the score of each point, (n,), smoothed."""
         scores = self.errors(batch)
         for _ in range(self.smooth):
-            around = scores[batch["index"].long()].sum(1)
-            scores = (scores + around) / (1 + batch["index"].shape[1])
+            index, known = batch["index"].long(), batch.get("described", torch.ones_like(scores, dtype=torch.bool))
+            scores = scores * known
+            scores = (scores + scores[index].sum(1)) / (known + known[index].sum(1)).clamp(min=1)
         return scores
+
+    @property
+    def trained_spacing(self) -> float | None:
+        """The mean distance of points to their k neighbours in the training scans, if the method has measured it."""
+        return None
+
+    def _watch_unit(self, batch: dict[str, Tensor], where: str) -> None:
+        """Warn of a cloud in another unit than the training scans, the first time that one comes."""
+        trained, every = self.trained_spacing, max(1, len(batch["points"]) // WATCHED)
+        if trained is None or self._warned:
+            return
+        offsets = batch["points"][::every, None] - batch["points"][batch["index"][::every].long()]
+        own = float(offsets.norm(dim=-1).mean())
+        if own > ODD_UNIT * trained or trained > ODD_UNIT * own:
+            self._warned = True
+            text = f"neighbours are {own:.2g} apart and were {trained:.2g} in training: metres against millimetres?"
+            warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)  # where score was called
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""
         batch = {name: tensor.to(self.device) for name, tensor in self.prepare(sample).items()}
-        scores, pixel = self.scores(batch).cpu().numpy(), batch["pixel"].cpu().numpy()
+        self._watch_unit(batch, place(sample))
+        scores, pixel = self.scores(batch), batch["pixel"]
+        if "described" in batch:
+            scores, pixel = scores[batch["described"]], pixel[batch["described"]]
+        return self.spread(sample, scores.cpu().numpy(), pixel.cpu().numpy())
+
+    def spread(self, sample: Sample, scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> AnomalyMap:
+        """Return the map that follows from scores (m,) at the pixels (m,) of a scan."""
         image_score = float(np.quantile(scores, self.image_quantile))
         assert sample.xyz is not None  # prepare has seen to it
         if not sample.xyz.organised:
@@ -90,6 +124,15 @@ class PointDetector(Detector):
         known.flat[pixel] = True
         filled = harmonic_fill(scores_to_pixels(scores, pixel, sample.shape), known)
         return AnomalyMap(filled, sample.xyz.valid, image_score)
+
+
+def place(sample: Sample) -> str:
+    """Return what a person knows a sample by.
+
+    >>> place(Sample(rgb=np.zeros((1, 1, 3), np.uint8), name="test/hole/003"))
+    'test/hole/003'
+    """
+    return sample.path or sample.name or "sample"
 
 
 def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ class Scale(nn.Module):
     `student` makes one network; several (`students`) are an ensemble, whose members differ in their first weights.
     A point's score is the squared distance of the mean student to the teacher's normalised features (eq. 10.6) and,
     for an ensemble, the variance of its members (in two dimensions: eqs. 5.9, 5.10). `level` holds their mean and
-    deviation on good scans.
+    deviation on good scans. Channels in which the teacher never varied are dropped.
 
     >>> from geoad.nn.local_features import LocalFeatures
     >>> scale = Scale(4, 2, lambda: LocalFeatures(8, 1))
@@ -32,7 +32,7 @@ class Scale(nn.Module):
         self.k = k
         self.spacing = Moments(1)
         self.students = nn.ModuleList(student() for _ in range(students))
-        self.moments = Moments(int(self.students[0].width))  # type: ignore[arg-type]
+        self.moments = Moments(int(self.students[0].outputs))  # type: ignore[arg-type]
         self.level = Moments(min(students, 2))
 
     @property
@@ -49,17 +49,29 @@ class Scale(nn.Module):
         """Add a cloud to s."""
         self.spacing.see(neighbour_distance(batch["points"], self.index(batch)).view(1, 1))
 
+    def see_features(self, features: Tensor) -> None:
+        """Add the teacher's features of a cloud; students whose descriptors are open get the length of these."""
+        for student in self.students:
+            if not student.outputs:
+                student.grow(features.shape[1])  # type: ignore[operator]
+        self.moments.see(features)
+
     def patch(self, batch: Batch, centres: Tensor, reach: int) -> Cone:
         """Return what the students need to describe the points within `reach` hops of the `centres`."""
         hops = int(self.students[0].hops)  # type: ignore[arg-type]
         return cone(batch["points"], self.index(batch), centres, hops, reach=reach)
 
+    def seen(self, batch: Batch, part: Cone | None = None) -> tuple[Tensor, Tensor, Tensor, list[int] | None]:
+        """Return what a network is to see of a batch: of all of it, or of what `part` describes."""
+        if part is None:
+            return batch["points"], self.index(batch), self.factor, None
+        return part.points, part.table, self.factor, part.sizes
+
     def predict(self, batch: Batch, part: Cone | None = None) -> Tensor:
         """Return what the students say of every point, or of those that `part` describes: (students, n, d)."""
-        seen = (batch["points"], self.index(batch), self.factor)
-        if part is not None:
-            seen = (part.points, part.table, self.factor, part.sizes)  # type: ignore[assignment]
-        return torch.stack([student(*seen) for student in self.students])
+        seen, varies = self.seen(batch, part), self.moments.varies
+        said = torch.stack([student(*seen) for student in self.students])
+        return said if bool(varies.all()) else said * varies
 
     def terms(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Return the terms of each point's score, (terms, n), from (students, n, d) and (n, d)."""

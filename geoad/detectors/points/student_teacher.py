@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from geoad import _check
-from geoad.descriptors.teacher import load_teacher
-from geoad.detectors.points.point_detector import PointDetector
+from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_foreign
+from geoad.detectors.points.kept_targets import KeptTargets
+from geoad.detectors.points.point_detector import PointDetector, place
 from geoad.detectors.points.scale import Scale
+from geoad.detectors.points.teacher_network import teacher_network
 from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
+from geoad.sample import Sample
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
-KEPT_TARGETS = 2e9  # bytes of teacher features that are kept instead of computed again each epoch
+KEPT_TARGETS = 2e9  # bytes of teacher features that are kept in memory instead of computed again each epoch
 
 
 class StudentTeacher3D(PointDetector):
@@ -26,8 +30,13 @@ class StudentTeacher3D(PointDetector):
     each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest neighbours. The student
     is trained for `epochs` (or `steps`) with Adam and the state of lowest validation loss is kept, measured every
     epoch or every `validate_every` steps. `decay` lets the learning rate fall linearly to zero over the last half.
-    `rotate` is an ablation: each training cloud is rotated at random. The defaults are the thesis's (10.4.1) for
-    d = 64.
+    The defaults are the thesis's (10.4.1) for d = 64.
+
+    The ablations of 10.4.3: `teacher="random"` has learnt nothing, the trainer's seed draws its weights; `width`,
+    `blocks` and `coordinates` ("relative", "absolute") make it, and the student like it (those of a pretrained teacher
+    are in its file). `rotate` turns each training cloud at random. Any function from points (n, 3) float32 to
+    descriptors (n, d), or the text "package.module:function", teaches in the network's place: it is called once a scan,
+    and may give NaN for points that it has no descriptor for. These have no loss, and their scores are interpolated.
 
     A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
     All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.
@@ -52,7 +61,7 @@ class StudentTeacher3D(PointDetector):
     def __init__(
         self,
         *,
-        teacher: str = "3d-st-64",
+        teacher: str | Describe = "3d-st-64",
         points: int = 64_000,
         k: int | Sequence[int] = 32,
         epochs: int = 100,
@@ -64,6 +73,9 @@ class StudentTeacher3D(PointDetector):
         select: str = "best",
         validate_every: int | None = None,
         rotate: bool = False,
+        width: int | None = None,
+        blocks: int | None = None,
+        coordinates: str | None = None,
         patch: int | None = None,
         students: int = 1,
         normalise: bool = False,
@@ -82,28 +94,50 @@ class StudentTeacher3D(PointDetector):
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
         self.select, self.validate_every = select, validate_every
         self.rotate, self.patch, self.normalise = rotate, patch, normalise
-        self.teacher = load_teacher(teacher).network
-        self.scales = nn.ModuleList(Scale(size, students, self._student) for size in sizes)
-        self._targets: dict[tuple[int, int], Tensor] = {}
+        shape: dict[str, Any] = {"width": width, "blocks": blocks, "coordinates": coordinates}
+        shape = {name: value for name, value in shape.items() if value is not None}
+        self.foreign = ForeignTeacher(teacher) if is_foreign(teacher) else None
+        self.teacher = None if self.foreign else teacher_network(str(teacher), **shape)
+        if self.foreign is not None and rotate:
+            raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
+        self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
+        self._targets = KeptTargets(0, disk=False)
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
         """Return keywords for a first try: some seconds on eight small scans."""
         return {"points": 512, "k": 16, "steps": 60}
 
-    def _student(self) -> LocalFeatures:
+    def _student(self, shape: dict[str, Any]) -> LocalFeatures:
+        """Return a student like the teacher, or of the shape that was asked for, open to whatever a function says."""
+        if self.teacher is None:
+            return LocalFeatures(**shape, outputs=0)
         return LocalFeatures(self.teacher.width, len(self.teacher.blocks), self.teacher.coordinates)
+
+    @property
+    def trained_spacing(self) -> float:
+        """s of eq. (10.4)."""
+        return float(list(self._scales())[-1].spacing.mean[0])
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return what every detector of points does, and what a foreign teacher says of these."""
+        prepared = super().prepare(sample)
+        if self.foreign is None:
+            return prepared
+        return {**prepared, **self.foreign.describe(prepared["points"].numpy(), place(sample))}
 
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments on the training set, then train the students."""
-        self._targets.clear()
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", self._see_teacher)
+        if not any(bool(scale.moments.varies.any()) for scale in self._scales()):
+            raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
+        self._targets = KeptTargets(KEPT_TARGETS, disk=self.device.type == "cpu")
         update = Update(self.scales, self.loss, self._optimizer)
         length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
         how: dict[str, Any] = {"select": self.select, "validate_every": self.validate_every, **length}
         yield Descend("student", [update], batch_size=self.batch_size, **how)
-        self._targets.clear()
+        self._targets = KeptTargets(0, disk=False)
         if self.normalise:
             yield Visit("scores of good scans", self._see_scores, held_out=True)
 
@@ -127,11 +161,11 @@ class StudentTeacher3D(PointDetector):
 
     def _see_teacher(self, batch: Batch) -> None:
         for scale in self._scales():
-            scale.moments.see(self._describe(scale, batch["points"], scale.index(batch)))
+            scale.see_features(_described(self._describe(scale, batch), batch))
 
     def _see_scores(self, batch: Batch) -> None:
         for scale in self._scales():
-            scale.level.see(self._terms(scale, batch).T)
+            scale.level.see(_described(self._terms(scale, batch).T, batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
@@ -139,16 +173,16 @@ class StudentTeacher3D(PointDetector):
             batch = {**batch, "points": batch["points"] @ _rotation(batch["points"])}
         centres = None
         if self.patch is not None and self.training:
-            sizes = batch["sizes"].cpu()
-            centres = sizes.cumsum(0) - sizes + (torch.rand(len(sizes), dtype=torch.float64) * sizes).long()
+            centres = _centres(batch)
         return {"total": torch.stack([self._loss(scale, batch, centres) for scale in self._scales()]).mean()}
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
         error = (scale.predict(batch, part) - self._learnt(scale, batch, part)).square().sum(-1).mean(0)
+        if part is not None:
+            return _described(error, batch, part).mean()
         # Clouds weigh alike, however many points they have.
-        clouds = (error,) if part is not None else torch.split(error, batch["sizes"].tolist())
-        return torch.stack([cloud.mean() for cloud in clouds]).mean()
+        return torch.stack([cloud.mean() for cloud in _clouds(error, batch)]).mean()
 
     def errors(self, batch: Batch) -> Tensor:
         """Return the score of each point, (n,) (eq. 10.6): the mean over the sizes of neighbourhood."""
@@ -164,35 +198,57 @@ class StudentTeacher3D(PointDetector):
     @torch.no_grad()
     def _target(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
         """Return the teacher's normalised features of the batch, or of the points that a part of it describes."""
-        if part is not None:
-            return scale.moments.normalise(self._describe(scale, part.points, part.table, part.sizes))
-        return scale.moments.normalise(self._describe(scale, batch["points"], scale.index(batch)))
+        return scale.moments.normalise(self._describe(scale, batch, part))
 
-    def _describe(self, scale: Scale, points: Tensor, index: Tensor, sizes: list[int] | None = None) -> Tensor:
-        described: Tensor = self.teacher(points, index, scale.factor, sizes)
-        return described
+    def _describe(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
+        """Return what the teacher, whoever it is, says of the batch, or of the points that a part of it describes."""
+        if self.teacher is not None:
+            features: Tensor = self.teacher(*scale.seen(batch, part))
+            return features
+        features, trained = batch["features"], len(scale.moments.mean)
+        if trained and features.shape[1] != trained:
+            assert self.foreign is not None
+            got = f"{trained} numbers a point as for the first scan, got {features.shape[1]}"
+            raise ValueError(f"teacher {self.foreign.name} must return {got}")
+        return features if part is None else features[part.described]
 
     def _learnt(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
-        """Return what the students have to say: features of whole clouds are computed once while they fit in memory."""
-        key = (scale.k, int(batch["sample"].flatten()[0]))
-        if batch["sample"].numel() > 1 or (self.rotate and self.training):
+        """Return what the students have to say; what a network says of whole clouds is kept if there is room."""
+        varying = batch["sample"].numel() > 1 or (self.rotate and self.training)
+        if self.teacher is None or varying:  # what a function says is kept in the prepared samples
             return self._target(scale, batch, part)
-        if key not in self._targets:
-            if not self._fits(batch):
-                return self._target(scale, batch, part)
-            self._targets[key] = self._target(scale, batch)
-        kept = self._targets[key]
+        key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
+        kept = self._targets.get(key, size, lambda: self._target(scale, batch))
+        if kept is None:
+            return self._target(scale, batch, part)
         return kept if part is None else kept[part.described]
-
-    def _fits(self, batch: Batch) -> bool:
-        """Return whether the features of one more cloud may be kept."""
-        held = sum(target.numel() for target in self._targets.values())
-        return 4 * (held + len(batch["points"]) * int(self.teacher.width)) <= KEPT_TARGETS
 
     def _scales(self) -> Iterator[Scale]:
         for scale in self.scales:
             assert isinstance(scale, Scale)
             yield scale
+
+
+def _described(values: Tensor, batch: Batch, part: Cone | None = None) -> Tensor:
+    """Return the rows of the points that have a descriptor, of all points or of those that `part` describes."""
+    if "described" not in batch:
+        return values
+    return values[batch["described"] if part is None else batch["described"][part.described]]
+
+
+def _clouds(values: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+    """Return the rows of each cloud of a batch, those of the points that have a descriptor."""
+    sizes = batch["sizes"].tolist()
+    if "described" in batch:
+        sizes = [int(cloud.sum()) for cloud in torch.split(batch["described"], sizes)]
+    return torch.split(_described(values, batch), sizes)
+
+
+def _centres(batch: Batch) -> Tensor:
+    """Draw a point of each cloud of a batch, one that has a descriptor."""
+    drawn = torch.rand(len(batch["sizes"]), dtype=torch.float64)
+    numbers = _clouds(torch.arange(len(batch["points"]), device=batch["points"].device), batch)
+    return torch.stack([cloud[int(where * len(cloud))] for where, cloud in zip(drawn, numbers, strict=True)])
 
 
 def _rotation(like: Tensor) -> Tensor:

@@ -296,3 +296,20 @@ def test_the_score_of_a_scan_can_be_a_quantile(fitted: StudentTeacher3D) -> None
         assert result.score == pytest.approx(float(np.quantile(errors, 0.9))) and result.score < result.pixels.max()
     finally:
         fitted.image_quantile = 1.0
+
+
+@pytest.mark.slow
+def test_statistics_at_the_size_of_the_thesis() -> None:
+    """Spec 7.3, 7.7 and 7.9 with 64 000 of 76 800 points, k = 32."""
+    scans = [synthetic_scan(seed, size=(240, 320)) for seed in range(2)]
+    detector = StudentTeacher3D(steps=2).fit(scans)
+    batches = [detector.prepare(scan) for scan in scans]
+    assert {len(batch["points"]) for batch in batches} == {64_000}
+    distances = [neighbour_distance(batch["points"] * detector.scales[0].factor, batch["index"]) for batch in batches]
+    assert float(sum(distances)) / 2 == pytest.approx(1, abs=1e-6)
+    features = torch.cat([detector._target(detector.scales[0], batch) for batch in batches]).double()
+    assert features.mean(0).abs().max() < 1e-3
+    torch.testing.assert_close(features.std(0, correction=0), torch.ones(64).double(), atol=1e-3, rtol=0)
+    result = detector.score(scans[0])
+    errors = detector.errors(batches[0]).detach()
+    assert result.score == float(errors.max()) == float(result.pixels.max())

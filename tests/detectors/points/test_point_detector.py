@@ -1,0 +1,86 @@
+"""What is wrong with scans and descriptors: another unit, channels that never vary, losses that are no number."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from geoad.checks import synthetic_scan
+from geoad.detectors.base import Detector
+from geoad.detectors.points.feature_bank import FeatureBank
+from geoad.detectors.points.student_teacher import StudentTeacher3D
+from geoad.geometry.xyz_image import XYZImage
+from geoad.sample import Sample
+
+SMALL = {"points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1, "teacher": "random"}
+
+
+@pytest.fixture(scope="module")
+def scans() -> list[Sample]:
+    return [synthetic_scan(seed) for seed in range(3)]
+
+
+def enlarged(scan: Sample, factor: float) -> Sample:
+    return replace(scan, xyz=XYZImage(scan.xyz.xyz * np.float32(factor)), path="mm/000.tiff")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("factor", [1000, 0.05])
+@pytest.mark.parametrize("make", [lambda: StudentTeacher3D(**SMALL), lambda: FeatureBank(points=300, k=8, bank=100)])
+def test_another_unit_is_noticed_once(make, factor: float, scans: list[Sample]) -> None:  # type: ignore[no-untyped-def]
+    detector: Detector = make().fit(scans)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.score(scans[0])
+        detector.score(enlarged(scans[0], 3))  # a coarser scan, not another unit
+    with pytest.warns(UserWarning, match=r"mm/000.tiff: neighbours are .* metres against millimetres\?") as caught:
+        result = detector.score(enlarged(scans[0], factor))
+    assert len(caught) == 1 and caught[0].filename == __file__ and np.isfinite(result.pixels).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.score(enlarged(scans[0], factor))
+
+
+def half_constant(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.column_stack([np.sin(points * 300), np.full(len(points), 5.0)])
+
+
+def test_channels_that_never_vary_are_dropped(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "teacher": half_constant}).fit(scans)
+    scale = detector.scales[0]
+    assert scale.moments.varies.tolist() == [True, True, True, False]
+    batch = detector.prepare(scans[0])
+    before = detector.errors(batch)
+    with torch.no_grad():
+        scale.students[0].output.bias[3] += 100
+    assert torch.equal(detector.errors(batch), before) and np.isfinite(detector.score(scans[0]).pixels).all()
+
+
+def test_a_teacher_network_with_a_dead_channel(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL)
+    start = detector._start_afresh
+
+    def crippled(seed: int) -> None:
+        start(seed)
+        with torch.no_grad():
+            detector.teacher.output.weight[2] = 0
+
+    detector._start_afresh = crippled  # type: ignore[method-assign]
+    detector.fit(scans)
+    assert np.flatnonzero(~detector.scales[0].moments.varies.numpy()).tolist() == [2]
+    assert np.isfinite(detector.score(scans[0]).pixels).all()
+
+
+def test_nothing_to_teach(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "teacher": lambda points: np.ones((len(points), 4))})
+    with pytest.raises(ValueError, match="the teacher describes all points of all training scans alike"):
+        detector.fit(scans)
+
+
+def test_a_loss_that_is_no_number_stops(scans: list[Sample]) -> None:
+    with pytest.raises(ValueError, match=r"the loss of stage 'student' is (nan|inf) at step \d+"):
+        StudentTeacher3D(**SMALL, learning_rate=1e30).fit(scans)
