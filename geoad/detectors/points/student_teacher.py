@@ -17,6 +17,7 @@ from geoad.detectors.points.scale import Scale
 from geoad.detectors.points.teacher_network import teacher_network
 from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
+from geoad.nn.rotation import random_rotation
 from geoad.sample import Sample
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
@@ -170,7 +171,7 @@ class StudentTeacher3D(PointDetector):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
         if self.rotate and self.training:
-            batch = {**batch, "points": batch["points"] @ _rotation(batch["points"])}
+            batch = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
         centres = None
         if self.patch is not None and self.training:
             centres = _centres(batch)
@@ -249,11 +250,3 @@ def _centres(batch: Batch) -> Tensor:
     drawn = torch.rand(len(batch["sizes"]), dtype=torch.float64)
     numbers = _clouds(torch.arange(len(batch["points"]), device=batch["points"].device), batch)
     return torch.stack([cloud[int(where * len(cloud))] for where, cloud in zip(drawn, numbers, strict=True)])
-
-
-def _rotation(like: Tensor) -> Tensor:
-    """Return a random rotation, uniform on SO(3): the orthogonal factor of a normal matrix, without reflections."""
-    q, r = torch.linalg.qr(torch.randn(3, 3, dtype=torch.float64))
-    q *= r.diagonal().sign()
-    turn: Tensor = (q * torch.linalg.det(q)).to(like)
-    return turn

@@ -9,10 +9,11 @@ import torch
 from geoad.checks import synthetic_scan
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors import make_detector
-from geoad.detectors.points.student_teacher import StudentTeacher3D, _rotation
+from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance
+from geoad.nn.rotation import random_rotation
 from geoad.ops import reference
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
@@ -175,14 +176,6 @@ def test_decay_ends_at_zero(scans: list[Sample]) -> None:
     assert rates[:14] == [1e-3] * 14 and rates[-1] == 0 and rates[21] == pytest.approx(1e-3 * 16 / 30)
 
 
-def test_random_rotations_are_rotations() -> None:
-    for seed in range(5):
-        torch.manual_seed(seed)
-        turn = _rotation(torch.zeros(1, dtype=torch.float64))
-        torch.testing.assert_close(turn @ turn.T, torch.eye(3, dtype=torch.float64))
-        assert torch.linalg.det(turn) == pytest.approx(1)
-
-
 def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "mine.safetensors"
     save_teacher(path, Teacher(LocalFeatures(8, 2), k=8))
@@ -236,7 +229,7 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
     for rotate in (False, True):  # features kept, or those of the patch alone
         patched.train().rotate = rotate
         torch.manual_seed(1)
-        turned = {**batch, "points": batch["points"] @ _rotation(batch["points"])} if rotate else batch
+        turned = {**batch, "points": batch["points"] @ random_rotation(batch["points"])} if rotate else batch
         centre = int(torch.rand(1, dtype=torch.float64) * len(batch["points"]))
         near = torch.cat([torch.tensor([centre]), batch["index"][centre].long()])
         torch.manual_seed(1)
