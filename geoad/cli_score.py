@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from geoad.cli_arguments import UsageError, describe
+from geoad.cli_arguments import UsageError, describe, one_line
 from geoad.cli_scans import Scans, list_scans
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
@@ -33,10 +34,17 @@ def run(arguments: Namespace) -> int:
         raise UsageError("give either --data NAME:ROOT or scans to score")
     score = _score_files if arguments.files else _score_splits
     failed = 0
-    for name, error in score(arguments):
-        failed += 1
-        print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn  # type: ignore[assignment]
+        for name, error in score(arguments):
+            failed += 1
+            print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _warn(message: Warning | str, *_: Any) -> None:
+    """Say what a detector finds odd in a scan."""
+    print(f"geoad: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:

@@ -70,6 +70,20 @@ def test_a_scan_with_fewer_points_than_neighbours(geoad, copy: Path, tmp_path: P
     assert_one_line(said, "001.tiff", "at least k + 1 = 33 valid points are needed, got 9")
 
 
+def test_a_scan_in_another_unit(geoad, copy: Path, tmp_path: Path) -> None:
+    words = ("points=64", "k=8", "steps=1", "teacher=random", "width=8", "blocks=1")
+    settings = [part for word in words for part in ("--set", word)]
+    data = ("--data", f"mvtec3d:{copy}", "--category", "bagel")
+    assert geoad("fit", "3d-st", *data, "--out", tmp_path / "run", *settings).code == 0
+    paths = [copy / f"bagel/test/good/xyz/00{number}.tiff" for number in range(2)]
+    for path in paths:
+        _write(path, tifffile.imread(path) * np.float32(1000))
+    said = geoad("score", tmp_path / "run", *paths, "--out", tmp_path / "maps")
+    assert said.code == 0 and len(said.out.splitlines()) == 2
+    assert said.err.startswith(f"geoad: warning: {paths[0]}: neighbours are ") and said.err.count("\n") == 1
+    assert said.err.endswith("metres against millimetres?\n")
+
+
 @pytest.mark.parametrize(
     ("mask", "reason"),
     [

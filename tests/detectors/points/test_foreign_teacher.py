@@ -229,3 +229,12 @@ def test_what_is_no_function(text: str, kind: type[Exception], message: str) -> 
 def test_a_function_cannot_follow_rotations() -> None:
     with pytest.raises(ValueError, match="rotate=True needs a network to teach, got the function waves"):
         StudentTeacher3D(teacher=waves, rotate=True)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("patch", [None, 1])
+def test_a_student_on_a_gpu(patch: int | None, scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL, teacher=sparse, patch=patch).fit(scans, trainer=Trainer(device="cuda"))
+    assert detector.scales[0].students[0].output.weight.is_cuda and detector.scales[0].moments.mean.is_cuda
+    there = detector.score(scans[0]).pixels
+    np.testing.assert_allclose(detector.cpu().score(scans[0]).pixels, there, rtol=1e-3, atol=1e-3)
