@@ -1,0 +1,107 @@
+"""What depth methods have in common that compare a scan with what a network makes of it (thesis 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from geoad import _check
+from geoad.data.rotated import Rotated
+from geoad.detectors.base import Detector
+from geoad.detectors.images.depth_image import Source, bilinear, depth_channels, zoom
+from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Batch, Visit
+
+
+class DepthReconstruction(Detector):
+    """A square depth image in, its reconstruction out; scores are squared errors, summed over the channels.
+
+    Depth is divided by the largest of the training set and zoomed to `size` by the nearest pixel; an invalid pixel has
+    depth 0 and is reconstructed as any other. With `stretch`, 0 stands for the smallest depth of the training set too:
+    then a part half a metre away is more than a ripple on a constant. With `source` "depth+rgb" the colours are three
+    channels more, in 0..1, zoomed bilinearly, as the map is on its way back. A method gives `reconstruct` and its
+    stages.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> class Flat(DepthReconstruction):
+    ...     def __init__(self, *, size: int = 16):
+    ...         super().__init__(source="depth", size=size, copies=0, stretch=False)
+    ...     def stages(self):
+    ...         yield self.scale()
+    ...     def reconstruct(self, images):
+    ...         return torch.ones_like(images)
+    >>> found = Flat().fit([synthetic_scan(0)]).score(synthetic_scan(1))
+    >>> found.pixels.shape, float(found.pixels.max())  # where nothing came back
+    ((32, 40), 1.0)
+    """
+
+    nearest: Tensor
+    farthest: Tensor
+
+    def __init__(self, *, source: Source, size: int, copies: int, stretch: bool) -> None:
+        super().__init__()
+        _check.one_of("source", source, get_args(Source))
+        _check.positive("size", size)
+        if copies < 0:
+            raise ValueError(f"copies must be 0 or more, got {copies}")
+        self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
+        self.register_buffer("nearest", torch.full((), torch.inf))
+        self.register_buffer("farthest", torch.zeros(()))
+
+    @property
+    def channels(self) -> int:
+        """How many an image has."""
+        return 4 if self.rgb else 1
+
+    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
+        """Return copies of the scans, turned on their table."""
+        return Rotated(samples, copies=self.copies, seed=seed, memory=0) if self.copies else samples
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return the image (C, size, size), depth in metres."""
+        channels = torch.from_numpy(depth_channels(sample, self.rgb))
+        return {"image": zoom(channels, (self.size, self.size))}
+
+    def scale(self) -> Visit:
+        """Return the stage that finds the smallest and the largest depth."""
+        return Visit("scale", self._see_scale)
+
+    def _see_scale(self, batch: Batch) -> None:
+        depth = batch["image"][:, 0]
+        self.farthest = torch.maximum(self.farthest, depth.max())
+        self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in metres in units of the training set's depth."""
+        depth = images[:, :1]
+        if self.stretch:
+            span = (self.farthest - self.nearest).clamp_min(torch.finfo(torch.float32).tiny)
+            depth = ((depth - self.nearest) / span).where(depth != 0, 0.0)
+        else:
+            depth = depth / self.farthest
+        return torch.cat([depth, images[:, 1:]], 1)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return what the network makes of scaled images (B, C, size, size)."""
+        raise NotImplementedError(f"{type(self).__name__} has no reconstruct(images)")
+
+    def errors(self, images: Tensor) -> Tensor:
+        """Return the scores (B, size, size) of scaled images."""
+        return (images - self.reconstruct(images)).square().sum(1)
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        """Score the pixels of the zoomed scan, and zoom the scores back."""
+        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+        pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
+        return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
+
+    def pictures(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """Return a sample as the network sees it, and its reconstruction, each (C, size, size)."""
+        self.check_fitted()
+        self.eval()
+        with torch.inference_mode():
+            images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+            return images[0].cpu(), self.reconstruct(images)[0].float().cpu()
