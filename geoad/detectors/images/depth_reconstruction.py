@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from geoad import _check
@@ -98,10 +100,28 @@ class DepthReconstruction(Detector):
         pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
-    def pictures(self, sample: Sample) -> tuple[Tensor, Tensor]:
-        """Return a sample as the network sees it, and its reconstruction, each (C, size, size)."""
+    def reconstruction(self, sample: Sample) -> dict[str, NDArray[np.float32]]:
+        """Return pictures of a sample as the network sees it and of what it makes of it, by name, in 0..1.
+
+        Depth is (size, size), near is bright and what is invalid black; colours are (size, size, 3).
+        """
         self.check_fitted()
         self.eval()
         with torch.inference_mode():
             images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
-            return images[0].cpu(), self.reconstruct(images)[0].float().cpu()
+            seen, made = (image[0].float().cpu().numpy() for image in (images, self.reconstruct(images)))
+        shown = {
+            name: _shade(depth, seen[0]) for name, depth in (("depth", seen[0]), ("depth, reconstructed", made[0]))
+        }
+        if self.rgb:
+            colours = {"colours": seen[1:], "colours, reconstructed": made[1:]}
+            shown |= {name: np.moveaxis(image, 0, -1) for name, image in colours.items()}
+        return shown
+
+
+def _shade(depth: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return depth (H, W) as brightness in 0..1: dim is the farthest of `like`, bright its nearest, black no depth."""
+    far = like.max()
+    near = like[like != 0].min(initial=far)
+    bright = 1 - 0.8 * (depth - near) / max(float(far - near), 1e-9)
+    return np.where(depth > near / 2, bright, 0).clip(0, 1)

@@ -55,6 +55,9 @@ def test_colours_are_three_channels_more_and_count() -> None:
     assert torch.equal(detector.scaled(image[None])[0, 1:], image[1:])
     painted = replace(SCANS[0], rgb=np.full_like(SCANS[0].rgb, 255))
     assert not np.array_equal(detector.score(painted).pixels, detector.score(SCANS[0]).pixels)
+    assert [picture.shape for picture in detector.reconstruction(SCANS[0]).values()] == [(64, 64)] * 2 + [
+        (64, 64, 3)
+    ] * 2
     blind = fitted()
     assert np.array_equal(blind.score(painted).pixels, blind.score(SCANS[0]).pixels)
 
@@ -79,8 +82,8 @@ def test_a_boss_is_found() -> None:
     pixels = detector.score(defective).pixels
     assert defective.mask is not None and defective.xyz is not None
     assert pixels[defective.mask].mean() > 10 * np.median(pixels[~defective.mask & defective.xyz.valid])
-    seen, made = detector.pictures(defective)
-    assert seen.shape == made.shape == (1, 64, 64) and float((seen - made).abs().median()) < 0.1
+    seen, made = detector.reconstruction(defective).values()
+    assert seen.shape == made.shape == (64, 64) and np.median(np.abs(seen - made)) < 0.1
 
 
 def test_scans_of_several_sizes_are_one_batch() -> None:
