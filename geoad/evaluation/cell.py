@@ -126,10 +126,10 @@ def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:
     """Score the test split into maps, and return their numbers; draw reconstructions where there are any."""
     test = cell.split("test")
     export_maps(detector, test, run.maps, category=cell.category, overwrite=True, pictures=False)
-    labels = {"category": cell.category, "method": cell.method, "seed": cell.seed}
-    rows = evaluate_folder(run.maps, test, Settings(limits=tuple(cell.limits)), **labels).rows
+    settings = Settings(limits=tuple(cell.limits))
+    found = evaluate_folder(run.maps, test, settings, category=cell.category, method=cell.method, seed=cell.seed)
     if (picture := draw_reconstructions(detector, test)) is not None:
         write_whole(run.folder / "reconstruction.png", partial(picture.save, format="png"))
-    kept = [row for row in rows if row["metric"] in KEPT]
+    kept = [row for row in found.rows if row["metric"] in KEPT]
     labels = {"source": cell.source, "detector": cell.detector, "key": cell.key}
     return [{**row, **labels, "value": None if isnan(row["value"]) else row["value"]} for row in kept]

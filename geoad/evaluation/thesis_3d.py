@@ -62,7 +62,7 @@ ROWS: dict[str, Row] = {
 def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | None = None) -> dict[str, Any]:
     """Return the keywords of a row's detector at a size of the benchmark.
 
-    `full` is the thesis's training; `small` cuts every gradient stage to `iterations`, the batches of 32 to 4, and 3D-ST
+    `full` is the thesis's training; `small` cuts gradient stages to `iterations`, the batches of 32 to 4, and 3D-ST
     to the settings of the demo; `tiny` takes the detector's `tiny()`: it shows that everything runs.
 
     >>> keywords("depth-ae-rgb", "small")

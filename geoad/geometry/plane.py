@@ -50,7 +50,7 @@ def fit_background(points: NDArray[np.floating]) -> Plane:
     [0.1, 0.0, -0.995]
     """
     _check.shape("points", points, ("N", 3))
-    ground, height = np.float64(points[:, :2]), np.float64(points[:, 2])
+    ground, height = points[:, :2].astype(np.float64), points[:, 2].astype(np.float64)
     tolerance = TOLERANCE * float(np.median(height)) if len(height) else 0.0
     if not tolerance > 0:
         raise ValueError(f"points must lie before the camera (z > 0), got {len(points)} of median z {tolerance}")

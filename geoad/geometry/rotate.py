@@ -21,7 +21,7 @@ def rotate_points(points: NDArray[np.floating], plane: Plane, degrees: float) ->
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     angle = np.radians(degrees)
     change = np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross  # Rodrigues' rotation, less the identity
-    return points + (points - plane.point) @ change.T
+    return np.asarray(points + (points - plane.point) @ change.T)
 
 
 def rotate_scan(image: XYZImage, plane: Plane, degrees: float, camera: Camera) -> XYZImage:
