@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 DETECTORS = {
     "3d-st": "geoad.detectors.points.student_teacher:StudentTeacher3D",
     "depth-ae": "geoad.detectors.images.depth_autoencoder:DepthAutoencoder",
+    "depth-fanogan": "geoad.detectors.images.depth_fanogan:DepthFAnoGAN",
     "depth-vm": "geoad.detectors.images.variation_model:DepthVariationModel",
     "voxel-vm": "geoad.detectors.voxels.variation_model:VoxelVariationModel",
 }
@@ -22,6 +23,7 @@ DETECTORS = {
 DESCRIPTIONS = {
     "3d-st": "3D student-teacher: local geometric features of points, regressed from good scans",
     "depth-ae": "autoencoder: depth images, compared with what a narrow code leaves of them",
+    "depth-fanogan": "f-AnoGAN: depth images, compared with what a GAN of good ones makes of them",
     "depth-vm": "variation model: mean and deviation of each pixel's depth over good, aligned scans",
     "voxel-vm": "variation model: mean and deviation of each voxel over good, aligned scans",
 }
@@ -47,7 +49,7 @@ def list_detectors() -> dict[str, str]:
     """Return the known methods, each with a one-line description.
 
     >>> list(list_detectors())
-    ['3d-st', 'depth-ae', 'depth-vm', 'voxel-vm']
+    ['3d-st', 'depth-ae', 'depth-fanogan', 'depth-vm', 'voxel-vm']
     """
     return dict(DESCRIPTIONS)
 

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.images.depth_image import Source
 from geoad.detectors.images.depth_reconstruction import DepthReconstruction
-from geoad.nn.image_coder import image_decoder, image_encoder
+from geoad.nn.image_coder import image_decoder, image_encoder, start_decoder
 from geoad.training.stage import Batch, Descend, Stage, Update
 
 
@@ -51,21 +51,20 @@ class DepthAutoencoder(DepthReconstruction):
         for name, value in (("latent", latent), ("width", width), ("epochs", epochs), ("batch_size", batch_size)):
             _check.positive(name, value)
         self.epochs, self.steps, self.batch_size, self.learning_rate = epochs, steps, batch_size, learning_rate
-        self.network = nn.Sequential(
-            image_encoder(self.channels, latent, size=size, width=width),
-            image_decoder(self.channels, latent, size=size, width=width),
-        )
+        self.encoder = image_encoder(self.channels, latent, size=size, width=width)
+        self.decoder = image_decoder(self.channels, latent, size=size, width=width)
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
         """Return keywords for a first try: a small, fast network on small images, without copies."""
         small = {"latent": 16, "size": 64, "width": 8, "copies": 0, "stretch": True}
-        return {**small, "steps": 100, "batch_size": 4, "learning_rate": 1e-2}
+        return {**small, "steps": 60, "batch_size": 4, "learning_rate": 1e-2}
 
     def stages(self) -> Iterator[Stage]:
-        """Find the scale, then descend the error."""
-        yield self.scale()
-        update = Update(self.network, self.loss, partial(torch.optim.Adam, lr=self.learning_rate))
+        """Find scale and moments, then descend the error."""
+        yield from self.statistics()
+        start_decoder(self.decoder, self.moments.mean, self.moments.std)
+        update = Update(self, self.loss, partial(torch.optim.Adam, lr=self.learning_rate))
         epochs = self.epochs if self.steps is None else None
         yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
 
@@ -76,5 +75,5 @@ class DepthAutoencoder(DepthReconstruction):
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Return the decoded codes of images."""
-        decoded: Tensor = self.network(images)
+        decoded: Tensor = self.decoder(self.encoder(images))
         return decoded

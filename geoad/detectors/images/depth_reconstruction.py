@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
 from geoad.detectors.images.depth_image import Source, bilinear, depth_channels, zoom
+from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
 
@@ -32,7 +33,7 @@ class DepthReconstruction(Detector):
     ...     def __init__(self, *, size: int = 16):
     ...         super().__init__(source="depth", size=size, copies=0, stretch=False)
     ...     def stages(self):
-    ...         yield self.scale()
+    ...         yield from self.statistics()
     ...     def reconstruct(self, images):
     ...         return torch.ones_like(images)
     >>> found = Flat().fit([synthetic_scan(0)]).score(synthetic_scan(1))
@@ -52,6 +53,7 @@ class DepthReconstruction(Detector):
         self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
         self.register_buffer("nearest", torch.full((), torch.inf))
         self.register_buffer("farthest", torch.zeros(()))
+        self.moments = Moments(self.channels)
 
     @property
     def channels(self) -> int:
@@ -67,14 +69,18 @@ class DepthReconstruction(Detector):
         channels = torch.from_numpy(depth_channels(sample, self.rgb))
         return {"image": zoom(channels, (self.size, self.size))}
 
-    def scale(self) -> Visit:
-        """Return the stage that finds the smallest and the largest depth."""
-        return Visit("scale", self._see_scale)
+    def statistics(self) -> Iterator[Visit]:
+        """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""
+        yield Visit("scale", self._see_scale)
+        yield Visit("moments", self._see_moments)
 
     def _see_scale(self, batch: Batch) -> None:
         depth = batch["image"][:, 0]
         self.farthest = torch.maximum(self.farthest, depth.max())
         self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
+
+    def _see_moments(self, batch: Batch) -> None:
+        self.moments.see(self.scaled(batch["image"]).movedim(1, -1).reshape(-1, self.channels))
 
     def scaled(self, images: Tensor) -> Tensor:
         """Return images (B, C, H, W) in metres in units of the training set's depth."""

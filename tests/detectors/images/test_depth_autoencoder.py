@@ -28,7 +28,7 @@ def fitted(samples: list[Sample] = SCANS, **keywords: Any) -> DepthAutoencoder:
 
 def test_the_defaults_are_the_thesis_s() -> None:
     detector = DepthAutoencoder()
-    assert sum(parameter.numel() for parameter in detector.network.parameters()) == 1_384_928 + 1_384_417
+    assert sum(parameter.numel() for parameter in detector.parameters()) == 1_384_928 + 1_384_417
     *_, stage = detector.stages()
     assert isinstance(stage, Descend) and (stage.epochs, stage.batch_size, stage.select) == (50, 32, "last")
     assert stage.updates[0].optimizer(detector.parameters()).defaults["lr"] == 1e-4
