@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from typing import Any, ClassVar, Self
@@ -32,7 +32,7 @@ class Detector(nn.Module):
     `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; a buffer whose
     size depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
     methods that learn from masks: no other may read them. A method whose protocol augments the training set gives
-    `augment` too.
+    `augment` too. `watch(stage, step)`, if set, is called now and then while it learns, to look at it.
 
     >>> import numpy as np
     >>> from geoad.geometry.xyz_image import XYZImage
@@ -57,6 +57,7 @@ class Detector(nn.Module):
     """
 
     supervised: ClassVar[bool] = False
+    watch: Callable[[str, int], object] | None = None
     config: dict[str, Any]
     fitted: Tensor
     _free: dict[str, tuple[int, ...]]

@@ -87,7 +87,8 @@ def run_cell(
 
     A cell that was interrupted goes on from its training's checkpoint. Each row has "cpu_s", the CPU seconds of this
     process from fitting to numbers; "resumed" says that an earlier one had begun. Beside `cell.json` lie the
-    training's log and, where the method reconstructs, `reconstruction.png`; maps are kept if asked for.
+    training's log and, where the method reconstructs, `reconstruction.png`, and of a validation scan every 500 steps
+    and at a stage's end `reconstructions/STAGE-STEP.png`; maps are kept if asked for.
 
     Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config.
 
@@ -111,7 +112,9 @@ def run_cell(
     training = folder / "training"
     begun, resumed = time.process_time(), (training / "checkpoint.pt").exists()
     trainer = Trainer(seed=cell.seed, device=device, folder=training, log=folder / "log", progress=progress)
-    detector.fit(cell.split("train"), validation=cell.split("validation"), trainer=trainer)
+    train, validation = cell.split("train"), cell.split("validation")
+    detector.watch = partial(_watch, detector, validation if len(validation) else train, folder / "reconstructions")
+    detector.fit(train, validation=validation, trainer=trainer)
     rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
     rows = [{**row, **cell.facts, "params": run.config["params"], **took} for row in rows]
@@ -120,6 +123,12 @@ def run_cell(
     if not keep_maps:
         shutil.rmtree(run.maps)
     return rows
+
+
+def _watch(detector: Detector, dataset: Dataset, folder: Path, stage: str, step: int) -> None:
+    """Draw what a method that is being trained makes of the first scan."""
+    if (picture := draw_reconstructions(detector, dataset[:1])) is not None:
+        write_whole(folder / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
 
 
 def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:

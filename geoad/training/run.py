@@ -123,6 +123,8 @@ class Run:
                 self._validate(stage, index, descent)
             if descent.step % self.checkpoint_every == 0 and descent.step < total:
                 self._save(stage, index, descent)
+            if descent.step % self.checkpoint_every == 0 or descent.step == total:
+                self._watch(stage, descent.step)
         if descent.best is not None:
             load_state(self.module, descent.best, self.free)
 
@@ -144,6 +146,14 @@ class Run:
             prefix = f"{number}." if len(stage.updates) > 1 else ""
             logged |= {prefix + name: loss for name, loss in losses.items()}
         self.monitor.step(step + 1, logged)
+
+    def _watch(self, stage: Descend, step: int) -> None:
+        """Let the module be looked at, if somebody wants to."""
+        if (watch := getattr(self.module, "watch", None)) is not None:
+            self.module.eval()
+            with torch.no_grad():
+                watch(stage.name, step)
+            self.module.train()
 
     def _chooses(self, stage: Descend) -> bool:
         """Return whether a stage chooses by validation loss; say so if it would and cannot."""

@@ -78,6 +78,7 @@ def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch
     folder = cell.folder(tmp_path / "cut")
     assert (folder / "reconstruction.png").is_file() and not (folder / "training").exists()
     assert "autoencoder" in (folder / "log").read_text()
+    assert [path.name for path in (folder / "reconstructions").iterdir()] == ["autoencoder-0000006.png"]
 
 
 def test_a_number_that_is_none_is_null(tmp_path: Path) -> None:

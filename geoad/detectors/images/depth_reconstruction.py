@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 import numpy as np
@@ -17,6 +17,8 @@ from geoad.detectors.images.depth_image import Source, bilinear, depth_channels,
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
+
+Picture = NDArray[np.float32]
 
 
 class DepthReconstruction(Detector):
@@ -106,28 +108,31 @@ class DepthReconstruction(Detector):
         pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
-    def reconstruction(self, sample: Sample) -> dict[str, NDArray[np.float32]]:
+    @torch.no_grad()
+    def reconstruction(self, sample: Sample) -> dict[str, Picture]:
         """Return pictures of a sample as the network sees it and of what it makes of it, by name, in 0..1.
 
-        Depth is (size, size), near is bright and what is invalid black; colours are (size, size, 3).
+        Depth is (size, size), near is bright and what is invalid black; colours are (size, size, 3). It may be asked
+        for while the network is being trained.
         """
-        self.check_fitted()
-        self.eval()
-        with torch.inference_mode():
-            images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
-            seen, made = (image[0].float().cpu().numpy() for image in (images, self.reconstruct(images)))
-        shown = {
-            name: _shade(depth, seen[0]) for name, depth in (("depth", seen[0]), ("depth, reconstructed", made[0]))
-        }
-        if self.rgb:
-            colours = {"colours": seen[1:], "colours, reconstructed": made[1:]}
-            shown |= {name: np.moveaxis(image, 0, -1) for name, image in colours.items()}
+        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+        return self.pictures({"": images, ", reconstructed": self.reconstruct(images)})
+
+    def pictures(self, images: Mapping[str, Tensor]) -> dict[str, Picture]:
+        """Return pictures of scaled images (1, C, H, W) by what follows their names, all as bright as the first."""
+        arrays = {suffix: image[0].float().cpu().numpy() for suffix, image in images.items()}
+        first, *_ = arrays.values()
+        shown = dict[str, Picture]()
+        for suffix, (depth, *colours) in arrays.items():
+            shown[f"depth{suffix}"] = _shade(depth, first[0])
+            if colours:
+                shown[f"colours{suffix}"] = np.stack(colours, -1)
         return shown
 
 
-def _shade(depth: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+def _shade(depth: Picture, like: Picture) -> Picture:
     """Return depth (H, W) as brightness in 0..1: dim is the farthest of `like`, bright its nearest, black no depth."""
     far = like.max()
     near = like[like != 0].min(initial=far)
     bright = 1 - 0.8 * (depth - near) / max(float(far - near), 1e-9)
-    return np.where(depth > near / 2, bright, 0).clip(0, 1)
+    return np.where(depth > near / 2, bright, 0).clip(0, 1).astype(np.float32)

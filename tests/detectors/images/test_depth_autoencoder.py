@@ -55,9 +55,8 @@ def test_colours_are_three_channels_more_and_count() -> None:
     assert torch.equal(detector.scaled(image[None])[0, 1:], image[1:])
     painted = replace(SCANS[0], rgb=np.full_like(SCANS[0].rgb, 255))
     assert not np.array_equal(detector.score(painted).pixels, detector.score(SCANS[0]).pixels)
-    assert [picture.shape for picture in detector.reconstruction(SCANS[0]).values()] == [(64, 64)] * 2 + [
-        (64, 64, 3)
-    ] * 2
+    shapes = [picture.shape for picture in detector.reconstruction(SCANS[0]).values()]
+    assert shapes == [(64, 64), (64, 64, 3)] * 2
     blind = fitted()
     assert np.array_equal(blind.score(painted).pixels, blind.score(SCANS[0]).pixels)
 

@@ -84,6 +84,15 @@ def test_the_networks_begin_at_the_data(monkeypatch: pytest.MonkeyPatch) -> None
     assert 0.3 < float(fake.std() / real.std()) < 3
 
 
+def test_pictures_show_a_generated_scan_too_always_of_one_latent_vector() -> None:
+    detector = fitted(source="depth+rgb")
+    shown, again = detector.reconstruction(SCANS[0]), detector.reconstruction(SCANS[1])
+    names = [f"{what}{of}" for of in ("", ", reconstructed", ", generated") for what in ("depth", "colours")]
+    assert list(shown) == names and shown["colours, generated"].shape == (64, 64, 3)
+    assert np.array_equal(shown["colours, generated"], again["colours, generated"])
+    assert not np.array_equal(shown["colours, reconstructed"], again["colours, reconstructed"])
+
+
 def test_scoring_is_one_pass_and_colours_count() -> None:
     detector, passes = fitted(source="depth+rgb"), []
     detector.networks.encoder.register_forward_hook(lambda *_: passes.append(1))
