@@ -38,7 +38,8 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     with torch.autocast(real.device.type, enabled=False):
         between = (share * real.float() + (1 - share) * fake.float()).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+        lengths: Tensor = gradient.flatten(1).norm(dim=1)
+        return (lengths - 1).square().mean()
 
 
 def generator_loss(critic: Critic, fake: Tensor) -> dict[str, Tensor]:
