@@ -86,6 +86,7 @@ def build_parser() -> Parser:
     _fit(command("fit", "train a detector on good parts"))
     _score(command("score", "write an anomaly map for every scan"))
     _evaluate(command("evaluate", "compute the metrics of maps, whoever made them"))
+    _benchmark(command("benchmark", "measure methods on a dataset as the literature did, its numbers beside"))
     _bench(command("bench", "compare kernels with their peers: outputs first, then time and memory"))
     return parser
 
@@ -221,6 +222,26 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="for metrics.json, metrics.csv and pictures of the curves"
     )
+
+
+def _benchmark(parser: Parser) -> None:
+    parser.add_argument("name", choices=["thesis-3d"], help="tables 9.3 to 9.5 of Bergmann's thesis, and 3d-st")
+    parser.add_argument("--data", type=a.dataset, required=True, metavar="NAME:ROOT", help="dataset and its folder")
+    where = "for cells, tables and pictures; the same command goes on where it stopped, more cells may be added"
+    parser.add_argument("--out", required=True, metavar="FOLDER", help=where)
+    parser.add_argument("--categories", type=a.words, metavar="C,C", help="such as bagel,foam (default: every one)")
+    parser.add_argument(
+        "--methods", type=a.words, metavar="M,M", help="such as voxel-ae,voxel-ae-rgb (default: all 14)"
+    )
+    parser.add_argument("--seeds", type=a.seeds, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)")
+    sizes = "training: a few steps; --iterations of each stage; as in the thesis (default: small)"
+    parser.add_argument("--size-preset", default="small", choices=["tiny", "small", "full"], help=sizes)
+    parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help="of small (default: 500)")
+    latents = "also these latent dimensions of autoencoders and GANs, such as 128,512,2048"
+    parser.add_argument("--latents", type=a.sizes, metavar="D,D", help=latents)
+    parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
+    parser.add_argument("--keep-maps", action="store_true", help="leave the anomaly maps of every cell on disk")
+    _device(parser)
 
 
 def _bench(parser: Parser) -> None:

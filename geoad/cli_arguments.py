@@ -130,6 +130,11 @@ def count(text: str) -> int:
     return _whole(text, 1)
 
 
+def seeds(text: str) -> tuple[int, ...]:
+    """Read seeds with commas between, each once."""
+    return tuple(dict.fromkeys(seed(word) for word in text.split(",")))
+
+
 def seed(text: str) -> int:
     """Read a seed, at least zero."""
     return _whole(text, 0)

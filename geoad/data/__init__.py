@@ -16,6 +16,7 @@ from geoad._lazy import lazy
 if TYPE_CHECKING:
     from geoad.data.check import Report, check_dataset
     from geoad.data.dataset import Dataset, Entry, Fault
+    from geoad.data.rotated import Rotated
     from geoad.data.scan_file import read_scan
     from geoad.data.tree_writer import write_scan
 
@@ -36,6 +37,7 @@ _EXPORTS = {
     "Entry": "geoad.data.dataset",
     "Fault": "geoad.data.dataset",
     "Report": "geoad.data.check",
+    "Rotated": "geoad.data.rotated",
     "check_dataset": "geoad.data.check",
     "read_scan": "geoad.data.scan_file",
     "write_scan": "geoad.data.tree_writer",
@@ -47,6 +49,7 @@ __all__ = [
     "Entry",
     "Fault",
     "Report",
+    "Rotated",
     "check_dataset",
     "list_categories",
     "list_datasets",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from typing import Any, ClassVar, Self
@@ -31,7 +31,8 @@ class Detector(nn.Module):
 
     `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; one whose size
     depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
-    methods that learn from masks: no other may read them.
+    methods that learn from masks: no other may read them. A method whose protocol augments the training set gives
+    `augment` too. `watch(stage, step)`, if set, is called now and then while it learns, to look at it.
 
     >>> import numpy as np
     >>> from geoad.geometry.xyz_image import XYZImage
@@ -56,6 +57,7 @@ class Detector(nn.Module):
     """
 
     supervised: ClassVar[bool] = False
+    watch: Callable[[str, int], object] | None = None
     config: dict[str, Any]
     fitted: Tensor
     _free: dict[str, tuple[int, ...]]
@@ -89,6 +91,10 @@ class Detector(nn.Module):
         """Return a sample as tensors on the CPU; pure, and the same for training and scoring."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(sample)")
 
+    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:  # noqa: ARG002
+        """Return what to learn from: the samples themselves, unless the method's protocol has more."""
+        return samples
+
     def stages(self) -> Iterator[Stage]:
         """Yield what training consists of."""
         raise NotImplementedError(f"{type(self).__name__} has no stages()")
@@ -108,7 +114,7 @@ class Detector(nn.Module):
             raise ValueError(f"{type(self).__name__} needs at least one good sample to fit, got none")
         trainer = trainer if trainer is not None else Trainer()
         self._start_afresh(trainer.seed)
-        trainer.run(self, samples, validation)
+        trainer.run(self, self.augment(samples, trainer.seed), validation)
         self.fitted.fill_(True)
         return self
 

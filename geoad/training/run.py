@@ -148,6 +148,8 @@ class Run:
             descent.step = step + 1
             if chooses and (descent.step % period == 0 or descent.step == total):
                 self._validate(stage, index, descent)
+            if descent.step % self.checkpoint_every == 0 or descent.step == total:
+                self._watch(stage, descent.step)
             if descent.step < total:
                 self._between(stage, index, descent, total)
         self._save(stage, index, descent)
@@ -183,6 +185,14 @@ class Run:
             logged |= {prefix + name: loss for name, loss in losses.items()}
         self.ranks.agree(self.module.buffers())
         self.monitor.step(step + 1, logged)
+
+    def _watch(self, stage: Descend, step: int) -> None:
+        """Let the module be looked at, if somebody wants to."""
+        if self.ranks.first and (watch := getattr(self.module, "watch", None)) is not None:
+            self.module.eval()
+            with torch.no_grad():
+                watch(stage.name, step)
+            self.module.train()
 
     def _chooses(self, stage: Descend) -> bool:
         """Return whether a stage chooses by validation loss; say so if it would and cannot."""

@@ -30,7 +30,8 @@ class Trainer:
 
     A module has `prepare(sample)`, which returns a dict of CPU tensors and is pure, so that it is called once a sample
     and the result kept; `stages()`, an iterator of stages, usually a generator; and, if stacking is not the way to
-    join prepared samples to a batch, `collate(list of dicts)`.
+    join prepared samples to a batch, `collate(list of dicts)`. If it has `watch(stage, step)`, that is called after
+    every `checkpoint_every` steps of a stage with gradients and at its end, in evaluation mode: to draw what is learnt.
 
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run

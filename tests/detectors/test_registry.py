@@ -26,13 +26,13 @@ def test_listing_imports_no_torch() -> None:
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        ValueError, match=r"unknown detector 'voxel-wm' \(did you mean 'voxel-vm'\?\); known: 3d-st, depth-vm, voxel-vm"
+        ValueError, match=r"unknown detector 'voxel-wm' \(did you mean 'voxel-vm'\?\); known: 3d-st, .*, voxel-vm"
     ):
         make_detector("voxel-wm")
 
 
 def test_an_unknown_keyword_lists_the_known_ones() -> None:
-    with pytest.raises(TypeError, match=r"no keyword 'k'; known: floor, reduce, resolution, source"):
+    with pytest.raises(TypeError, match=r"no keyword 'k'; known: floor, outside, project, reduce, resolution, source"):
         make_detector("voxel-vm", k=3)
 
 

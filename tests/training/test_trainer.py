@@ -53,6 +53,21 @@ def weight(plan: Plan) -> float:
     return float(plan.a.weight[0, 0].detach())
 
 
+def test_a_module_is_watched_now_and_then_and_learns_the_same() -> None:
+    seen = []
+    watched, plain = Toy(), Toy()
+
+    def watch(stage: str, step: int) -> None:
+        seen.append((step, watched.training, torch.is_grad_enabled()))
+        torch.rand(7)
+
+    watched.watch = watch
+    for module in (watched, plain):
+        Trainer(device="cpu", checkpoint_every=4).run(module, numbers())
+    assert states_equal(watched, plain)
+    assert seen == 2 * [(step, False, False) for step in (4, 8, 9)] and not watched.training  # two stages of 9 steps
+
+
 def test_the_same_seed_gives_the_same_bits_whatever_the_generator_was() -> None:
     torch.manual_seed(1)
     one = Trainer(device="cpu").run(Toy(), numbers())

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
+from geoad.detectors.images.depth_image import Source, depth_channels, nearest
 from geoad.detectors.voxels.variation_model import Reduce, deviation_scores
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
-
-Source = Literal["depth", "depth+rgb"]
 
 
 class DepthVariationModel(Detector):
@@ -27,8 +25,9 @@ class DepthVariationModel(Detector):
     scale and no `floor`; the default is a step of 8-bit images. Scans must show the part in the same place at the same
     size: one of another size than the first is read, and scored, at its nearest pixels.
 
-    Raises ValueError for a sample without xyz, or without rgb if the source needs it.
+    Raises ValueError for a sample that is no organised scan, or without colours if the source needs them.
 
+    >>> import numpy as np
     >>> from geoad.checks import synthetic_scan
     >>> detector = DepthVariationModel().fit([synthetic_scan(seed) for seed in range(4)])
     >>> defective = synthetic_scan(9, defect=True)
@@ -57,14 +56,7 @@ class DepthVariationModel(Detector):
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
-        if sample.xyz is None:
-            raise ValueError(f"{sample.name or 'sample'} must have xyz for a depth method, it has none")
-        channels = [np.where(sample.xyz.valid, sample.xyz.xyz[..., 2], np.float32(0))]
-        if self.rgb:
-            if sample.rgb is None:
-                raise ValueError(f"{sample.name or 'sample'} must have rgb for source 'depth+rgb', it has none")
-            channels += list(np.moveaxis(sample.rgb, -1, 0).astype(np.float32) / 255)
-        return {"channels": torch.from_numpy(np.stack(channels))}
+        return {"channels": torch.from_numpy(depth_channels(sample, self.rgb))}
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
@@ -93,16 +85,3 @@ class DepthVariationModel(Detector):
         scaled = nearest(channels, (int(self.size[0]), int(self.size[1]))).double()
         scaled[0] /= self.farthest.clamp_min(torch.finfo(torch.float32).tiny)
         return scaled
-
-
-def nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return values (C, H, W) at another size: those of the pixels whose centres are nearest; a copy.
-
-    >>> nearest(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (1, 2)).tolist()
-    [[[2.0, 4.0]]]
-    """
-    rows, columns = (
-        ((torch.arange(n, device=values.device) + 0.5) * (old / n)).long()
-        for n, old in zip(size, values.shape[1:], strict=True)
-    )
-    return values[:, rows][:, :, columns]

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from geoad.checks import synthetic_scan
-from geoad.detectors.images.variation_model import DepthVariationModel, nearest
+from geoad.detectors.images.variation_model import DepthVariationModel
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import depth_to_xyz
+from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
 CAMERA = Camera.pinhole(100.0, (8, 10))
@@ -68,8 +68,6 @@ def test_a_scan_of_another_size_is_scored_at_its_nearest_pixels() -> None:
     detector = DepthVariationModel(floor=0.1).fit([wall(2)] * 3)
     double = Sample(xyz=depth_to_xyz(np.full((16, 20), 2.0), Camera.pinhole(200.0, (16, 20))))
     assert not detector.score(double).pixels[4:].any()
-    values = torch.rand(3, 6, 9)
-    assert torch.equal(nearest(nearest(values, (12, 18)), (6, 9)), values)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +75,7 @@ def test_a_scan_of_another_size_is_scored_at_its_nearest_pixels() -> None:
     [
         (Sample(rgb=np.zeros((8, 10, 3), np.uint8), name="photo"), "photo must have xyz for a depth method"),
         (wall(1), "wall must have rgb for source 'depth\\+rgb'"),
+        (Sample(xyz=XYZImage(np.zeros((8, 10, 3), np.float32)), name="empty"), "empty has no valid pixel"),
     ],
 )
 def test_what_is_missing_is_named(sample: Sample, error: str) -> None:

@@ -94,8 +94,8 @@ def test_points_outside_the_grid_are_counted_and_scored_as_in_the_nearest_cell()
     outside = replace(sample, xyz=XYZImage(xyz))
     detector = fitted()
     with pytest.raises(NotFittedError):
-        VoxelVariationModel().outside(outside)
-    assert detector.outside(wall()) == 0 and detector.outside(outside) == 2
+        VoxelVariationModel().count_outside(outside)
+    assert detector.count_outside(wall()) == 0 and detector.count_outside(outside) == 2
     inside = xyz.copy()
     inside[5, 7:9, 0] = float(detector.lower[0])
     same = detector.score(replace(sample, xyz=XYZImage(inside))).pixels

@@ -1,0 +1,115 @@
+"""What the benchmark ends with: the thesis's tables with our numbers beside its own, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from geoad.cli_table import Cell, table
+from geoad.evaluation.limit_picture import write_limit_curves
+from geoad.evaluation.published import SIMULATED, read_published
+from geoad.evaluation.thesis_3d import LATENTS, ROWS
+from geoad.evaluation.whole_file import write_whole
+
+Rows = Sequence[Mapping[str, Any]]
+TABLES = {("au_pro", 0.3): "AU-PRO@0.3 (table 9.3)", ("image_auroc", None): "image AUROC (table 9.4)"}
+
+
+def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> str:
+    """Write report.txt and limits.png into `out`, and return the text."""
+    dataset, seeds = rows[0]["dataset"], sorted({row["seed"] for row in rows})
+    numbers = ", ".join(map(str, seeds))
+    lines = [
+        f"{dataset}, seed{'s' * (len(seeds) > 1)} {numbers}; exact curves at native size, 8-connected regions",
+        budget,
+    ]
+    if dataset in SIMULATED:
+        lines.append(f"thesis: numbers on MVTec 3D-AD, beside those on simulated {dataset}, not comparable with them")
+    usual = [row for row in rows if row["key"] in ROWS]
+    for (metric, limit), title in TABLES.items():
+        lines += ["", title, _main_table([row for row in usual if (row["metric"], row["limit"]) == (metric, limit)])]
+    if latents := _latent_table(rows):
+        lines += ["", "mean AU-PRO@0.3 by latent dimension (table 9.5)", latents]
+    lines += ["", "CPU seconds of a cell, mean", table(["method", "source", "seconds"], _seconds(usual))]
+    picture = out / "limits.png"
+    write_limit_curves(picture, _curves(usual), f"{dataset}: {budget.partition(':')[0]}")
+    lines += ["", f"{picture}: mean AU-PRO by integration limit (figure 9.6)"]
+    lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
+    lines += ["", *(f"failed: {text}" for text in missing)]
+    text = "\n".join(lines).rstrip() + "\n"
+    write_whole(out / "report.txt", lambda file: file.write(text.encode()))
+    return text
+
+
+def _main_table(rows: Rows) -> str:
+    """Return a line a method with the means over the seeds, and one with the thesis's numbers below."""
+    if not rows:
+        return "no numbers"
+    categories = list(dict.fromkeys(row["category"] for row in rows))
+    dataset, metric, limit = (rows[0][key] for key in ("dataset", "metric", "limit"))
+    body: list[list[Cell]] = []
+    for key in dict.fromkeys(row["key"] for row in rows):
+        name, source = ROWS[key].name, ROWS[key].source
+        ours = {c: _mean([r["value"] for r in rows if r["key"] == key and r["category"] == c]) for c in categories}
+        theirs = _thesis(name, source, metric, limit)
+        body.append([name, source, dataset, *ours.values(), _mean(list(ours.values()))])
+        if theirs:
+            beside = [theirs.get(category) for category in categories]
+            whole = theirs["mean"] if set(theirs) == {*categories, "mean"} else _mean(beside)
+            body.append([name, source, "thesis", *beside, whole])
+    return table(["method", "source", "", *(category or "all" for category in categories), "mean"], body)
+
+
+def _thesis(name: str, source: str, metric: str, limit: float | None) -> dict[str, float]:
+    """Return the published numbers of a row by category; {} where there are none."""
+    wanted = (name, source, metric, limit)
+    keys = ("method", "source", "metric", "limit")
+    return {row["category"]: row["value"] for row in read_published() if tuple(row[k] for k in keys) == wanted}
+
+
+def _latent_table(rows: Rows) -> str | None:
+    """Return a line a method and a column a latent dimension, "" where only one was measured."""
+    areas = [row for row in rows if (row["metric"], row["limit"], row["source"]) == ("au_pro", 0.3, "3D")]
+    areas = [row for row in areas if "latent" in row["params"] and (row["method"], 128) in LATENTS]
+    latents = sorted({row["params"]["latent"] for row in areas})
+    if all(row["key"] in ROWS for row in areas):
+        return None
+    body: list[list[Cell]] = []
+    for name in dict.fromkeys(row["method"] for row in areas):
+        mine = [row for row in areas if row["method"] == name]
+        ours = [_mean([row["value"] for row in mine if row["params"]["latent"] == latent]) for latent in latents]
+        body.append([name, rows[0]["dataset"], *ours])
+        body.append([name, "thesis", *(LATENTS.get((name, latent)) for latent in latents)])
+    return table(["method", "", *map(str, latents)], body)
+
+
+def _seconds(rows: Rows) -> list[list[Cell]]:
+    """Return the mean CPU seconds of a row's cells; a cell that was interrupted is left out."""
+    body: list[list[Cell]] = []
+    for key in dict.fromkeys(row["key"] for row in rows):
+        whole = {
+            (row["category"], row["seed"]): row["cpu_s"] for row in rows if row["key"] == key and not row["resumed"]
+        }
+        body.append([ROWS[key].name, ROWS[key].source, _mean(list(whole.values()))])
+    return body
+
+
+def _curves(rows: Rows) -> dict[tuple[str, str], dict[float, float]]:
+    """Return the mean AU-PRO of each row of the table by limit."""
+    curves: dict[tuple[str, str], dict[float, float]] = {}
+    areas = [row for row in rows if row["metric"] == "au_pro"]
+    for name, source in dict.fromkeys((row["method"], row["source"]) for row in areas):
+        mine = [row for row in areas if (row["method"], row["source"]) == (name, source)]
+        means = {
+            limit: _mean([r["value"] for r in mine if r["limit"] == limit]) for limit in {r["limit"] for r in mine}
+        }
+        curves[name, source] = {limit: mean for limit, mean in means.items() if mean is not None}
+    return curves
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean, None if a value is missing."""
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None

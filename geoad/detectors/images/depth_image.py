@@ -1,0 +1,73 @@
+"""A scan as the image that depth methods see (thesis 9.3)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from geoad.geometry.convert import xyz_to_depth
+from geoad.sample import Sample
+
+Source = Literal["depth", "depth+rgb"]
+
+
+def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
+    """Return the channels (C, H, W): depth in metres, 0 where invalid, and with `rgb` the colours in 0..1.
+
+    Raises ValueError that names the sample if it is no organised scan, has no valid pixel, or no colours to give.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> depth_channels(synthetic_scan(0), rgb=True).shape
+    (4, 32, 40)
+    """
+    name = sample.name or "sample"
+    if sample.xyz is None:
+        raise ValueError(f"{name} must have xyz for a depth method, it has none")
+    if not sample.xyz.organised:
+        raise ValueError(f"{name} must be an organised scan for a depth method, got {sample.shape}: a cloud of one row")
+    if not sample.xyz.valid.any():
+        raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
+    channels = [xyz_to_depth(sample.xyz)]
+    if rgb:
+        if sample.rgb is None:
+            raise ValueError(f"{name} must have rgb for source 'depth+rgb', it has none")
+        channels += list(np.moveaxis(sample.rgb, -1, 0).astype(np.float32) / 255)
+    return np.stack(channels)
+
+
+def nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (C, H, W) at another size: those of the pixels whose centres are nearest; a copy.
+
+    >>> nearest(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (1, 2)).tolist()
+    [[[2.0, 4.0]]]
+    """
+    rows, columns = (
+        ((torch.arange(n, device=values.device) + 0.5) * (old / n)).long()
+        for n, old in zip(size, values.shape[1:], strict=True)
+    )
+    return values[:, rows][:, :, columns]
+
+
+def bilinear(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return values (C, H, W) at another size, interpolated linearly between the centres of pixels.
+
+    >>> bilinear(torch.tensor([[[0.0, 4.0]]]), (1, 4)).tolist()
+    [[[0.0, 1.0, 3.0, 4.0]]]
+    """
+    return functional.interpolate(values[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def zoom(channels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return channels (C, H, W) at another size: depth, the first, nearest, so that none is made up; colours bilinear.
+
+    >>> image = torch.tensor([[[1.0, 3.0]], [[1.0, 3.0]]])
+    >>> zoom(image, (1, 4)).tolist()
+    [[[1.0, 1.0, 3.0, 3.0]], [[1.0, 1.5, 2.5, 3.0]]]
+    """
+    depth = nearest(channels[:1], size)
+    return torch.cat([depth, bilinear(channels[1:], size)]) if len(channels) > 1 else depth

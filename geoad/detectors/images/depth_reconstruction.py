@@ -1,0 +1,138 @@
+"""What depth methods have in common that compare a scan with what a network makes of it (thesis 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geoad import _check
+from geoad.data.rotated import Rotated
+from geoad.detectors.base import Detector
+from geoad.detectors.images.depth_image import Source, bilinear, depth_channels, zoom
+from geoad.nn.moments import Moments
+from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Batch, Visit
+
+Picture = NDArray[np.float32]
+
+
+class DepthReconstruction(Detector):
+    """A square depth image in, its reconstruction out; scores are squared errors, summed over the channels.
+
+    Depth is divided by the largest of the training set and zoomed to `size` by the nearest pixel; an invalid pixel has
+    depth 0 and is reconstructed as any other. With `stretch`, 0 stands for the smallest depth of the training set too:
+    then a part half a metre away is more than a ripple on a constant. With `source` "depth+rgb" the colours are three
+    channels more, in 0..1, zoomed bilinearly, as the map is on its way back. A method gives `reconstruct` and its
+    stages.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> class Flat(DepthReconstruction):
+    ...     def __init__(self, *, size: int = 16):
+    ...         super().__init__(source="depth", size=size, copies=0, stretch=False)
+    ...     def stages(self):
+    ...         yield from self.statistics()
+    ...     def reconstruct(self, images):
+    ...         return torch.ones_like(images)
+    >>> found = Flat().fit([synthetic_scan(0)]).score(synthetic_scan(1))
+    >>> found.pixels.shape, float(found.pixels.max())  # where nothing came back
+    ((32, 40), 1.0)
+    """
+
+    nearest: Tensor
+    farthest: Tensor
+
+    def __init__(self, *, source: Source, size: int, copies: int, stretch: bool) -> None:
+        super().__init__()
+        _check.one_of("source", source, get_args(Source))
+        _check.positive("size", size)
+        if copies < 0:
+            raise ValueError(f"copies must be 0 or more, got {copies}")
+        self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
+        self.register_buffer("nearest", torch.full((), torch.inf))
+        self.register_buffer("farthest", torch.zeros(()))
+        self.moments = Moments(self.channels)
+
+    @property
+    def channels(self) -> int:
+        """How many an image has."""
+        return 4 if self.rgb else 1
+
+    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
+        """Return copies of the scans, turned on their table."""
+        return Rotated(samples, copies=self.copies, seed=seed, memory=0) if self.copies else samples
+
+    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+        """Return the image (C, size, size), depth in metres."""
+        channels = torch.from_numpy(depth_channels(sample, self.rgb))
+        return {"image": zoom(channels, (self.size, self.size))}
+
+    def statistics(self) -> Iterator[Visit]:
+        """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""
+        yield Visit("scale", self._see_scale)
+        yield Visit("moments", self._see_moments)
+
+    def _see_scale(self, batch: Batch) -> None:
+        depth = batch["image"][:, 0]
+        self.farthest = torch.maximum(self.farthest, depth.max())
+        self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
+
+    def _see_moments(self, batch: Batch) -> None:
+        self.moments.see(self.scaled(batch["image"]).movedim(1, -1).reshape(-1, self.channels))
+
+    def scaled(self, images: Tensor) -> Tensor:
+        """Return images (B, C, H, W) in metres in units of the training set's depth."""
+        depth = images[:, :1]
+        if self.stretch:
+            span = (self.farthest - self.nearest).clamp_min(torch.finfo(torch.float32).tiny)
+            depth = ((depth - self.nearest) / span).where(depth != 0, 0.0)
+        else:
+            depth = depth / self.farthest
+        return torch.cat([depth, images[:, 1:]], 1)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """Return what the network makes of scaled images (B, C, size, size)."""
+        raise NotImplementedError(f"{type(self).__name__} has no reconstruct(images)")
+
+    def errors(self, images: Tensor) -> Tensor:
+        """Return the scores (B, size, size) of scaled images."""
+        return (images - self.reconstruct(images)).square().sum(1)
+
+    def map(self, sample: Sample) -> AnomalyMap:
+        """Score the pixels of the zoomed scan, and zoom the scores back."""
+        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+        pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
+        return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
+
+    @torch.no_grad()
+    def reconstruction(self, sample: Sample) -> dict[str, Picture]:
+        """Return pictures of a sample as the network sees it and of what it makes of it, by name, in 0..1.
+
+        Depth is (size, size), near is bright and what is invalid black; colours are (size, size, 3). It may be asked
+        for while the network is being trained.
+        """
+        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+        return self.pictures({"": images, ", reconstructed": self.reconstruct(images)})
+
+    def pictures(self, images: Mapping[str, Tensor]) -> dict[str, Picture]:
+        """Return pictures of scaled images (1, C, H, W) by what follows their names, all as bright as the first."""
+        arrays = {suffix: image[0].float().cpu().numpy() for suffix, image in images.items()}
+        first, *_ = arrays.values()
+        shown = dict[str, Picture]()
+        for suffix, (depth, *colours) in arrays.items():
+            shown[f"depth{suffix}"] = _shade(depth, first[0])
+            if colours:
+                shown[f"colours{suffix}"] = np.stack(colours, -1)
+        return shown
+
+
+def _shade(depth: Picture, like: Picture) -> Picture:
+    """Return depth (H, W) as brightness in 0..1: dim is the farthest of `like`, bright its nearest, black no depth."""
+    far = like.max()
+    near = like[like != 0].min(initial=far)
+    bright = 1 - 0.8 * (depth - near) / max(float(far - near), 1e-9)
+    return np.where(depth > near / 2, bright, 0).clip(0, 1).astype(np.float32)

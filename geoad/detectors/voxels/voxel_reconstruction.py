@@ -1,0 +1,104 @@
+"""What voxel methods have in common that compare a scan with what a network makes of it (thesis 9.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geoad.data.rotated import Rotated
+from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
+from geoad.nn.moments import Moments
+from geoad.sample import Sample
+from geoad.training.stage import Batch, Visit
+
+OCCUPIED = 0.9
+"""From which value on a cell of a reconstruction is drawn as occupied (thesis 9.3.2)."""
+
+
+class VoxelReconstruction(VoxelDetector):
+    """A grid in, its reconstruction out; a cell's score is the squared error, summed over the channels.
+
+    It learns from `copies` of each scan, turned at random by up to 5° on the table (0: the scans themselves). `empty`
+    is w, the share of empty cells in the training set. A method gives `reconstruct` and its stages.
+
+    >>> from geoad.checks import synthetic_scan
+    >>> class Empty(VoxelReconstruction):
+    ...     def stages(self):
+    ...         yield from self.statistics()
+    ...     def reconstruct(self, grids):
+    ...         return -torch.ones_like(grids)
+    >>> Empty(resolution=16, copies=0).fit([synthetic_scan(0)]).score(synthetic_scan(1)).score  # (1 - -1)²
+    4.0
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source = "xyz",
+        resolution: int = 64,
+        copies: int = 20,
+        project: Project = "hull",
+        outside: Outside = "clip",
+    ) -> None:
+        super().__init__(source=source, resolution=resolution, project=project, outside=outside)
+        if copies < 0:
+            raise ValueError(f"copies must be 0 or more, got {copies}")
+        self.copies = copies
+        self.empty = Moments(1)
+
+    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
+        """Return copies of the scans, turned on their table."""
+        return Rotated(samples, copies=self.copies, seed=seed, memory=0) if self.copies else samples
+
+    def statistics(self) -> Iterator[Visit]:
+        """Yield the stages that find the box, and how much of it is empty."""
+        yield self.box()
+        yield Visit("empty cells", self._see_empty)
+
+    def _see_empty(self, batch: Batch) -> None:
+        self.empty.see((~occupied(self.grids(batch))).double().mean().view(1, 1))
+
+    def weighted_error(self, made: Tensor, grids: Tensor) -> Tensor:
+        """Return the squared errors, occupied cells weighing w and empty ones 1 - w; the mean over the grids of sums.
+
+        Without weights a network that makes nothing but empty cells would be almost right (thesis 9.3.1).
+        """
+        share = self.empty.mean[0].to(grids)
+        weight = torch.where(occupied(grids), share, 1 - share)
+        return (weight * (made - grids).square()).flatten(1).sum(1).mean()
+
+    def reconstruct(self, grids: Tensor) -> Tensor:
+        """Return what the network makes of grids (B, C, X, Y, Z)."""
+        raise NotImplementedError(f"{type(self).__name__} has no reconstruct(grids)")
+
+    def cell_scores(self, values: Tensor) -> Tensor:
+        """Return the squared error of each cell."""
+        return (values - self.reconstruct(values[None])[0]).square().sum(0)
+
+    @torch.no_grad()
+    def reconstruction(self, sample: Sample) -> dict[str, NDArray[np.float32]]:
+        """Return pictures (X, Y) of the grid of a sample and of what becomes of it, in 0..1: near is bright."""
+        values = self.grids(self.collate([self.prepare(sample)]))
+        made = self.reconstruct(values)
+        return {"cells": _relief(values[0]), "cells, reconstructed": _relief(made[0])}
+
+
+def occupied(grids: Tensor) -> Tensor:
+    """Return which cells (B, 1, X, Y, Z) are occupied: 1, or any colour at all.
+
+    >>> occupied(torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1, 1)).flatten().tolist()
+    [False, True]
+    """
+    return (grids > -1).any(1, keepdim=True)
+
+
+def _relief(values: Tensor) -> NDArray[np.float32]:
+    """Return how near the first occupied cell of each column along z is, 0 where there is none."""
+    full = (values > (OCCUPIED if len(values) == 1 else 0)).all(0)
+    depth = full.float().argmax(-1)
+    near = 1 - 0.8 * depth / full.shape[-1]
+    return torch.where(full.any(-1), near, 0.0).cpu().numpy()

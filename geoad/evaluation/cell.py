@@ -1,0 +1,144 @@
+"""One cell of a benchmark: a method fitted to a category under a seed, its maps evaluated, its row on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from geoad.data import open_dataset
+from geoad.data.dataset import Dataset
+from geoad.detectors import make_detector
+from geoad.detectors.base import Detector
+from geoad.evaluation.evaluate import Settings, evaluate_folder
+from geoad.evaluation.export import export_maps
+from geoad.evaluation.measure import Row
+from geoad.evaluation.reconstruction_picture import draw_reconstructions
+from geoad.evaluation.results import environment, write_json
+from geoad.evaluation.run import Run
+from geoad.evaluation.whole_file import write_whole
+from geoad.training.trainer import Trainer
+
+KEPT = ("au_pro", "pixel_auroc", "image_auroc")
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What is measured: `key` names the method's folder, `method` and `source` its row in the table.
+
+    `params` are keywords of `detector`; `category` is None for a dataset without; `limits` are AU-PRO's.
+
+    >>> Cell("depth-vm", "Depth VM", "3D", "depth-vm", {}, "sim3d", Path("scans"), "bagel").name
+    'depth-vm bagel seed 0'
+    """
+
+    key: str
+    method: str
+    source: str
+    detector: str
+    params: dict[str, Any]
+    dataset: str
+    root: Path
+    category: str | None
+    seed: int = 0
+    limits: Sequence[float] = (0.3,)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The cell in a few words."""
+        return " ".join([self.key, *([self.category] if self.category else []), f"seed {self.seed}"])
+
+    def folder(self, out: Path) -> Path:
+        """Return the cell's place in the folder of a benchmark."""
+        return out / "cells" / self.key / (self.category or "all") / f"seed-{self.seed}"
+
+    def split(self, name: str) -> Dataset:
+        """Open a split of its data."""
+        return open_dataset(self.dataset, self.root, category=self.category, split=name)
+
+
+def read_cell(cell: Cell, out: Path) -> list[Row] | None:
+    """Return the rows of a finished cell, None if it is not finished.
+
+    >>> read_cell(Cell("a", "A", "3D", "a", {}, "sim3d", Path("scans"), None), Path("no such folder")) is None
+    True
+    """
+    path = cell.folder(out) / "cell.json"
+    if not path.is_file():
+        return None
+    try:
+        rows: list[Row] = json.loads(path.read_text())["rows"]
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path}: not the results of a cell ({error}): remove it to measure again") from error
+    return rows
+
+
+def run_cell(
+    cell: Cell, out: Path, *, device: str = "auto", keep_maps: bool = False, progress: bool = False
+) -> list[Row]:
+    """Return the rows of a cell: those on disk, or of a detector fitted, scored and evaluated now.
+
+    A cell that was interrupted goes on from its training's checkpoint. Each row has "cpu_s", the CPU seconds of this
+    process from fitting to numbers; "resumed" says that an earlier one had begun. Beside `cell.json` lie the
+    training's log and, where the method reconstructs, `reconstruction.png`, and of a validation scan every 500 steps
+    and at a stage's end `reconstructions/STAGE-STEP.png`; maps are kept if asked for.
+
+    Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config.
+
+    >>> import tempfile
+    >>> from geoad.data.sim3d import make_sim3d
+    >>> from geoad.data.sim3d.plan import Counts, Size
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     root = make_sim3d(f"{folder}/scans", categories=["dowel"], size=Size(64, Counts(2, 1, 1, 1)))
+    ...     cell = Cell("depth-vm", "Depth VM", "3D", "depth-vm", {}, "sim3d", root, "dowel")
+    ...     rows = run_cell(cell, Path(folder) / "out")
+    >>> [(row["metric"], row["limit"]) for row in rows]
+    [('au_pro', 0.3), ('pixel_auroc', None), ('image_auroc', None)]
+    """
+    folder = cell.folder(out)
+    detector = make_detector(cell.detector, **cell.params)
+    data = {"dataset": cell.dataset, "root": str(cell.root.resolve()), "category": cell.category}
+    config = {"detector": cell.detector, "params": detector.config, **data, "seed": cell.seed}
+    run = Run.create(folder, {**config, "limits": list(cell.limits), **cell.facts})
+    if (rows := read_cell(cell, out)) is not None:
+        return rows
+    training = folder / "training"
+    begun, resumed = time.process_time(), (training / "checkpoint.pt").exists()
+    trainer = Trainer(seed=cell.seed, device=device, folder=training, log=folder / "log", progress=progress)
+    train, validation = cell.split("train"), cell.split("validation")
+    detector.watch = partial(_watch, detector, validation if len(validation) else train, folder / "reconstructions")
+    detector.fit(train, validation=validation, trainer=trainer)
+    rows = _evaluate(cell, detector, run)
+    took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
+    rows = [{**row, **cell.facts, "params": run.config["params"], **took} for row in rows]
+    write_json(folder / "cell.json", {**environment(), "config": run.config, "rows": rows})
+    shutil.rmtree(training, ignore_errors=True)
+    if not keep_maps:
+        shutil.rmtree(run.maps)
+    return rows
+
+
+def _watch(detector: Detector, dataset: Dataset, folder: Path, stage: str, step: int) -> None:
+    """Draw what a method that is being trained makes of the first scan."""
+    if (picture := draw_reconstructions(detector, dataset[:1])) is not None:
+        write_whole(folder / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
+
+
+def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:
+    """Score the test split into maps, and return their numbers; draw reconstructions where there are any."""
+    test = cell.split("test")
+    export_maps(detector, test, run.maps, category=cell.category, overwrite=True, pictures=False)
+    settings = Settings(limits=tuple(cell.limits))
+    found = evaluate_folder(run.maps, test, settings, category=cell.category, method=cell.method, seed=cell.seed)
+    if (picture := draw_reconstructions(detector, test)) is not None:
+        write_whole(run.folder / "reconstruction.png", partial(picture.save, format="png"))
+    kept = [row for row in found.rows if row["metric"] in KEPT]
+    labels = {"source": cell.source, "detector": cell.detector, "key": cell.key}
+    return [{**row, **labels, "value": None if isnan(row["value"]) else row["value"]} for row in kept]

@@ -1,0 +1,131 @@
+"""Copies of a dataset's scans, turned on the table."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geoad.checks import Blindfolded
+from geoad.data import open_dataset
+from geoad.data.rotated import Rotated
+from geoad.geometry import Camera, XYZImage
+from geoad.sample import Sample
+from tests.trees import make_scan
+
+
+def scans(count: int = 2, camera: bool = True) -> list[Sample]:
+    made = [make_scan(seed=seed) for seed in range(count)]
+    return [Sample(xyz=s.image, camera=s.camera if camera else None, name=f"s{i}") for i, s in enumerate(made)]
+
+
+def test_twenty_copies_of_each_within_five_degrees() -> None:
+    copies = Rotated(scans())
+    angles = np.array([copies.angle(i) for i in range(len(copies))])
+    assert len(copies) == 40 and len(set(angles)) == 40
+    assert np.abs(angles).max() < 5 and angles.min() < -3 and angles.max() > 3
+    copy = copies[20]
+    assert copy.name == "s1 turned 0" and copy.shape == (48, 64) and copy.rgb is not None and copy.camera is not None
+    assert not np.array_equal(copy.rgb, scans()[1].rgb)
+    with pytest.raises(IndexError, match=r"in \[0, 40\), got 40"):
+        copies[40]
+
+
+def test_a_copy_is_the_same_in_any_order_and_process_and_another_for_another_seed() -> None:
+    one, two, other = Rotated(scans()), Rotated(scans(), memory=0), Rotated(scans(), seed=1)
+    two[33]
+    again = pickle.loads(pickle.dumps(two))
+    for i in (25, 3, 25):
+        assert np.array_equal(one[i].xyz.xyz, two[i].xyz.xyz) and np.array_equal(one[i].rgb, again[i].rgb)
+        assert not np.array_equal(one[i].xyz.xyz, other[i].xyz.xyz)
+
+
+def test_the_plane_is_the_whole_sequences_and_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies = Rotated(scans(3))
+    plane = copies.plane
+    assert np.degrees(np.arccos(-plane.normal[2])) < 0.5 and plane.point[2] == pytest.approx(0.6, abs=1e-3)
+    monkeypatch.setattr("geoad.data.rotated.fit_background", lambda points: pytest.fail("found twice"))
+    assert copies[0].shape == copies[40].shape
+
+
+def test_copies_are_kept_while_they_fit() -> None:
+    size = 48 * 64 * 15
+    copies = Rotated(scans(), memory=2.5 * size)
+    assert copies[0] is copies[0] and copies[5] is copies[5]
+    assert copies[7] is not copies[7] and copies[0] is copies[0]
+
+
+def test_none_leaves_the_scans_as_they_are() -> None:
+    samples = scans()
+    assert list(Rotated(samples, copies=0)) == samples
+
+
+def test_ground_truth_stays_behind() -> None:
+    blind = [Blindfolded.of(replace(s, mask=np.ones(s.shape, bool), label=1)) for s in scans()]
+    copy = Rotated(blind, copies=2)[3]
+    assert copy.mask is None and copy.label is None
+
+
+def test_without_calibration_a_pinhole_is_fitted() -> None:
+    with_camera, without = Rotated(scans())[4], Rotated(scans(camera=False))[4]
+    assert without.camera is None
+    both = with_camera.xyz.valid & without.xyz.valid
+    assert both.sum() > 0.9 * with_camera.xyz.valid.sum()
+    near = np.linalg.norm(with_camera.xyz.xyz - without.xyz.xyz, axis=-1)[both] < 0.02
+    assert near.mean() > 0.95
+
+
+def test_a_dataset_on_disk(tree: Path) -> None:
+    train = open_dataset("mvtec3d", tree, category="bagel")
+    copies = Rotated(train, copies=2)
+    assert len(copies) == 2 * len(train) and copies[1].path == train[0].path
+
+
+CLOUD = Sample(xyz=XYZImage(np.random.default_rng(0).random((1, 90, 3)).astype(np.float32)), name="cloud")
+EMPTY = Sample(xyz=XYZImage(np.zeros((48, 64, 3), np.float32)), name="empty")
+LARGER = replace(scans(1)[0], camera=Camera.pinhole(100.0, (96, 128)), name="larger")
+BALL = np.random.default_rng(0).normal(size=(24, 24, 3))
+BALL *= 0.3 / np.linalg.norm(BALL, axis=-1, keepdims=True)
+BAD = {
+    "cloud must be an organised scan to be turned, got (1, 90); set copies=0": [CLOUD],
+    "photo must be an organised scan to be turned, it has no xyz; set copies=0": [
+        Sample(rgb=np.zeros((4, 4, 3), np.uint8), name="photo")
+    ],
+    "empty has no valid pixel: remove it, or scan it again": [EMPTY],
+    "larger cannot be turned: camera must make images of (48, 64) like the scan, got (96, 128), or set copies=0": [
+        LARGER
+    ],
+    "scans cannot be turned on their table: no plane lies behind": [
+        Sample(xyz=XYZImage(BALL + np.array([0, 0, 1])), camera=Camera.pinhole(30.0, (24, 24)))
+    ],
+}
+
+
+@pytest.mark.parametrize("error", BAD)
+def test_what_cannot_be_turned_is_named(error: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Rotated(BAD[error])[0]
+    assert str(caught.value).startswith(error)
+
+
+def test_scans_that_no_pinhole_sees_need_calibration() -> None:
+    y, x = np.mgrid[:24, :32] / 100
+    table = np.stack([x, y, np.full(y.shape, 0.5)], -1)[:, ::-1]
+    with pytest.raises(ValueError, match=r"part cannot be turned: no pinhole camera .*camera_parameters.json"):
+        Rotated([Sample(xyz=XYZImage(table), name="part")])[0]
+
+
+def test_scans_of_several_sizes_are_turned_each_on_its_own_pixels() -> None:
+    large = make_scan((60, 80))
+    samples = [*scans(1), Sample(xyz=large.image, camera=large.camera)]
+    copies = Rotated(samples, copies=1)
+    assert [copy.shape for copy in copies] == [(48, 64), (60, 80)]
+
+
+@pytest.mark.parametrize(("keywords", "error"), [({"copies": -1}, "copies must be 0"), ({"degrees": 0}, "degrees")])
+def test_wrong_keywords(keywords: dict, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        Rotated(scans(), **keywords)

@@ -1,0 +1,135 @@
+"""f-AnoGAN's stages: who learns when, from what, and what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from geoad.detectors.fanogan_networks import FAnoGANNetworks
+from geoad.training.stage import Descend, Stage
+from geoad.training.trainer import Trainer
+
+POINTS = list(torch.randn(12, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([0.1, 0.1, 1, 2]) + 1)
+
+
+class Cloud(nn.Module):
+    """A GAN of points (B, 4); its generator has batch norm."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__()
+        self.networks = FAnoGANNetworks(
+            nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 4)),
+            nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1)),
+            nn.Sequential(nn.Linear(4, 8), nn.LeakyReLU(0.2), nn.Linear(8, 2)),
+            **{"latent": 2, "batch_size": 4, "learning_rate": 1e-3, "steps": 6, **keywords},
+        )
+
+    def prepare(self, sample: Tensor) -> dict[str, Tensor]:
+        return {"x": sample.clone()}
+
+    def stages(self) -> Iterator[Stage]:
+        yield from self.networks.stages(lambda batch: batch["x"])
+
+
+def states(module: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def test_five_steps_of_the_critic_for_one_of_the_generator() -> None:
+    module, called = Cloud(), []
+    for name in ("critic_loss", "generator_loss", "encoder_loss"):
+        loss = getattr(module.networks, name)
+        setattr(module.networks, name, lambda x, name=name, loss=loss: called.append(name) or loss(x))
+    Trainer(device="cpu").run(module, POINTS)
+    assert called == (["critic_loss"] * 5 + ["generator_loss"]) * 6 + ["encoder_loss"] * 6
+
+
+def test_each_update_changes_its_own_network_and_no_other() -> None:
+    module = Cloud(critic_steps=1, steps=1)
+    gan, encoder = module.stages()
+    assert isinstance(gan, Descend) and isinstance(encoder, Descend)
+    batch = {"x": torch.stack(POINTS)}
+    for update, name in zip([*gan.updates, *encoder.updates], ("critic", "generator", "encoder"), strict=True):
+        assert update.module is getattr(module.networks, name)
+        update.loss(batch)["total"].backward(inputs=list(update.module.parameters()))
+        assert all(p.grad is not None for p in update.module.parameters())
+        assert any(p.grad.abs().sum() > 0 for p in update.module.parameters())
+        others = {p for other in ("critic", "generator", "encoder") if other != name
+                  for p in getattr(module.networks, other).parameters()}  # fmt: skip
+        assert all(p.grad is None for p in others)
+        module.zero_grad(set_to_none=True)
+
+
+def test_the_encoder_s_stage_leaves_generator_and_critic_alone_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, before = Cloud(), {}
+    encoder_loss = module.networks.encoder_loss
+
+    def first(x: Tensor) -> dict[str, Tensor]:
+        if not before:
+            before.update(states(module.networks))
+        return encoder_loss(x)
+
+    monkeypatch.setattr(module.networks, "encoder_loss", first)
+    Trainer(device="cpu").run(module, POINTS)
+    after = states(module.networks)
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder"}
+    assert any("running_mean" in name for name in before)
+
+
+def test_the_loss_of_the_encoder_is_residual_and_features() -> None:
+    networks = Cloud(kappa=0.5).networks
+    x = torch.stack(POINTS)
+    losses = networks.encoder_loss(x)
+    made = networks(x)
+    features = [nn.functional.leaky_relu(networks.critic[0](each), 0.2) for each in (x, made)]
+    torch.testing.assert_close(losses["residual"], (x - made).square().mean())
+    torch.testing.assert_close(losses["features"], (features[0] - features[1]).square().mean())
+    torch.testing.assert_close(losses["total"], losses["residual"] + 0.5 * losses["features"])
+
+
+def test_generated_points_come_to_lie_where_the_real_ones_do() -> None:
+    module, real = Cloud(steps=150, learning_rate=5e-3), torch.stack(POINTS)
+
+    def distance() -> float:
+        torch.manual_seed(0)
+        with torch.no_grad():
+            return float((module.eval().networks.generate(500, 0, real.device).mean(0) - real.mean(0)).norm())
+
+    before = distance()
+    Trainer(device="cpu").run(module, POINTS)
+    assert distance() < 0.5 * before
+
+
+def test_epochs_or_steps() -> None:
+    gan, encoder = Cloud(steps=None, epochs=7).stages()
+    assert isinstance(gan, Descend) and isinstance(encoder, Descend)
+    assert gan.total_steps(12) == encoder.total_steps(12) == 7 * 3
+    gan, encoder = Cloud(steps=10).stages()
+    assert (gan.total_steps(12), encoder.total_steps(12)) == (50, 10)
+    assert gan.updates[0].optimizer(Cloud().parameters()).defaults["betas"] == (0.0, 0.9)
+
+
+def test_latent_vectors_have_the_dimensions_of_samples() -> None:
+    networks, seen = Cloud().networks, []
+    networks.generator = nn.Sequential(nn.Identity())
+    seen = [networks.generate(3, dimensions, torch.device("cpu")).shape for dimensions in (0, 2, 3)]
+    assert seen == [(3, 2), (3, 2, 1, 1), (3, 2, 1, 1, 1)]
+
+
+def test_what_is_no_number_is_told_with_stage_and_step() -> None:
+    module = Cloud()
+    with torch.no_grad():
+        module.networks.critic[0].weight.fill_(torch.nan)
+    with pytest.raises(ValueError, match="the loss of stage 'gan' is nan at step 1"):
+        Trainer(device="cpu").run(module, POINTS)
+
+
+@pytest.mark.parametrize("keyword", ["latent", "batch_size", "epochs", "critic_steps"])
+def test_wrong_keywords(keyword: str) -> None:
+    with pytest.raises(ValueError, match=f"{keyword} must be positive, got 0"):
+        Cloud(**{keyword: 0})

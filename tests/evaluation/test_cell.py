@@ -1,0 +1,94 @@
+"""One cell of a benchmark: measured once, resumed, and never mixed with another."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from geoad.evaluation import cell as module
+from geoad.evaluation.cell import Cell, read_cell, run_cell
+from geoad.evaluation.evaluate import evaluate_maps
+from tests.trees import make_tree
+
+FAST = {"size": 64, "width": 2, "latent": 4, "steps": 6, "batch_size": 2, "copies": 0}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tree(tmp_path_factory.mktemp("tree"), test=1)
+
+
+def cell_of(tree: Path, **changes: object) -> Cell:
+    cell = Cell("depth-vm", "Depth VM", "3D", "depth-vm", {}, "mvtec3d", tree, "bagel", limits=(0.3, 1.0))
+    return replace(cell, **changes)
+
+
+def test_rows_are_those_of_the_maps(tree: Path, tmp_path: Path) -> None:
+    cell = cell_of(tree, seed=3, facts={"size": "small"})
+    rows = run_cell(cell, tmp_path, keep_maps=True)
+    maps = cell.folder(tmp_path) / "maps"
+    wanted = evaluate_maps(maps, cell.split("test"), category="bagel", limits=(0.3, 1.0))
+    values = {(row["metric"], row["limit"]): row["value"] for row in wanted}
+    assert [(row["metric"], row["limit"]) for row in rows] == [
+        ("au_pro", 0.3), ("au_pro", 1.0), ("pixel_auroc", None), ("image_auroc", None),
+    ]  # fmt: skip
+    assert all(row["value"] == values[row["metric"], row["limit"]] for row in rows)
+    facts = {
+        "method": "Depth VM",
+        "source": "3D",
+        "dataset": "mvtec3d",
+        "category": "bagel",
+        "seed": 3,
+        "size": "small",
+    }
+    assert all(facts.items() <= row.items() and row["cpu_s"] > 0 and not row["resumed"] for row in rows)
+    written = json.loads((cell.folder(tmp_path) / "cell.json").read_text())
+    assert written["rows"] == rows and {"machine", "commit", "versions", "config"} <= written.keys()
+    assert rows[0]["params"]["floor"] == 1 / 255
+
+
+def test_a_finished_cell_is_read(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = cell_of(tree)
+    assert read_cell(cell, tmp_path) is None
+    rows = run_cell(cell, tmp_path)
+    assert not (cell.folder(tmp_path) / "maps").exists()
+    monkeypatch.setattr(module, "export_maps", lambda *_, **__: pytest.fail("scored again"))
+    assert run_cell(cell, tmp_path) == rows == read_cell(cell, tmp_path)
+    with pytest.raises(ValueError, match="holds a run with another config"):
+        run_cell(replace(cell, params={"floor": 0.5}), tmp_path)
+    (cell.folder(tmp_path) / "cell.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"cell\.json: not the results of a cell"):
+        run_cell(cell, tmp_path)
+
+
+def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = cell_of(tree, key="depth-ae", detector="depth-ae", params=FAST)
+    whole = run_cell(cell, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "export_maps", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_cell(cell, tmp_path / "cut")
+    assert (cell.folder(tmp_path / "cut") / "training" / "checkpoint.pt").exists()
+    rows = run_cell(cell, tmp_path / "cut")
+    assert [row["value"] for row in rows] == [row["value"] for row in whole]
+    assert rows[0]["resumed"] and not whole[0]["resumed"]
+    folder = cell.folder(tmp_path / "cut")
+    assert (folder / "reconstruction.png").is_file() and not (folder / "training").exists()
+    assert "autoencoder" in (folder / "log").read_text()
+    assert [path.name for path in (folder / "reconstructions").iterdir()] == ["autoencoder-0000006.png"]
+
+
+def test_a_number_that_is_none_is_null(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "tree", kinds=("good",))
+    with pytest.warns(RuntimeWarning):
+        rows = run_cell(cell_of(root), tmp_path / "out")
+    assert {row["metric"]: row["value"] for row in rows}["au_pro"] is None
+
+
+def test_a_dataset_without_categories(tree: Path, tmp_path: Path) -> None:
+    cell = cell_of(tree / "bagel", category=None)
+    assert cell.name == "depth-vm seed 0" and run_cell(cell, tmp_path)[0]["category"] is None
+    assert (tmp_path / "cells" / "depth-vm" / "all" / "seed-0" / "cell.json").is_file()

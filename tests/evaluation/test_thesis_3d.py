@@ -1,0 +1,56 @@
+"""The rows of the thesis's tables are those that are published, and their keywords those of the detectors."""
+
+from __future__ import annotations
+
+import pytest
+
+from geoad.detectors import DETECTORS, make_detector
+from geoad.evaluation.published import read_published
+from geoad.evaluation.thesis_3d import ITERATIONS, LATENTS, ROWS, budget, keywords
+
+TRAINED = [key for key, row in ROWS.items() if row.trained]
+
+
+def test_the_twelve_rows_of_the_tables_and_two_more() -> None:
+    published = {(row["method"], row["source"]) for row in read_published() if row["reference"].endswith("table 9.3")}
+    rows = [(row.name, row.source) for row in ROWS.values()]
+    assert len(published) == 12 and published == set(rows[:12])
+    assert list(ROWS)[12:] == ["voxel-vae", "3d-st"] and len(set(rows)) == 14
+    assert {row["method"] for row in read_published() if row["method"] == ROWS["3d-st"].name}
+    assert {name for name, _ in LATENTS} <= {row.name for row in ROWS.values()} and len(LATENTS) == 12
+
+
+def test_every_row_is_a_detector_with_these_keywords() -> None:
+    for key, row in ROWS.items():
+        assert row.detector in DETECTORS
+        for size in ("tiny", "small"):
+            config = make_detector(row.detector, **keywords(key, size)).config
+            assert row.params.items() <= config.items() and keywords(key, size).items() <= config.items()
+
+
+@pytest.mark.parametrize("key", TRAINED)
+def test_small_fixes_the_iterations_and_nothing_else(key: str) -> None:
+    row = ROWS[key]
+    assert keywords(key, "full") == row.params
+    if key != "3d-st":
+        smaller = {"batch_size": 4} if key.startswith("depth-ae") else {}
+        assert keywords(key, "small") == {**row.params, "steps": ITERATIONS, **smaller}
+        assert keywords(key, "small", 7)["steps"] == 7
+
+
+def test_variation_models_and_latent_dimensions() -> None:
+    for key in set(ROWS) - set(TRAINED):
+        assert keywords(key, "small") == ROWS[key].params
+    assert keywords("depth-ae", "full", latent=2048) == {"latent": 2048}
+    assert keywords("depth-ae", "tiny", latent=3)["latent"] == 3
+
+
+def test_every_size_says_what_stands_behind_its_numbers() -> None:
+    assert "7 iterations" in budget("small", 7) and "thesis" in budget("full") and "nothing" in budget("tiny")
+
+
+def test_wrong_words() -> None:
+    with pytest.raises(ValueError, match="unknown method 'voxel-gan'"):
+        keywords("voxel-gan", "small")
+    with pytest.raises(ValueError, match="unknown size 'large'"):
+        keywords("depth-ae", "large")
