@@ -9,36 +9,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.descriptors.neighbourhood import neighbourhood
+from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
-from geoad.nn.compact import compact_pieces
-from geoad.nn.cone import cone
 from geoad.nn.local_features import LocalFeatures
-from geoad.nn.point_graph import neighbour_distance
-from geoad.ops.knn import knn
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 FORMAT = "geoad-teacher-1"
-CHUNK = 1 << 17  # points that are described at once on the CPU
+CHUNK = 1 << 16  # points: smaller pieces overlap more, larger ones leave the caches
 
 
 class Teacher(nn.Module):
     """Descriptors (N, d) of points (N, 3), in any unit and from any place: only offsets between neighbours count.
 
-    Arrays give arrays, tensors tensors on their device, float32. The cloud is scaled so that its mean distance to the
-    k neighbours is 1, or that of `spacing`, in the points' unit (so that several clouds share one scale, as in 3D-ST).
-    Of N ≤ k points each has N − 1 neighbours. Not invariant to rotation.
+    Arrays (or lists) give arrays; a tensor gives a tensor where it is, which must be where the teacher is. Coordinates
+    are taken as float32. Float64 ones that float32 does not hold, as far from the origin, are taken from the lower
+    corner of their box, which loses less.
 
-    `chunk` points are described at a time, with what their receptive fields hold besides: the same descriptors, in less
-    memory. The receptive fields of chunks are searched on the host; on a GPU the default is the whole cloud at once.
+    The cloud is scaled so that its mean distance to the k neighbours is 1, or that of `spacing`, in the points' unit,
+    if it is given (so that several clouds share one scale, as in 3D-ST). Of N ≤ k points each has N − 1 neighbours.
+    Not invariant to rotation. On the CPU, permuted points get the same descriptors bit for bit, unless points tie for
+    the place of a k-th neighbour.
 
-    Raises ValueError for points of another shape, fewer than two, or not finite, and TypeError for what holds no real
-    numbers.
+    At most `chunk` points are described at a time, by the part of the cloud that they depend on: the descriptors are
+    the same, and the memory is little more than that of the neighbours and the result.
 
-    >>> import numpy as np
+    Raises ValueError for points of another shape, fewer than two, not finite, all in one place (without `spacing`) or
+    on another device than the teacher, and TypeError for what holds no real numbers.
+
     >>> teacher = Teacher.from_pretrained("3d-st-64")
     >>> points = np.random.default_rng(0).random((200, 3), dtype=np.float32)
     >>> teacher(points).shape
@@ -49,80 +52,88 @@ class Teacher(nn.Module):
 
     def __init__(self, network: LocalFeatures, k: int = 32) -> None:
         super().__init__()
+        _check.positive("k", k)
         self.network, self.k = network, k
 
     @classmethod
     def from_pretrained(cls, name: str | Path, device: str | torch.device = "cpu") -> Teacher:
         """Load a teacher that ships with geoad (`shipped_teachers()` lists them) or a file that `geoad pretrain` wrote.
 
-        Raises ValueError for an unknown name (the known ones are listed) or a file that is no teacher.
+        Raises ValueError for an unknown name (the known ones are listed), a file that is no teacher, or a `device`
+        that is not here.
         """
-        return load_teacher(name).to(device)
+        teacher = load_teacher(name)
+        try:
+            return teacher.to(device)
+        except (AssertionError, RuntimeError) as error:  # torch has either, and several lines
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"device must be one that torch has here, got {str(device)!r}: {reason}") from error
 
-    @torch.inference_mode()
-    def forward(self, points: Any, spacing: float | None = None, chunk: int | None = None) -> Any:
+    @torch.no_grad()  # and not in inference mode, whose tensors no layer that learns could take
+    def forward(self, points: Any, spacing: float | None = None, *, chunk: int = CHUNK) -> Any:
         """Return the descriptors (N, d)."""
-        cloud = _cloud(points).to(self.network.output.weight.device)
-        if chunk is None:
-            chunk = CHUNK if cloud.device.type == "cpu" else len(cloud)
-        _check.positive("chunk", chunk)
-        index = _neighbours(cloud, self.k)
-        unit = neighbour_distance(cloud, index).item() if spacing is None else spacing
-        if not 0 < unit < math.inf:
-            raise ValueError(f"spacing must be positive, and not all points alike, got {unit}")
-        described = self._describe(cloud, index, 1 / unit, chunk)
-        return described.to(points.device) if isinstance(points, Tensor) else described.cpu().numpy()
+        described = self._describe(self._coordinates("points", points, ("N", 3)), spacing, chunk)
+        return described if isinstance(points, Tensor) else described.cpu().numpy()
 
-    def _describe(self, cloud: Tensor, index: Tensor, scale: float, chunk: int) -> Tensor:
-        if len(cloud) <= chunk:
-            return self.network(cloud, index, scale)  # type: ignore[no-any-return]
-        result = cloud.new_empty(len(cloud), self.network.width)
-        for piece in compact_pieces(cloud.cpu().numpy(), chunk):
-            part = cone(cloud, index, torch.from_numpy(piece), self.network.hops)
-            result[part.described] = self.network(part.points, part.table, scale, part.sizes)
-        return result
-
-    def apply_organized(self, xyz: Any, spacing: float | None = None, chunk: int | None = None) -> Any:
+    @torch.no_grad()
+    def apply_organized(self, xyz: Any, spacing: float | None = None, *, chunk: int = CHUNK) -> Any:
         """Return the descriptors (H, W, d) of an organised scan (H, W, 3) or an `XYZImage`; NaN where it is invalid.
 
-        Invalid are pixels that are not finite or (0, 0, 0).
+        Invalid are pixels that are not finite or (0, 0, 0). Raises what the call of the teacher raises, for scans with
+        fewer than two valid pixels too.
 
-        >>> import numpy as np
         >>> scan = np.random.default_rng(0).random((9, 8, 3))
         >>> scan[0, 0] = 0
         >>> described = Teacher.from_pretrained("3d-st-64").apply_organized(scan)
-        >>> described.shape, np.isnan(described[0, 0]).all(), np.isnan(described[0, 1]).any()
-        ((9, 8, 64), np.True_, np.False_)
+        >>> described.shape, bool(np.isnan(described[0, 0]).all()), bool(np.isnan(described[0, 1]).any())
+        ((9, 8, 64), True, False)
         """
-        scan = xyz.xyz if isinstance(xyz, XYZImage) else xyz
-        points = torch.as_tensor(scan)
-        _check.shape("xyz", points, ("H", "W", 3))
-        valid = points.isfinite().all(-1) & (points != 0).any(-1)
-        described = self(points[valid], spacing, chunk)
-        result = described.new_full((*points.shape[:2], self.network.width), torch.nan)
-        result[valid] = described
-        return result if isinstance(scan, Tensor) else result.numpy()
+        scan = self._coordinates("xyz", xyz.xyz if isinstance(xyz, XYZImage) else xyz, ("H", "W", 3))
+        valid = scan.isfinite().all(-1) & (scan != 0).any(-1)
+        if (count := int(valid.sum())) < 2:
+            raise ValueError(f"xyz must have at least 2 valid pixels, got {count}")
+        described = self._describe(scan[valid], spacing, chunk)
+        image = described.new_full((*valid.shape, described.shape[1]), math.nan)
+        image[valid] = described
+        return image if isinstance(xyz, Tensor) else image.cpu().numpy()
+
+    def _coordinates(self, name: str, array: Any, shape: tuple[int | str, ...]) -> Tensor:
+        """Return what came as float64 on the teacher's device."""
+        device = self.network.output.weight.device
+        numbers = array.detach() if isinstance(array, Tensor) else np.asarray(array)
+        _check.shape(name, numbers, shape)
+        if isinstance(numbers, Tensor):
+            if numbers.device != device:
+                raise ValueError(f"{name} must be where the teacher is, on {device}, got {name} on {numbers.device}")
+            if not (numbers.is_complex() or numbers.dtype == torch.bool):
+                return numbers.double()
+        elif numbers.dtype.kind in "fiu":
+            return torch.from_numpy(np.require(numbers, np.float64, ["C", "W"])).to(device)
+        raise TypeError(f"{name} must hold real numbers, got {numbers.dtype}")
+
+    def _describe(self, points: Tensor, spacing: float | None, chunk: int) -> Tensor:
+        """Return the descriptors (N, d) of float64 points, in the precision of the network."""
+        _check.positive("chunk", chunk)
+        if len(points) < 2:
+            raise ValueError(f"points must be at least 2, got {len(points)}")
+        if not (finite := points.isfinite().all(1)).all():
+            raise ValueError(f"points must be finite, got {int((~finite).sum())} of {len(points)} that are not")
+        cloud = points.float()
+        if self.network.coordinates == "relative" and not torch.equal(cloud.double(), points):
+            cloud = (points - points.amin(0)).float()
+        index, distance = neighbourhood(cloud, self.k)
+        scale = 1 / _unit(spacing, distance)
+        return apply_in_pieces(self.network, cloud.to(self.network.output.weight), index, scale, chunk)
 
 
-def _cloud(points: Any) -> Tensor:
-    """Return points (N, 3) float32, float64 ones after an exact step towards the origin."""
-    cloud = torch.as_tensor(points)
-    _check.shape("points", cloud, ("N", 3))
-    if cloud.dtype == torch.bool or cloud.is_complex():
-        raise TypeError(f"points must hold real numbers, got {cloud.dtype}")
-    if len(cloud) < 2:
-        raise ValueError(f"points must be at least 2, got {len(cloud)}")
-    if not (finite := cloud.isfinite().all(1)).all():
-        raise ValueError(f"points must be finite, got {int((~finite).sum())} that are not: leave them out")
-    if cloud.dtype == torch.float32:
-        return cloud.contiguous()
-    wide = cloud.double()
-    return (wide - wide.amin(0)).float()  # far from the origin float32 would round neighbours onto each other
-
-
-def _neighbours(cloud: Tensor, k: int) -> Tensor:
-    found: Tensor = knn(cloud, min(k, len(cloud) - 1), include_self=False).index
-    return found.int()
+def _unit(spacing: float | None, distance: float) -> float:
+    """Return the distance that becomes 1."""
+    if spacing is None and distance == 0:
+        raise ValueError("points must not all be in one place, got a mean distance of 0 to their neighbours")
+    unit = distance if spacing is None else spacing
+    if not 0 < unit < math.inf:
+        raise ValueError(f"spacing must be positive and finite, got {spacing}")
+    return float(unit)
 
 
 def shipped_teachers() -> list[str]:
