@@ -83,13 +83,20 @@ def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_
     good, bad = tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "bad.tiff"
     bad.write_text("no scan")
     said = geoad("score", trained, good, bad, "--out", tmp_path / "maps", "--jsonl")
-    assert_one_line(said, bad, "not a readable tiff")
+    warned, _, error = said.err.partition("\n")
+    assert warned.startswith("geoad: warning: 000 has no camera")  # a file by itself has no calibration
+    assert_one_line(said._replace(err=error), bad, "not a readable tiff")
     first, second = map(json.loads, said.out.splitlines())
     assert first["path"] == str(good) and first["error"] is None and first["score"] > 0 and first["latency"] > 0
     assert Path(first["map"]) == tmp_path / "maps" / "000.tiff"
     assert second["path"] == str(bad) and second["score"] is None and str(bad) in second["error"]
     assert set(first) == set(second) == {"path", "score", "verdict", "threshold", "latency", "map", "error"}
-    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == ["000.mask.png", "000.png", "000.tiff"]
+    assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
+        "000.mask.png",
+        "000.png",
+        "000.tiff",
+        "scores.json",
+    ]
 
 
 def test_files_may_stand_behind_the_options(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
