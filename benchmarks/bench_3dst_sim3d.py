@@ -4,13 +4,14 @@ SCANS is made by `geoad data make sim3d SCANS --size tiny`. A cell is a teacher,
 trained at the thesis's resolution (64 000 points, k = 32) but on patches and for fewer steps (`SETTINGS`), and exact
 AU-PRO at native size, image AUROC by the 0.99 quantile and by the maximum, and CPU seconds of one thread become rows.
 A teacher is the name of a shipped one, a path, or "random": the same network as it starts, another for each seed. Rows
-are written as soon as they are known and a second run does the missing ones. Writes
-benchmarks/results/3dst_sim3d.json.
+are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
+since. Writes benchmarks/results/3dst_sim3d.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import torch
 
 from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
 from geoad.detectors import make_detector
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, pixel_auroc, roc_auc
@@ -52,6 +53,14 @@ def random_teacher(seed: int, folder: str, width: int = 64) -> str:
     return path
 
 
+def digest(teacher: str) -> str | None:
+    """Return the beginning of the SHA-256 of a teacher's file, None for random ones."""
+    if teacher == "random":
+        return None
+    path = Path(teacher) if teacher.endswith(".safetensors") else WEIGHTS / f"{teacher}.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
 def measure(scans: str, teacher: str, category: str, seed: int) -> list[dict[str, Any]]:
     """Fit and score one cell; return its rows."""
     train, validation, test = (
@@ -74,7 +83,8 @@ def measure(scans: str, teacher: str, category: str, seed: int) -> list[dict[str
     found["image_auroc", None] = roc_auc([each.score for each in maps], labels)
     found["image_auroc_maximum", None] = roc_auc([float(np.max(each)) for each in pixels], labels)
     found["fit_cpu_s", None], found["score_cpu_s", None] = fitted - began, (scored - fitted) / len(test)
-    facts = {"method": "3d-st", "teacher": teacher, "dataset": "sim3d", "category": category, "seed": seed}
+    facts = {"method": "3d-st", "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
+    facts |= {"category": category, "seed": seed}
     return [
         {**facts, "metric": metric, "limit": limit, "mode": "exact", "value": round(float(value), 5)}
         for (metric, limit), value in found.items()
@@ -108,6 +118,7 @@ def main() -> None:
     data = {key: manifest[key] for key in ("simulator", "size", "seed")}
     before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     rows = before.get("rows", []) if before.get("data") == data and before.get("params") == SETTINGS else []
+    rows = [row for row in rows if row["teacher_sha256"] == digest(row["teacher"])]
     command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
     done = {(row["teacher"], row["category"], row["seed"]) for row in rows}
     for seed in map(int, given.seeds.split(",")):

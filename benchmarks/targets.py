@@ -110,6 +110,28 @@ def targets() -> Iterator[Target]:
     yield Target("64³ voxels onto 800 x 800, worst tilt", "<=", 25, "ms CPU", "backproject.json", voxels)
     points = figure("cpu_s", 1e3, backend="numba", n=640_000, case="scan")
     yield Target("voxelise 640 k points with colour, scan", "<=", 4, "ms CPU", "voxelize.json", points)
+    yield from targets_3dst()
+
+
+def of_3dst(case: str, width: int) -> Callable[[list[Row]], float]:
+    return lambda rows: next(row["cpu_s"] for row in rows if row["case"] == case and row["width"] == width)
+
+
+def eager_memory(rows: list[Row]) -> float:
+    """Return how many times as much memory the step in plain torch adds, for as many points."""
+    base = next(row["peak_bytes"] for row in rows if row["case"] == "base")
+    own, eager = (next(row for row in rows if row["case"] == case) for case in ("step", "eager"))
+    return (eager["peak_bytes"] - base) * own["n"] / eager["n"] / (own["peak_bytes"] - base)
+
+
+def targets_3dst() -> Iterator[Target]:
+    """Yield the targets of the network, on 64 000 points."""
+    bounds = {("step", 64): 0.9, ("step", 128): 1.9, ("pretraining", 64): 0.1, ("pretraining", 128): 0.15}
+    bounds |= {("inference", 64): 1.0}
+    for (case, width), bound in bounds.items():
+        value = of_3dst(case, width)
+        yield Target(f"3D-ST, {case}, d = {width}", "<=", bound, "s CPU", "bench_3dst.json", value)
+    yield Target("3D-ST, step, d = 64: memory of plain torch", ">=", 4, "x", "bench_3dst.json", eager_memory)
 
 
 def line(target: Target) -> str:
@@ -118,7 +140,7 @@ def line(target: Target) -> str:
     try:
         content = json.loads((RESULTS / target.file).read_text())
         value = target.value(content["rows"])
-    except (OSError, LookupError):
+    except (OSError, LookupError, StopIteration):
         return f"| {target.what} | {bound} | not measured | | |"
     met = (operator.ge if target.sense == ">=" else operator.le)(value, target.bound)
     done = "yes" if met else "**no**"
