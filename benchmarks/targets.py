@@ -121,7 +121,7 @@ def eager_memory(rows: list[Row]) -> float:
     """Return how many times as much memory the step in plain torch adds, for as many points."""
     base = next(row["peak_bytes"] for row in rows if row["case"] == "base")
     own, eager = (next(row for row in rows if row["case"] == case) for case in ("step", "eager"))
-    return (eager["peak_bytes"] - base) * own["n"] / eager["n"] / (own["peak_bytes"] - base)
+    return (eager["peak_bytes"] - base) * own["n"] / eager["n"] / max(own["peak_bytes"] - base, 1)
 
 
 def targets_3dst() -> Iterator[Target]:

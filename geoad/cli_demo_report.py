@@ -74,4 +74,5 @@ def _defect(folder: Path, number: int) -> Path:
     """Return the first picture of a defect kind, another kind for another number."""
     kinds = sorted(path.name for path in (folder / "test").iterdir() if path.is_dir() and path.name != "good")
     kind = kinds[number % len(kinds)]
-    return sorted((folder / "test" / kind).glob("*.png"))[0].relative_to(folder)
+    pictures = (path for path in (folder / "test" / kind).glob("*.png") if not path.name.endswith(".mask.png"))
+    return min(pictures).relative_to(folder)

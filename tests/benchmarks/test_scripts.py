@@ -64,6 +64,8 @@ def test_every_target_finds_its_row_where_it_was_measured(tmp_path: Path, monkey
     backends += ("fpsample-h5", "fpsample-h7", "fpsample-h9")
     sizes = (65_536, 262_144, 360_000, 524_288, 640_000, 1_000_000)
     rows = [row(b, 1.0, case=c, n=n, error=0.0) for b in backends for c in cases for n in sizes]
+    network = ("base", "step", "eager", "pretraining", "inference")
+    rows += [row("numba", 1.0, case=c, width=width) for c in network for width in (64, 128)]
     for target in targets.targets():
         (tmp_path / target.file).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / target.file).write_text(json.dumps({"command": "x", "rows": rows}))

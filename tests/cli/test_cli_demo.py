@@ -61,6 +61,7 @@ def test_the_report_holds_every_number_and_a_sheet_of_pictures(tmp_path: Path) -
             picture = tmp_path / "maps" / method / category / "test" / "hole" / "000.png"
             picture.parent.mkdir(parents=True)
             Image.fromarray(np.full((20, 30 + c, 3), 100 * m + c, np.uint8)).save(picture)
+            Image.fromarray(np.zeros((20, 30), np.uint8)).save(picture.with_name("000.mask.png"))  # no picture
         (tmp_path / "results" / method).mkdir(parents=True)
         (tmp_path / "results" / method / "metrics.json").write_text(json.dumps({"rows": rows}))
     lines = [line.split() for line in report(tmp_path, CATEGORIES).splitlines()]
