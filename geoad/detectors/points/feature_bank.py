@@ -41,9 +41,10 @@ class FeatureBank(PointDetector):
         k: int = 32,
         bank: int = 20_000,
         smooth: int = 0,
+        normalise: bool = False,
         image_quantile: float = 1.0,
     ) -> None:
-        super().__init__(points=points, k=k, smooth=smooth, image_quantile=image_quantile)
+        super().__init__(points=points, k=k, smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive("bank", bank)
         self.size = bank
         self.teacher = load_teacher(teacher).network
@@ -65,11 +66,13 @@ class FeatureBank(PointDetector):
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", lambda batch: self.moments.see(self._features(batch)))
         yield Visit("memory bank", self._see_bank)
+        yield from self.levels()
 
-    def errors(self, batch: Batch) -> Tensor:
-        """Return the squared distance of each point to the bank, (n,)."""
+    def terms(self, batch: Batch) -> Tensor:
+        """Return the squared distance of each point to the bank, (n, 1)."""
         features = self.moments.normalise(self._features(batch))
-        return torch.cat([torch.cdist(rows, self.bank).amin(1).square() for rows in torch.split(features, ROWS)])
+        pieces = torch.split(features, ROWS)
+        return torch.cat([torch.cdist(rows, self.bank).amin(1, keepdim=True).square() for rows in pieces])
 
     def _features(self, batch: Batch) -> Tensor:
         described: Tensor = self.teacher(batch["points"], batch["index"], 1 / self.spacing.mean[0])

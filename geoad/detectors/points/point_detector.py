@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,40 +12,51 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
+from geoad.detectors.points.level import Level
 from geoad.geometry.convert import scores_to_pixels, xyz_to_cloud
 from geoad.nn.point_graph import join_graphs, point_graph
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.ops.knn import knn
 from geoad.sample import AnomalyMap, Sample
+from geoad.training.stage import Stage, Visit
 
 ODD_UNIT = 10.0  # times as far apart, or as close, as the points of the training scans: another unit, most likely
 WATCHED = 1000  # points of a cloud whose neighbours are looked at for that
 
 
 class PointDetector(Detector):
-    """A detector that gives each of the `points` sampled from a scan a score; its author writes `errors`.
+    """A detector that gives each of the `points` sampled from a scan a score; its author writes `terms`.
 
     `points` are kept of each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest
     neighbours. `smooth` times a score is replaced by the mean over the point and its neighbours. All pixels that were
     not sampled get a score by harmonic interpolation (thesis 10.4.1), points of unorganised clouds that of the nearest
     scored. The scan's score is the `image_quantile` of its points' scores; 1 is the thesis's maximum, which one stray
-    point decides.
+    point decides. `normalise` measures each term of a score against those of good scans at the same place (`Level`):
+    the validation scans, or the training scans where there are none. The author's stages end with `levels()`.
 
     A prepared sample may hold "described" (n,) bool: the points that have a score. If `trained_spacing` says how far
     apart points and neighbours were in training, a scan where this is quite different raises a warning, once.
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> class Height(PointDetector):
-    ...     def errors(self, batch):
-    ...         return -batch["points"][:, 2]
+    ...     def terms(self, batch):
+    ...         return -batch["points"][:, 2:]
     >>> y, x = np.mgrid[:8, :8] * 1e-3
     >>> scan = Sample(xyz=XYZImage(np.stack([x, y, 0.5 - y], -1)))
     >>> Height(points=20, k=4).map(scan).pixels.shape
     (8, 8)
     """
 
-    def __init__(self, *, points: int = 64_000, k: int = 32, smooth: int = 0, image_quantile: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        points: int = 64_000,
+        k: int = 32,
+        smooth: int = 0,
+        normalise: bool = False,
+        image_quantile: float = 1.0,
+    ) -> None:
         super().__init__()
         _check.positive("points", points)
         _check.positive("k", k)
@@ -55,6 +67,7 @@ class PointDetector(Detector):
         if not 0 <= image_quantile <= 1:
             raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
+        self.level = Level() if normalise else None
         self._warned = False
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
@@ -75,9 +88,25 @@ class PointDetector(Detector):
         """Return several clouds as one graph; "sizes" says where one ends and the next begins."""
         return join_graphs(items)
 
+    def terms(self, batch: dict[str, Tensor]) -> Tensor:
+        """Return what adds up to the score of each point, (n, terms)."""
+        raise NotImplementedError(f"{type(self).__name__} has no terms(batch)")
+
+    def levels(self) -> Iterator[Stage]:
+        """See the scores of good scans, if they are to be compared with them."""
+        if self.level is not None:
+            yield Visit("scores of good scans", self._see_level, held_out=True)
+            self.level.settle()
+
+    def _see_level(self, batch: dict[str, Tensor]) -> None:
+        known = batch.get("described", slice(None))
+        assert self.level is not None
+        self.level.see(batch["points"][known], self.terms(batch)[known])
+
     def errors(self, batch: dict[str, Tensor]) -> Tensor:
-        """Return the score of each point, (n,)."""
-        raise NotImplementedError(f"{type(self).__name__} has no errors(batch)")
+        """Return the score of each point, (n,), before it is smoothed."""
+        terms = self.terms(batch)
+        return (terms if self.level is None else self.level.relative(batch["points"], terms)).sum(1)
 
     def scores(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the score of each point, (n,), smoothed."""

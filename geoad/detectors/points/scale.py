@@ -18,13 +18,13 @@ class Scale(nn.Module):
 
     `student` makes one network; several (`students`) are an ensemble, whose members differ in their first weights.
     A point's score is the squared distance of the mean student to the teacher's normalised features (eq. 10.6) and,
-    for an ensemble, the variance of its members (in two dimensions: eqs. 5.9, 5.10). `level` holds their mean and
-    deviation on good scans. Channels in which the teacher never varied are dropped.
+    for an ensemble, the variance of its members (in two dimensions: eqs. 5.9, 5.10). Channels in which the teacher
+    never varied are dropped.
 
     >>> from geoad.nn.local_features import LocalFeatures
     >>> scale = Scale(4, 2, lambda: LocalFeatures(8, 1))
     >>> scale.terms(torch.tensor([[[0.0] * 8], [[2.0] * 8]]), torch.zeros(1, 8)).tolist()
-    [[8.0], [8.0]]
+    [[8.0, 8.0]]
     """
 
     def __init__(self, k: int, students: int, student: Callable[[], nn.Module]) -> None:
@@ -33,7 +33,6 @@ class Scale(nn.Module):
         self.spacing = Moments(1)
         self.students = nn.ModuleList(student() for _ in range(students))
         self.moments = Moments(int(self.students[0].outputs))  # type: ignore[arg-type]
-        self.level = Moments(min(students, 2))
 
     @property
     def factor(self) -> Tensor:
@@ -74,8 +73,8 @@ class Scale(nn.Module):
         return said if bool(varies.all()) else said * varies
 
     def terms(self, predicted: Tensor, target: Tensor) -> Tensor:
-        """Return the terms of each point's score, (terms, n), from (students, n, d) and (n, d)."""
+        """Return the terms of each point's score, (n, terms), from (students, n, d) and (n, d)."""
         error = (predicted.mean(0) - target).square().sum(1, keepdim=True)
         if len(predicted) > 1:
             error = torch.cat([error, predicted.var(0, correction=0).sum(1, keepdim=True)], dim=1)
-        return error.T
+        return error

@@ -43,10 +43,12 @@ class StudentTeacher3D(PointDetector):
     All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.
 
     Beyond the thesis, and off by default: `patch` trains on what lies within so many hops of a random point of each
-    cloud instead of on whole clouds, at a fraction of the cost a step; `students` is the size of an ensemble; several
-    values of `k` are several students, whose scores add up; `normalise` takes from each of these the mean of its scores
-    on validation scans (on training scans where there are none), in units of their deviation; `smooth` and
-    `image_quantile` are those of `PointDetector`.
+    cloud instead of on whole clouds, at a fraction of the cost a step. Points are drawn in proportion to the squared
+    norm of the teacher's features, so that a part is seen more often than the table it lies on (evenly while these
+    change: `rotate`, several clouds a batch). `clip` limits the teacher's normalised features to so many deviations: a
+    few isolated points otherwise hold a large share of all errors; `students` is the size of an ensemble; several
+    values of `k` are several students, whose scores add up; `smooth`, `normalise` and `image_quantile` are those of
+    `PointDetector`.
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> import numpy as np
@@ -78,6 +80,7 @@ class StudentTeacher3D(PointDetector):
         blocks: int | None = None,
         coordinates: str | None = None,
         patch: int | None = None,
+        clip: float | None = None,
         students: int = 1,
         normalise: bool = False,
         smooth: int = 0,
@@ -86,15 +89,17 @@ class StudentTeacher3D(PointDetector):
         sizes = [k] if isinstance(k, int) else sorted(k)
         if not sizes:
             raise ValueError("k must hold at least one number, got none")
-        super().__init__(points=points, k=sizes[-1], smooth=smooth, image_quantile=image_quantile)
+        super().__init__(points=points, k=sizes[-1], smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         for name, value in (("k", sizes[0]), ("epochs", epochs), ("batch_size", batch_size), ("students", students)):
             _check.positive(name, value)
         if patch is not None and patch < 0:
             raise ValueError(f"patch must not be negative, got {patch}")
+        if clip is not None and not clip > 0:
+            raise ValueError(f"clip must be positive, got {clip}")
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
         self.select, self.validate_every = select, validate_every
-        self.rotate, self.patch, self.normalise = rotate, patch, normalise
+        self.rotate, self.patch, self.clip = rotate, patch, clip
         shape: dict[str, Any] = {"width": width, "blocks": blocks, "coordinates": coordinates}
         shape = {name: value for name, value in shape.items() if value is not None}
         self.foreign = ForeignTeacher(teacher) if is_foreign(teacher) else None
@@ -139,8 +144,7 @@ class StudentTeacher3D(PointDetector):
         how: dict[str, Any] = {"select": self.select, "validate_every": self.validate_every, **length}
         yield Descend("student", [update], batch_size=self.batch_size, **how)
         self._targets = KeptTargets(0, disk=False)
-        if self.normalise:
-            yield Visit("scores of good scans", self._see_scores, held_out=True)
+        yield from self.levels()
 
     def _optimizer(self, parameters: Any) -> torch.optim.Optimizer:
         optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -164,18 +168,28 @@ class StudentTeacher3D(PointDetector):
         for scale in self._scales():
             scale.see_features(_described(self._describe(scale, batch), batch))
 
-    def _see_scores(self, batch: Batch) -> None:
-        for scale in self._scales():
-            scale.level.see(_described(self._terms(scale, batch).T, batch))
-
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
         if self.rotate and self.training:
             batch = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
         centres = None
         if self.patch is not None and self.training:
-            centres = _centres(batch)
+            centres = self._centres(batch)
         return {"total": torch.stack([self._loss(scale, batch, centres) for scale in self._scales()]).mean()}
+
+    def _centres(self, batch: Batch) -> Tensor:
+        """Draw a point of each cloud, in proportion to the squared norm of what the teacher says of it."""
+        scale = next(self._scales())
+        learnt = self._whole(scale, batch)
+        if learnt is None:
+            weights = torch.ones(len(batch["points"]), device=batch["points"].device)
+        else:
+            weights = learnt.square().sum(1)
+        if "described" in batch:
+            weights = torch.where(batch["described"], weights, 0)
+        starts = torch.cumsum(batch["sizes"], 0) - batch["sizes"]
+        drawn = [_draw(cloud) for cloud in torch.split(weights, batch["sizes"].tolist())]
+        return torch.stack(drawn) + starts.to(weights.device)
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
@@ -185,21 +199,16 @@ class StudentTeacher3D(PointDetector):
         # Clouds weigh alike, however many points they have.
         return torch.stack([cloud.mean() for cloud in _clouds(error, batch)]).mean()
 
-    def errors(self, batch: Batch) -> Tensor:
-        """Return the score of each point, (n,) (eq. 10.6): the mean over the sizes of neighbourhood."""
-        found = []
-        for scale in self._scales():
-            terms = self._terms(scale, batch)
-            found.append(scale.level.normalise(terms.T).sum(1) if self.normalise else terms.sum(0))
-        return torch.stack(found).mean(0)
-
-    def _terms(self, scale: Scale, batch: Batch) -> Tensor:
-        return scale.terms(scale.predict(batch), self._target(scale, batch))
+    def terms(self, batch: Batch) -> Tensor:
+        """Return what adds up to the score of each point (eq. 10.6), (n, terms): the mean over the sizes of k."""
+        terms = [scale.terms(scale.predict(batch), self._target(scale, batch)) for scale in self._scales()]
+        return torch.cat(terms, 1) / len(terms)
 
     @torch.no_grad()
     def _target(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
         """Return the teacher's normalised features of the batch, or of the points that a part of it describes."""
-        return scale.moments.normalise(self._describe(scale, batch, part))
+        features = scale.moments.normalise(self._describe(scale, batch, part))
+        return features if self.clip is None else features.clamp(-self.clip, self.clip)
 
     def _describe(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
         """Return what the teacher, whoever it is, says of the batch, or of the points that a part of it describes."""
@@ -214,15 +223,20 @@ class StudentTeacher3D(PointDetector):
         return features if part is None else features[part.described]
 
     def _learnt(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
-        """Return what the students have to say; what a network says of whole clouds is kept if there is room."""
-        varying = batch["sample"].numel() > 1 or (self.rotate and self.training)
-        if self.teacher is None or varying:  # what a function says is kept in the prepared samples
+        """Return what the students have to say of the batch, or of the points that a part of it describes."""
+        whole = self._whole(scale, batch)
+        if whole is None:
             return self._target(scale, batch, part)
+        return whole if part is None else whole[part.described]
+
+    def _whole(self, scale: Scale, batch: Batch) -> Tensor | None:
+        """Return what the students have to say of whole clouds, if it is at hand: there is room for one at a time."""
+        if self.teacher is None:  # what a function says is kept in the prepared samples
+            return self._target(scale, batch)
+        if batch["sample"].numel() > 1 or (self.rotate and self.training):
+            return None
         key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
-        kept = self._targets.get(key, size, lambda: self._target(scale, batch))
-        if kept is None:
-            return self._target(scale, batch, part)
-        return kept if part is None else kept[part.described]
+        return self._targets.get(key, size, lambda: self._target(scale, batch))
 
     def _scales(self) -> Iterator[Scale]:
         for scale in self.scales:
@@ -245,8 +259,8 @@ def _clouds(values: Tensor, batch: Batch) -> tuple[Tensor, ...]:
     return torch.split(_described(values, batch), sizes)
 
 
-def _centres(batch: Batch) -> Tensor:
-    """Draw a point of each cloud of a batch, one that has a descriptor."""
-    drawn = torch.rand(len(batch["sizes"]), dtype=torch.float64)
-    numbers = _clouds(torch.arange(len(batch["points"]), device=batch["points"].device), batch)
-    return torch.stack([cloud[int(where * len(cloud))] for where, cloud in zip(drawn, numbers, strict=True)])
+def _draw(weights: Tensor) -> Tensor:
+    """Draw a number in proportion to `weights` (n,)."""
+    edges = weights.cumsum(0, dtype=torch.float64)
+    where = torch.rand((), dtype=torch.float64).to(edges.device) * edges[-1]
+    return torch.searchsorted(edges, where, right=True).clamp(max=len(weights) - 1)

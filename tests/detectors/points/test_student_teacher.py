@@ -9,6 +9,7 @@ import torch
 from geoad.checks import synthetic_scan
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors import make_detector
+from geoad.detectors.points.kept_targets import KeptTargets
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
@@ -248,13 +249,46 @@ def test_an_ensemble_adds_its_variance(scans: list[Sample]) -> None:
     assert not torch.equal(said[0], said[1])
 
 
-def test_scores_of_good_scans_are_normalised(scans: list[Sample]) -> None:
+def test_scores_exceed_those_of_good_scans(scans: list[Sample]) -> None:
     detector = StudentTeacher3D(**SMALL, normalise=True, students=2).fit(scans[:3], validation=scans[3:])
-    scores = torch.cat([detector.errors(detector.prepare(scan)).detach() for scan in scans[3:]])
-    assert abs(float(scores.mean())) < 1e-3
+    assert detector.level is not None and detector.level.terms.shape[1] == 2  # error and variance
+    kept = sum(-(-len(detector.prepare(scan)["points"]) // 8) for scan in scans[3:])
+    assert len(detector.level.places) == kept  # of the validation scans alone
+    batch = detector.prepare(scans[3])
+    expected = detector.level.relative(batch["points"], detector.terms(batch)).sum(1)
+    assert torch.equal(detector.errors(batch), expected)
     plain = StudentTeacher3D(**SMALL, normalise=True).fit(scans[:3])  # without validation: on the training scans
-    scores = torch.cat([plain.errors(plain.prepare(scan)).detach() for scan in scans[:3]])
-    assert abs(float(scores.mean())) < 1e-3 and float(scores.std()) == pytest.approx(1, abs=1e-2)
+    assert plain.level is not None and plain.level.terms.shape[1] == 1
+
+
+def test_clipped_features_are_limited(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL, clip=0.5).fit(scans[:2])
+    target = detector._target(detector.scales[0], detector.prepare(scans[0]))  # type: ignore[arg-type]
+    assert float(target.abs().max()) == 0.5
+    with pytest.raises(ValueError, match="clip must be positive, got 0"):
+        StudentTeacher3D(**SMALL, clip=0)
+
+
+def test_patches_are_drawn_where_the_teacher_says_most(
+    fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitted, "_targets", KeptTargets(1e9, disk=False))  # as while it learns
+    batch = {**fitted.prepare(scans[0]), "sample": torch.tensor([0])}
+    norms = fitted._target(fitted.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    drawn = torch.cat([fitted._centres(batch) for _ in range(2000)])
+    share = torch.bincount(drawn, minlength=len(norms)) / len(drawn)
+    many = norms > norms.median()
+    assert float(share[many].sum()) == pytest.approx(float(norms[many].sum() / norms.sum()), abs=0.03)
+
+
+def test_patches_of_several_clouds_lie_in_each(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
+    items = [fitted.prepare(scan) for scan in scans[:3]]
+    batch = {**fitted.collate(items), "sample": torch.arange(3)}
+    ends = torch.cumsum(batch["sizes"], 0)
+    for _ in range(20):
+        centres = fitted._centres(batch)
+        assert bool(((centres < ends) & (centres >= ends - batch["sizes"])).all())
 
 
 def test_several_neighbourhoods_are_averaged(scans: list[Sample]) -> None:

@@ -1,0 +1,75 @@
+"""Levels: what good scans score, place by place."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from geoad.detectors.points.feature_bank import FeatureBank
+from geoad.detectors.points.level import AROUND, EVERY, FLOOR, Level
+
+
+def settled(scans: int = 3, count: int = 800, terms: int = 2) -> tuple[Level, torch.Tensor, torch.Tensor]:
+    """Return a level, and the places and terms that it has kept."""
+    torch.manual_seed(0)
+    level = Level()
+    seen = [(torch.rand(count, 3), torch.rand(count, terms)) for _ in range(scans)]
+    for points, scores in seen:
+        level.see(points, scores)
+    level.settle()
+    return level, torch.cat([p[::EVERY] for p, _ in seen]), torch.cat([s[::EVERY] for _, s in seen])
+
+
+def test_formula() -> None:
+    level, places, scores = settled()
+    points, terms = torch.rand(50, 3), torch.rand(50, 2)
+    found = level.relative(points, terms)
+    for point, term, value in zip(points, terms, found, strict=True):
+        place = (places - point).square().sum(1).argmin()
+        near = scores[(places - places[place]).square().sum(1).argsort()[:AROUND]]
+        unit = near.std(0, correction=0) + FLOOR * scores.std(0, correction=0)
+        expected = (term - near.mean(0)) / unit + level.overall * term / scores.mean(0)
+        torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_high_score_counts_less_where_good_scans_score_high() -> None:
+    points = torch.rand(4000, 3)
+    level = Level(overall=0)
+    edge = (points[:, :1] > 0.5).float()
+    level.see(points, 1 + 9 * edge + torch.rand(4000, 1))
+    level.settle()
+    table, border = level.relative(torch.tensor([[0.2, 0.5, 0.5], [0.8, 0.5, 0.5]]), torch.tensor([[9.0], [10.5]]))
+    assert float(table) > 2 > 0.2 > abs(float(border))
+
+
+def test_scores_that_never_vary_stay_finite() -> None:
+    level = Level()
+    level.see(torch.rand(100, 3), torch.zeros(100, 1))
+    level.settle()
+    assert bool(torch.isfinite(level.relative(torch.rand(5, 3), torch.zeros(5, 1))).all())
+
+
+def test_state_is_kept() -> None:
+    level, *_ = settled()
+    other = Level()
+    for name, buffer in level.state_dict().items():
+        setattr(other, name, buffer)
+    points, terms = torch.rand(9, 3), torch.rand(9, 2)
+    assert torch.equal(other.relative(points, terms), level.relative(points, terms))
+
+
+@pytest.mark.parametrize("count", [1, 5, EVERY, AROUND * EVERY])
+def test_few_points(count: int) -> None:
+    level = Level()
+    level.see(torch.rand(count, 3), torch.rand(count, 1))
+    level.settle()
+    assert level.relative(torch.rand(3, 3), torch.rand(3, 1)).shape == (3, 1)
+
+
+def test_a_bank_has_levels_too() -> None:
+    from geoad.checks import synthetic_scan
+
+    scans = [synthetic_scan(seed) for seed in range(3)]
+    bank = FeatureBank(**FeatureBank.tiny(), normalise=True).fit(scans[:2], validation=scans[2:])
+    assert bank.level is not None and len(bank.level.places)
+    assert bank.score(synthetic_scan(9, defect=True)).pixels.shape == (32, 40)
