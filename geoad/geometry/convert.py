@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.point_cloud import PointCloud
 from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.geometry.xyz_image import XYZImage
-from geoad.ops import voxelize
+from geoad.ops import occupied_voxels
 
 EMPTY = -1.0
 """The value of a voxel without a point."""
@@ -129,17 +130,36 @@ def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False) ->
     >>> cloud_to_voxels(PointCloud(np.array([[2, 0, 0], [9, 0, 0]], np.float32)), grid).values.ravel().tolist()
     [-1.0, 1.0]
     """
+    filled, cell, values = cloud_to_cells(cloud, grid, rgb=rgb)
+    dense = np.full((values.shape[1], math.prod(grid.shape)), EMPTY, np.float32)
+    dense[:, cell] = values.T
+    return replace(filled, values=dense.reshape(-1, *grid.shape))
+
+
+def cloud_to_cells(
+    cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False
+) -> tuple[VoxelGrid, NDArray[np.int64], NDArray[np.float32]]:
+    """Return the grid that knows each point's cell, its occupied cells (M,), flat and ascending, and their values.
+
+    Values (M, C) are those of `cloud_to_voxels`, which is the same with every empty cell filled in.
+
+    >>> grid = VoxelGrid(np.zeros(3), 1.0, (2, 1, 1))
+    >>> filled, cell, values = cloud_to_cells(PointCloud(np.array([[2, 0, 0], [9, 0, 0]], np.float32)), grid)
+    >>> filled.index.tolist(), cell.tolist(), values.tolist()
+    ([1, -1], [1], [[1.0]])
+    """
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
     if not np.isfinite(cloud.points).all():
         raise ValueError("points of the cloud must be finite, got NaN or inf: take the valid ones")
     colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
-    found = voxelize(cloud.points, grid.origin, grid.cell, grid.shape, colours)
-    full = np.float32(1) if colours is None else np.moveaxis(found.values, -1, 0)
-    values = np.where(found.count[None] > 0, full, np.float32(EMPTY))
-    inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
-    nearest = voxelize(inside, grid.origin, grid.cell, grid.shape).index
-    return replace(grid, values=values, index=found.index, nearest=nearest)
+    found = occupied_voxels(cloud.points, grid.origin, grid.cell, grid.shape, colours)
+    nearest = found.index
+    if (nearest < 0).any():
+        inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
+        nearest = occupied_voxels(inside, grid.origin, grid.cell, grid.shape).index
+    values = np.ones((len(found.voxel), 1), np.float32) if colours is None else found.values
+    return replace(grid, values=None, index=found.index, nearest=nearest), found.voxel, values
 
 
 def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.float32]:
