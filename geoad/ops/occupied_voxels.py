@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from geoad.ops import _arrays
 from geoad.ops.voxelize import to_problem
 
@@ -15,6 +13,7 @@ class Occupied(NamedTuple):
 
     `count` (M,) int64 says how many points it has, `values` (M,) or (M, C) float32 are their means; None without.
 
+    >>> import numpy as np
     >>> occupied_voxels(np.array([[0.5, 0.5, 1.5], [0.0, 0.0, 9.0]]), np.zeros(3), 1.0, (1, 1, 2)).voxel.tolist()
     [1]
     """
@@ -30,6 +29,7 @@ def occupied_voxels(points: Any, origin: Any, cell: float, shape: tuple[int, int
 
     Arguments, means and errors are those of `voxelize`.
 
+    >>> import numpy as np
     >>> points = np.array([[2, 2, 2], [0.0, 0, 0], [0.1, 0, 0], [9, 0, 0]])
     >>> found = occupied_voxels(points, (0, 0, 0), 1.0, (2, 2, 2), values=np.array([5, 1.0, 3, 7]))
     >>> found.index.tolist(), found.voxel.tolist(), found.count.tolist(), found.values.tolist()
@@ -42,4 +42,4 @@ def occupied_voxels(points: Any, origin: Any, cell: float, shape: tuple[int, int
     index = locate(*problem[:4])
     voxel, count, means = gather(index, problem.channels, int(problem.sides.prod()))
     kept = None if problem.width is None else _arrays.like(means.reshape(len(voxel), *problem.width), points)
-    return Occupied(*(_arrays.like(part, points) for part in (index, voxel, count)), kept)
+    return Occupied(_arrays.like(index, points), _arrays.like(voxel, points), _arrays.like(count, points), kept)
