@@ -115,19 +115,13 @@ class VoxelDetector(Detector):
 
     def fill(self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None) -> VoxelGrid:
         """Return the grid with points in it, each with its cell."""
-        grid = self.grid()
-        return cloud_to_voxels(self._cloud(points, rgb, grid), grid, rgb=self.rgb)
+        return cloud_to_voxels(PointCloud(points, rgb=rgb), self.grid(), rgb=self.rgb, clip=self.outside == "clip")
 
     def cells(self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None) -> tuple[VoxelGrid, Tensor, Tensor]:
         """Return the grid that knows each point's cell, the occupied cells (m,), flat, and their values (C, m)."""
-        grid = self.grid()
-        filled, cells, values = cloud_to_cells(self._cloud(points, rgb, grid), grid, rgb=self.rgb)
+        cloud, clip = PointCloud(points, rgb=rgb), self.outside == "clip"
+        filled, cells, values = cloud_to_cells(cloud, self.grid(), rgb=self.rgb, clip=clip)
         return filled, torch.from_numpy(cells).to(self.device), torch.from_numpy(values.T).to(self.device)
-
-    def _cloud(self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None, grid: VoxelGrid) -> PointCloud:
-        """Return points as a cloud, those outside the grid moved onto its border if they count."""
-        moved = np.clip(points, grid.origin, grid.upper) if self.outside == "clip" else points
-        return PointCloud(moved, rgb=rgb)
 
     def clouds(self, batch: Batch) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8] | None]]:
         """Yield the points (N, 3) and the colours (N, 3) of each cloud of a batch."""
@@ -158,24 +152,25 @@ class VoxelDetector(Detector):
         scores, filled = self.score_cells(prepared["points"], prepared.get("rgb"))
         pixels = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"], sample.shape)
         if self.project == "hull":
-            pixels = np.maximum(pixels, self._splat(scores, filled, sample))
+            pixels = np.fmax(pixels, self._splat(scores, filled, sample))
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
     def _splat(self, scores: NDArray[np.float32], filled: VoxelGrid, sample: Sample) -> Any:
-        """Return what the camera sees of the scores, the lowest of all where it sees none."""
+        """Return what the camera sees of the scores, NaN where it sees none, and everywhere without a camera."""
         if sample.camera is None:
             if sample.xyz is not None and sample.xyz.organised:
                 told = f"{sample.name or 'sample'} has no camera: pixels get the scores of their own points alone"
                 warnings.warn(told, stacklevel=2)
-            return -np.inf
+            return np.nan
         if sample.camera.shape != sample.shape:
             raise ValueError(f"camera must make images of {sample.shape} like the scan, got {sample.camera.shape}")
-        seen = splat_voxels(scores, filled.origin, filled.cell, sample.camera, sample.shape)
-        return np.where(np.isnan(seen), -np.inf, seen)
+        if scores.min() >= 0:  # a pixel is 0 without them: most of a grid need not be drawn
+            scores = np.where(scores > 0, scores, np.float32(-np.inf))
+        return splat_voxels(scores, filled.origin, filled.cell, sample.camera, sample.shape)
 
     def count_outside(self, sample: Sample) -> int:
         """Return how many points of a sample lie outside the grid of the training set."""
         self.check_fitted()
         points = self.prepare(sample)["points"]
-        index = cloud_to_voxels(PointCloud(points.numpy()), self.grid()).index
-        return int(np.count_nonzero(index == -1))
+        filled, _, _ = cloud_to_cells(PointCloud(points.numpy()), self.grid())
+        return int(np.count_nonzero(filled.index == -1))
