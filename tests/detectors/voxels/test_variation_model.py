@@ -20,6 +20,7 @@ from geoad.geometry.convert import depth_to_xyz
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
 from geoad.sample import Sample
+from geoad.training.trainer import Trainer
 
 CAMERA = Camera.pinhole(100.0, (40, 60))
 
@@ -230,3 +231,13 @@ def test_a_grid_of_256_cells_a_side_with_colours_fits() -> None:
     detector = VoxelVariationModel(source="xyz+rgb", resolution=256).fit([synthetic_scan(seed) for seed in range(3)])
     held = sum(tensor.numel() * tensor.element_size() for tensor in detector.state_dict().values())
     assert held < 52 * 3 * 32 * 40 + 1000 < 256**3 * 3 * 16 / 1000
+
+
+def test_two_devices_learn_the_same_state() -> None:
+    scans = [synthetic_scan(seed) for seed in range(4)]
+    one, two = (
+        VoxelVariationModel(resolution=16, floor=None).fit(scans, trainer=Trainer(device="cpu", devices=devices))
+        for devices in (1, 2)
+    )
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, two.state_dict()[name]), name
