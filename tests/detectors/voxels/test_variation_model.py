@@ -16,9 +16,10 @@ from geoad.detectors.voxels.deviation_floor import FLOORS
 from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
 from geoad.detectors.voxels.voxel_detector import Outside, Source
 from geoad.geometry.camera import Camera
-from geoad.geometry.convert import depth_to_xyz
+from geoad.geometry.convert import depth_to_xyz, scores_to_pixels, voxel_scores_to_points
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
+from geoad.ops.splat_voxels import splat_voxels
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
 
@@ -239,3 +240,13 @@ def test_two_devices_learn_the_same_state() -> None:
     )
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, two.state_dict()[name]), name
+
+
+def test_cells_that_score_nothing_need_not_be_drawn() -> None:
+    detector, sample = fitted(), wall(boss=True, hole=True)
+    prepared = detector.prepare(sample)
+    scores, filled = detector.score_cells(prepared["points"].numpy(), None)
+    assert (scores == 0).mean() > 0.9
+    drawn = splat_voxels(scores, filled.origin, filled.cell, CAMERA, sample.shape)
+    own = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"].numpy(), sample.shape)
+    assert np.array_equal(detector.score(sample).pixels, np.fmax(own, drawn))
