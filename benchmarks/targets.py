@@ -111,6 +111,7 @@ def targets() -> Iterator[Target]:
     points = figure("cpu_s", 1e3, backend="numba", n=640_000, case="scan")
     yield Target("voxelise 640 k points with colour, scan", "<=", 4, "ms CPU", "voxelize.json", points)
     yield from targets_3dst()
+    yield from targets_voxels()
 
 
 def of_3dst(case: str, width: int) -> Callable[[list[Row]], float]:
@@ -132,6 +133,34 @@ def targets_3dst() -> Iterator[Target]:
         value = of_3dst(case, width)
         yield Target(f"3D-ST, {case}, d = {width}", "<=", bound, "s CPU", "bench_3dst.json", value)
     yield Target("3D-ST, step, d = 64: memory of plain torch", ">=", 4, "x", "bench_3dst.json", eager_memory)
+
+
+def of_voxels(case: str, key: str = "cpu_s", scale: float = 1.0) -> Callable[[list[Row]], float]:
+    return lambda rows: scale * next(row[key] for row in rows if row["case"] == case)
+
+
+def rate(case: str) -> Callable[[list[Row]], float]:
+    return lambda rows: 1 / next(row["wall_s"] for row in rows if row["case"] == case)
+
+
+def share_of_state(cells: str) -> Callable[[list[Row]], float]:
+    """Return how many times as large the variation model's state would be if every cell had one."""
+    dense, sparse = of_voxels(f"vm-dense {cells}", "state_bytes"), of_voxels(f"vm-fit {cells}", "state_bytes")
+    return lambda rows: dense(rows) / sparse(rows)
+
+
+def targets_voxels() -> Iterator[Target]:
+    """Yield the targets of the voxel methods, at 64³ and the thesis's widths and batches."""
+    file = "bench_voxels.json"
+    for case, bound in {"voxel-ae": 0.7, "voxel-vae": 0.7, "voxel-fanogan": 3.5}.items():
+        of = "iteration of 5 + 1 steps" if case == "voxel-fanogan" else "step"
+        yield Target(f"{case}, {of}", "<=", bound, "s CPU", file, of_voxels(case))
+        yield Target(f"{case}, {of}, GPU", ">=", 100, "/s", file, rate(f"{case} GPU"))
+    for project in ("hull", "gather"):
+        value = of_voxels(project, scale=1e3)
+        yield Target(f"voxelise and project a scan of 800 x 800, {project}", "<=", 35, "ms CPU", file, value)
+    for cells, bound in {"64 xyz": 10, "64 xyz+rgb": 10, "256 xyz": 30, "256 xyz+rgb": 30}.items():
+        yield Target(f"voxel-vm, state at {cells}: every cell's", ">=", bound, "x", file, share_of_state(cells))
 
 
 def line(target: Target) -> str:

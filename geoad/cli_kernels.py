@@ -43,6 +43,7 @@ TRIALS: dict[str, Callable[[str | None], Any]] = {
         _on(backend, POINTS[:8, :2]), _on(backend, POINTS[:8, 1:] > 1.5), backend=backend
     ),
     "knn": lambda backend: ops.knn(_on(backend, POINTS), 4, backend=backend),
+    "occupied_voxels": lambda _: ops.occupied_voxels(POINTS, (1.0, 1.0, 1.0), 0.25, (4, 4, 4), VALUES),
     "radius_search": lambda backend: ops.radius_search(_on(backend, POINTS), 0.25, backend=backend),
     "receptive_field": lambda _: ops.receptive_field(INDEX, np.array([0, 5]), 2),
     "splat_points": lambda _: ops.splat_points(POINTS, VALUES, Camera.pinhole(8.0, (8, 8)), (8, 8)),

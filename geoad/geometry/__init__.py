@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geoad.geometry.camera import Camera
     from geoad.geometry.convert import (
         bounding_grid,
+        cloud_to_cells,
         cloud_to_voxels,
         cloud_to_xyz,
         depth_to_xyz,
@@ -35,6 +36,7 @@ _HOME = {
     "VoxelGrid": "geoad.geometry.voxel_grid",
     "XYZImage": "geoad.geometry.xyz_image",
     "bounding_grid": "geoad.geometry.convert",
+    "cloud_to_cells": "geoad.geometry.convert",
     "cloud_to_voxels": "geoad.geometry.convert",
     "cloud_to_xyz": "geoad.geometry.convert",
     "depth_to_xyz": "geoad.geometry.convert",
@@ -55,6 +57,7 @@ __all__ = [
     "VoxelGrid",
     "XYZImage",
     "bounding_grid",
+    "cloud_to_cells",
     "cloud_to_voxels",
     "cloud_to_xyz",
     "depth_to_xyz",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.point_cloud import PointCloud
 from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.geometry.xyz_image import XYZImage
-from geoad.ops import voxelize
+from geoad.ops import occupied_voxels
 
 EMPTY = -1.0
 """The value of a voxel without a point."""
@@ -26,8 +27,8 @@ def xyz_to_cloud(image: XYZImage) -> PointCloud:
     array([1])
     """
     pixel = np.flatnonzero(image.valid)
-    rgb = None if image.rgb is None else image.rgb.reshape(-1, 3)[pixel]
-    return PointCloud(image.xyz.reshape(-1, 3)[pixel], rgb=rgb, pixel=pixel)
+    rgb = None if image.rgb is None else image.rgb.reshape(-1, 3).take(pixel, axis=0)
+    return PointCloud(image.xyz.reshape(-1, 3).take(pixel, axis=0), rgb=rgb, pixel=pixel)
 
 
 def cloud_to_xyz(cloud: PointCloud, shape: tuple[int, int]) -> XYZImage:
@@ -88,11 +89,14 @@ def scores_to_pixels(
     _check.shape("scores", scores, ("N",))
     _check.shape("pixel", pixel, scores.shape)
     _check_pixel(pixel, shape)
-    pixels = np.full(shape[0] * shape[1], -np.inf, np.float32)
-    np.maximum.at(pixels, pixel, np.asarray(scores, dtype=np.float32))
-    hit = np.zeros(pixels.shape, bool)
-    hit[pixel] = True
-    return np.where(hit, pixels, np.float32(empty)).reshape(shape)
+    values = np.asarray(scores, dtype=np.float32)
+    pixels = np.full(shape[0] * shape[1], empty, np.float32)
+    if (pixel[1:] <= pixel[:-1]).any():  # two may meet; those of a scan do not
+        pixels[pixel] = -np.inf
+        np.maximum.at(pixels, pixel, values)
+    else:
+        pixels[pixel] = values
+    return pixels.reshape(shape)
 
 
 def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGrid:
@@ -119,27 +123,48 @@ def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGr
     return VoxelGrid(origin, cell, (resolution,) * 3)
 
 
-def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False) -> VoxelGrid:
+def cloud_to_voxels(cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False, clip: bool = False) -> VoxelGrid:
     """Return the grid with the cloud in it: values 1 in occupied cells and -1 in empty ones, and each point's cell.
 
     With `rgb` the values are the mean colour of a cell's points, (3, X, Y, Z) in 0 to 1, and -1 in empty cells. A point
-    on the upper boundary belongs to the last cell.
+    on the upper boundary belongs to the last cell. One outside fills none, or with `clip` the nearest.
 
     >>> grid = VoxelGrid(np.zeros(3), 1.0, (2, 1, 1))
     >>> cloud_to_voxels(PointCloud(np.array([[2, 0, 0], [9, 0, 0]], np.float32)), grid).values.ravel().tolist()
     [-1.0, 1.0]
     """
+    filled, cell, values = cloud_to_cells(cloud, grid, rgb=rgb, clip=clip)
+    dense = np.full((values.shape[1], math.prod(grid.shape)), EMPTY, np.float32)
+    dense[:, cell] = values.T
+    return replace(filled, values=dense.reshape(-1, *grid.shape))
+
+
+def cloud_to_cells(
+    cloud: PointCloud, grid: VoxelGrid, *, rgb: bool = False, clip: bool = False
+) -> tuple[VoxelGrid, NDArray[np.int64], NDArray[np.float32]]:
+    """Return the grid that knows each point's cell, its occupied cells (M,), flat and ascending, and their values.
+
+    Values (M, C) are those of `cloud_to_voxels`, which is the same with every empty cell filled in.
+
+    >>> grid = VoxelGrid(np.zeros(3), 1.0, (2, 1, 1))
+    >>> filled, cell, values = cloud_to_cells(PointCloud(np.array([[2, 0, 0], [9, 0, 0]], np.float32)), grid)
+    >>> filled.index.tolist(), cell.tolist(), values.tolist()
+    ([1, -1], [1], [[1.0]])
+    """
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
-    if not np.isfinite(cloud.points).all():
-        raise ValueError("points of the cloud must be finite, got NaN or inf: take the valid ones")
     colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
-    found = voxelize(cloud.points, grid.origin, grid.cell, grid.shape, colours)
-    full = np.float32(1) if colours is None else np.moveaxis(found.values, -1, 0)
-    values = np.where(found.count[None] > 0, full, np.float32(EMPTY))
-    inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
-    nearest = voxelize(inside, grid.origin, grid.cell, grid.shape).index
-    return replace(grid, values=values, index=found.index, nearest=nearest)
+    found = occupied_voxels(cloud.points, grid.origin, grid.cell, grid.shape, colours)
+    nearest = found.index
+    if (nearest < 0).any():
+        if not np.isfinite(cloud.points).all():
+            raise ValueError("points of the cloud must be finite, got NaN or inf: take the valid ones")
+        inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
+        moved = occupied_voxels(inside, grid.origin, grid.cell, grid.shape, colours)
+        nearest = moved.index
+        found = moved if clip else found
+    values = np.ones((len(found.voxel), 1), np.float32) if colours is None else found.values
+    return replace(grid, values=None, index=found.index, nearest=nearest), found.voxel, values
 
 
 def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.float32]:

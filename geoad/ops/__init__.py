@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geoad.ops.farthest_point_sample import farthest_point_sample
     from geoad.ops.harmonic_fill import harmonic_fill
     from geoad.ops.knn import Knn, knn
+    from geoad.ops.occupied_voxels import Occupied, occupied_voxels
     from geoad.ops.radius_search import Neighbours, radius_search
     from geoad.ops.receptive_field import ReceptiveField, receptive_field
     from geoad.ops.splat_points import splat_points
@@ -25,12 +26,14 @@ EXPORTS = {
     "Downsampled": "voxel_downsample",
     "Knn": "knn",
     "Neighbours": "radius_search",
+    "Occupied": "occupied_voxels",
     "ReceptiveField": "receptive_field",
     "aggregate": "aggregate",
     "chamfer": "chamfer",
     "farthest_point_sample": "farthest_point_sample",
     "harmonic_fill": "harmonic_fill",
     "knn": "knn",
+    "occupied_voxels": "occupied_voxels",
     "radius_search": "radius_search",
     "receptive_field": "receptive_field",
     "splat_points": "splat_points",
@@ -44,12 +47,14 @@ __all__ = [
     "Downsampled",
     "Knn",
     "Neighbours",
+    "Occupied",
     "ReceptiveField",
     "aggregate",
     "chamfer",
     "farthest_point_sample",
     "harmonic_fill",
     "knn",
+    "occupied_voxels",
     "radius_search",
     "receptive_field",
     "splat_points",

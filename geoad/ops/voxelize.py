@@ -42,6 +42,36 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
     >>> found.index.tolist(), found.values[0, 0, 0], found.count.sum()
     ([0, 0, 7, -1], np.float32(2.0), np.int64(3))
     """
+    problem = to_problem(points, origin, cell, shape, values)
+    from geoad.ops.voxelize_numba import sort
+
+    index, count, means = sort(*problem[:5])
+    width = problem.width
+    grid = None if width is None else _arrays.like(means.reshape(*shape, *width), points)
+    return Voxels(_arrays.like(index, points), _arrays.like(count.reshape(shape), points), grid)
+
+
+class Problem(NamedTuple):
+    """Arguments of the kernels; `width` is () or (C,) for values (N,) or (N, C), None without values.
+
+    >>> to_problem(np.zeros((2, 3)), (0, 0, 0), 1.0, (1, 1, 2), np.zeros(2)).width
+    ()
+    """
+
+    points: NDArray[np.float32]
+    origin: NDArray[np.float64]
+    cell: float
+    sides: NDArray[np.int64]
+    channels: NDArray[np.float32] | NDArray[np.float64]
+    width: tuple[int, ...] | None
+
+
+def to_problem(points: Any, origin: Any, cell: float, shape: tuple[int, int, int], values: Any = None) -> Problem:
+    """Return the arguments of `voxelize`, checked, as its kernels take them.
+
+    >>> to_problem(np.zeros((2, 3)), (0, 0, 0), 1.0, (1, 1, 2)).channels.shape
+    (2, 0)
+    """
     cloud = _arrays.to_points("points", points)
     corner, sides = _arrays.to_corner(origin, cell), _to_sides(shape)
     width = None
@@ -52,11 +82,7 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
         width = numbers.shape[1:]
         exact = np.float32 if np.can_cast(numbers.dtype, np.float32) else np.float64
         channels = np.require(numbers.reshape(len(cloud), math.prod(width)), exact, ["C", "W"])
-    from geoad.ops.voxelize_numba import sort
-
-    index, count, means = sort(cloud, corner, float(cell), sides, channels)
-    grid = None if width is None else _arrays.like(means.reshape(*shape, *width), points)
-    return Voxels(_arrays.like(index, points), _arrays.like(count.reshape(shape), points), grid)
+    return Problem(cloud, corner, float(cell), sides, channels, width)
 
 
 def _to_sides(shape: tuple[int, int, int]) -> NDArray[np.int64]:

@@ -17,11 +17,19 @@ def sort(
     values: NDArray[np.float32] | NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Return index (N,), count (V,) and means (V, C)."""
+    index = locate(points, origin, cell, shape)
+    return (index, *_gather(index, values, int(shape.prod())))
+
+
+def locate(
+    points: NDArray[np.float32], origin: NDArray[np.float64], cell: float, shape: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the flat voxel (N,) of each point, -1 outside."""
     with np.errstate(over="ignore"):
         low, high = origin.astype(np.float32), (origin + shape * cell).astype(np.float32)
     index: NDArray[Any] = np.empty(len(points), np.int64)
     _locate(points, origin, cell, shape.astype(np.float64), low, high, index)
-    return (index, *_gather(index, values, int(shape.prod())))
+    return index
 
 
 @njit(cache=True, nogil=True)

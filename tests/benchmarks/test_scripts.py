@@ -66,6 +66,13 @@ def test_every_target_finds_its_row_where_it_was_measured(tmp_path: Path, monkey
     rows = [row(b, 1.0, case=c, n=n, error=0.0) for b in backends for c in cases for n in sizes]
     network = ("base", "step", "eager", "pretraining", "inference")
     rows += [row("numba", 1.0, case=c, width=width) for c in network for width in (64, 128)]
+    voxels = ("voxel-ae", "voxel-vae", "voxel-fanogan", "hull", "gather")
+    rows += [row("numba", 1.0, case=c) for c in voxels]
+    rows += [row("torch", 1.0, case=f"{c} GPU", wall_s=0.01) for c in voxels[:3]]
+    grids = [f"{side} {source}" for side in (64, 256) for source in ("xyz", "xyz+rgb")]
+    rows += [
+        row("numba", 1.0, case=f"{name} {grid}", state_bytes=1) for name in ("vm-fit", "vm-dense") for grid in grids
+    ]
     for target in targets.targets():
         (tmp_path / target.file).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / target.file).write_text(json.dumps({"command": "x", "rows": rows}))

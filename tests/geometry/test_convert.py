@@ -14,6 +14,7 @@ from geoad.geometry import (
     VoxelGrid,
     XYZImage,
     bounding_grid,
+    cloud_to_cells,
     cloud_to_voxels,
     cloud_to_xyz,
     depth_to_xyz,
@@ -251,3 +252,30 @@ def test_what_cannot_be_gridded_is_refused() -> None:
 def test_invalid_points_do_not_widen_the_box() -> None:
     points = np.array([[0, 0, 0], [1, 0, 0], [np.nan, 5, 5], [np.inf, 0, 9]], np.float32)
     assert bounding_grid([PointCloud(points)]).cell == 1 / 64
+
+
+def test_occupied_cells_are_those_of_the_dense_grid() -> None:
+    rng = np.random.default_rng(0)
+    cloud = PointCloud(rng.random((300, 3), dtype=np.float32) * 3, rgb=rng.integers(0, 256, (300, 3), np.uint8))
+    grid = VoxelGrid(np.full(3, 0.5), 0.4, (5, 6, 4))
+    for rgb in (False, True):
+        for clip in (False, True):
+            dense = cloud_to_voxels(cloud, grid, rgb=rgb, clip=clip)
+            filled, cells, values = cloud_to_cells(cloud, grid, rgb=rgb, clip=clip)
+            assert np.array_equal(filled.index, dense.index) and np.array_equal(filled.nearest, dense.nearest)
+            assert dense.values is not None and filled.values is None
+            flat = dense.values.reshape(len(dense.values), -1)
+            assert np.array_equal(cells, np.flatnonzero((flat != -1).any(0)))
+            assert np.array_equal(cells, np.unique(dense.index[dense.index >= 0]))
+            assert np.array_equal(values, flat[:, cells].T)
+
+
+def test_points_outside_are_moved_to_the_border_if_asked_for() -> None:
+    cloud, grid = (
+        PointCloud(np.array([[-1, 0.5, 9], [0.5, 0.5, 0.5]], np.float32)),
+        VoxelGrid(np.zeros(3), 1.0, (2, 1, 3)),
+    )
+    left_out, moved = (cloud_to_voxels(cloud, grid, clip=clip) for clip in (False, True))
+    assert left_out.index.tolist() == [-1, 0] and left_out.nearest.tolist() == [2, 0]
+    assert moved.index.tolist() == moved.nearest.tolist() == [2, 0]
+    assert (left_out.values > 0).sum() == 1 and (moved.values > 0).sum() == 2

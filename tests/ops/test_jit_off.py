@@ -12,7 +12,7 @@ import torch
 from numba import config
 from types import SimpleNamespace
 from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn, radius_search, reference
-from geoad.ops import splat_points, splat_voxels, voxel_downsample, voxelize, window_knn
+from geoad.ops import occupied_voxels, splat_points, splat_voxels, voxel_downsample, voxelize, window_knn
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -29,6 +29,8 @@ for kind in ("uniform", "lattice", "same", "outlier"):
     np.testing.assert_array_equal(farthest_point_sample(points, 30), reference.farthest_point_sample(points, 30))
     index = voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), values=points).index
     np.testing.assert_array_equal(index, reference.voxelize(points, (0, 0, 0), 0.2, (5, 5, 5), points)[0])
+    occupied = occupied_voxels(points, (0, 0, 0), 0.2, (5, 5, 5)).voxel
+    np.testing.assert_array_equal(occupied, np.unique(index[index >= 0]))
     camera = SimpleNamespace(project=lambda points: points[:, :2] * 9)
     at = points[:, 2] < 1e3, camera, (9, 9)
     image = splat_points(points[at[0]], points[at[0], 0], *at[1:])

@@ -23,6 +23,10 @@ IMAGE = RNG.random((32, 40), dtype=np.float32)
 CALLS = {
     "chamfer": (lambda a, b: ops.chamfer(a, b), (POINTS[:500], POINTS[500:])),
     "harmonic_fill": (lambda values, known: ops.harmonic_fill(values, known), (IMAGE, KNOWN)),
+    "occupied_voxels": (
+        lambda points, values: ops.occupied_voxels(points, (-0.2, -0.2, 0.8), 0.1, (5, 5, 5), values),
+        (POINTS, np.stack([VALUES, -VALUES, VALUES**2], 1)),
+    ),
     "splat_points": (lambda points, values: ops.splat_points(points, values, CAMERA, (32, 40)), (POINTS, VALUES)),
     "splat_voxels": (lambda grid: ops.splat_voxels(grid, (-0.2, -0.2, 0.8), 0.05, CAMERA, (32, 40)), (GRID,)),
     "voxelize": (

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from geoad import _check
+from geoad.detectors.voxels.deviation_floor import FLOORS, floor_losses
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
+from geoad.geometry.convert import EMPTY
+from geoad.geometry.voxel_grid import VoxelGrid
+from geoad.nn.gaussian_blur import gaussian_blur
 from geoad.nn.moments import Moments
+from geoad.nn.sparse_moments import CellMoments, SparseMoments
 from geoad.training.stage import Batch, Stage, Visit
 
 Reduce = Literal["norm", "max", "mean"]
+FLOOR = 0.05
+"""The deviation that every cell has at least, unless told otherwise."""
 
 
 class VoxelVariationModel(VoxelDetector):
     """Mean and standard deviation of each voxel over aligned good scans; scores are |J - mean| / max(deviation, floor).
 
     `reduce` joins the channels of `source` "xyz+rgb". The thesis gives no `floor`, and most cells never vary: a change
-    of such a cell scores 2 / floor. The other keywords, and what is raised, are those of `VoxelDetector`.
+    of such a cell scores 2 / floor. None takes that of `FLOORS` under which each training scan is most likely by the
+    others (0.05 if there is but one): `floor` says which. `smooth` is the deviation in cells of a Gaussian over the
+    scores of the cells; 0, none, is the thesis. Only cells that a training scan fills take memory. The other keywords,
+    and what is raised, are those of `VoxelDetector`.
 
     >>> from geoad.checks import synthetic_scan
     >>> detector = VoxelVariationModel(resolution=32).fit([synthetic_scan(seed) for seed in range(4)])
@@ -29,41 +42,87 @@ class VoxelVariationModel(VoxelDetector):
     ((32, 40), True)
     """
 
+    losses: Tensor
+
     def __init__(
         self,
         *,
         source: Source = "xyz",
         resolution: int = 64,
-        floor: float = 0.05,
+        floor: float | None = FLOOR,
         reduce: Reduce = "norm",
+        smooth: float = 0.0,
         project: Project = "hull",
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, project=project, outside=outside)
         _check.one_of("reduce", reduce, get_args(Reduce))
-        _check.positive("floor", floor)
-        self.floor, self.reduce = floor, reduce
-        self.moments = Moments(self.channels * resolution**3)
+        if floor is not None:
+            _check.positive("floor", floor)
+        if not 0 <= smooth < resolution:
+            raise ValueError(f"smooth must be 0 or more cells, and less than the grid's {resolution}, got {smooth}")
+        if resolution**3 >= 2**31:
+            raise ValueError(f"resolution must be at most 1290, so that cells have 32-bit numbers, got {resolution}")
+        self.given, self.reduce, self.smooth = floor, reduce, smooth
+        self.moments = SparseMoments(self.channels, empty=EMPTY)
+        self.register_buffer("losses", torch.zeros(len(FLOORS), dtype=torch.float64))
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
         """Return a coarse grid."""
         return {"resolution": 16}
 
-    def stages(self) -> Iterator[Stage]:
-        """Find the box, then the moments of the cells in it."""
-        yield self.box()
-        yield Visit("moments", self._see_voxels)
+    @property
+    def floor(self) -> float:
+        """The least deviation of a cell: the one given, or the one chosen."""
+        if self.given is not None or not self.losses.any():
+            return FLOOR if self.given is None else self.given
+        return FLOORS[int(self.losses.argmin())]
 
-    def _see_voxels(self, batch: Batch) -> None:
-        self.moments.see(self.grids(batch).flatten(1))
+    def extra_repr(self) -> str:
+        """Say which floor holds, and where it is from."""
+        origin = "given" if self.given is not None else "chosen" if self.losses.any() else "until one is chosen"
+        return f"floor={self.floor:g} ({origin}), smooth={self.smooth:g}"
+
+    def stages(self) -> Iterator[Stage]:
+        """Find the box, then the moments of the cells in it, then the floor if none is given."""
+        yield self.box()
+        yield Visit("moments", self._see_cells)
+        if self.given is None:
+            yield Visit("floor", self._see_floor)
+
+    def _see_cells(self, batch: Batch) -> None:
+        for cloud in self.clouds(batch):
+            self.moments.see(*self.cells(*cloud)[1:])
+
+    def _see_floor(self, batch: Batch) -> None:
+        for cloud in self.clouds(batch):
+            _, cells, values = self.cells(*cloud)
+            self.losses += floor_losses(self.moments, cells, values, self.resolution**3)
+
+    def score_cells(
+        self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], VoxelGrid]:
+        """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
+        filled, cells, values = self.cells(points, rgb)
+        return self._scores(cells, values).cpu().numpy(), filled
 
     def cell_scores(self, values: Tensor) -> Tensor:
         """Return the deviation of each cell."""
-        return deviation_scores(values, self.moments, self.floor, self.reduce)
+        cells = (values != EMPTY).any(0).flatten().nonzero()[:, 0]
+        return self._scores(cells, values.flatten(1)[:, cells])
+
+    def _scores(self, cells: Tensor, values: Tensor) -> Tensor:
+        """Return the scores (X, Y, Z) of a grid by its occupied cells (m,), ascending, and their values (C, m)."""
+        known: Tensor = torch.unique(torch.cat([cells, self.moments.cells.to(cells)]))  # elsewhere empty is as expected
+        row = values.new_full((len(values), len(known)), EMPTY)
+        row[:, torch.searchsorted(known, cells)] = values
+        scores = torch.zeros(self.resolution**3, device=self.device)
+        scores[known] = deviation_scores(row, self.moments.at(known), self.floor, self.reduce).float()
+        return gaussian_blur(scores.reshape((self.resolution,) * 3), self.smooth)
 
 
-def deviation_scores(values: Tensor, moments: Moments, floor: float, reduce: Reduce = "norm") -> Tensor:
+def deviation_scores(values: Tensor, moments: Moments | CellMoments, floor: float, reduce: Reduce = "norm") -> Tensor:
     """Return |values - mean| / max(deviation, floor) of (C, …) reduced over C; `moments` are of the flattened values.
 
     "norm" is the Mahalanobis distance of independent channels (thesis, eqs. 2.22 and 2.23).

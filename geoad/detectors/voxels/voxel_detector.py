@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.geometry.convert import (
     bounding_grid,
+    cloud_to_cells,
     cloud_to_voxels,
     scores_to_pixels,
     voxel_scores_to_points,
@@ -113,50 +115,62 @@ class VoxelDetector(Detector):
 
     def fill(self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None) -> VoxelGrid:
         """Return the grid with points in it, each with its cell."""
-        grid = self.grid()
-        if self.outside == "clip":
-            points = np.clip(points, grid.origin, grid.upper)
-        return cloud_to_voxels(PointCloud(points, rgb=rgb), grid, rgb=self.rgb)
+        return cloud_to_voxels(PointCloud(points, rgb=rgb), self.grid(), rgb=self.rgb, clip=self.outside == "clip")
 
-    def grids(self, batch: Batch) -> Tensor:
-        """Return the grids (B, C, X, Y, Z) of the clouds of a batch."""
+    def cells(self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None) -> tuple[VoxelGrid, Tensor, Tensor]:
+        """Return the grid that knows each point's cell, the occupied cells (m,), flat, and their values (C, m)."""
+        cloud, clip = PointCloud(points, rgb=rgb), self.outside == "clip"
+        filled, cells, values = cloud_to_cells(cloud, self.grid(), rgb=self.rgb, clip=clip)
+        return filled, torch.from_numpy(cells).to(self.device), torch.from_numpy(values.T).to(self.device)
+
+    def clouds(self, batch: Batch) -> Iterator[tuple[NDArray[np.float32], NDArray[np.uint8] | None]]:
+        """Yield the points (N, 3) and the colours (N, 3) of each cloud of a batch."""
         sizes = batch["sizes"].tolist()
         points = torch.split(batch["points"].cpu(), sizes)
         colours = torch.split(batch["rgb"].cpu(), sizes) if self.rgb else [None] * len(sizes)
-        filled = [
-            self.fill(p.numpy(), None if c is None else c.numpy()).values for p, c in zip(points, colours, strict=True)
-        ]
+        yield from ((p.numpy(), None if c is None else c.numpy()) for p, c in zip(points, colours, strict=True))
+
+    def grids(self, batch: Batch) -> Tensor:
+        """Return the grids (B, C, X, Y, Z) of the clouds of a batch."""
+        filled = [self.fill(*cloud).values for cloud in self.clouds(batch)]
         return torch.from_numpy(np.stack(filled)).to(self.device)  # type: ignore[arg-type]
 
     def cell_scores(self, values: Tensor) -> Tensor:
         """Return the scores (X, Y, Z) of the cells of a scan, whose values are (C, X, Y, Z)."""
         raise NotImplementedError(f"{type(self).__name__} has no cell_scores(values)")
 
+    def score_cells(
+        self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], VoxelGrid]:
+        """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
+        filled = self.fill(points, rgb)
+        return self.cell_scores(torch.tensor(filled.values, device=self.device)).float().cpu().numpy(), filled
+
     def map(self, sample: Sample) -> AnomalyMap:
         """Score every cell, and every pixel by them."""
         prepared = {name: tensor.numpy() for name, tensor in self.prepare(sample).items()}
-        filled = self.fill(prepared["points"], prepared.get("rgb"))
-        scores = self.cell_scores(torch.tensor(filled.values, device=self.device)).float().cpu().numpy()
+        scores, filled = self.score_cells(prepared["points"], prepared.get("rgb"))
         pixels = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"], sample.shape)
         if self.project == "hull":
-            pixels = np.maximum(pixels, self._splat(scores, filled, sample))
+            pixels = np.fmax(pixels, self._splat(scores, filled, sample))
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
     def _splat(self, scores: NDArray[np.float32], filled: VoxelGrid, sample: Sample) -> Any:
-        """Return what the camera sees of the scores, the lowest of all where it sees none."""
+        """Return what the camera sees of the scores, NaN where it sees none, and everywhere without a camera."""
         if sample.camera is None:
             if sample.xyz is not None and sample.xyz.organised:
                 told = f"{sample.name or 'sample'} has no camera: pixels get the scores of their own points alone"
                 warnings.warn(told, stacklevel=2)
-            return -np.inf
+            return np.nan
         if sample.camera.shape != sample.shape:
             raise ValueError(f"camera must make images of {sample.shape} like the scan, got {sample.camera.shape}")
-        seen = splat_voxels(scores, filled.origin, filled.cell, sample.camera, sample.shape)
-        return np.where(np.isnan(seen), -np.inf, seen)
+        if scores.min() >= 0:  # a pixel is 0 without them: most of a grid need not be drawn
+            scores = np.where(scores > 0, scores, np.float32(-np.inf))
+        return splat_voxels(scores, filled.origin, filled.cell, sample.camera, sample.shape)
 
     def count_outside(self, sample: Sample) -> int:
         """Return how many points of a sample lie outside the grid of the training set."""
         self.check_fitted()
         points = self.prepare(sample)["points"]
-        index = cloud_to_voxels(PointCloud(points.numpy()), self.grid()).index
-        return int(np.count_nonzero(index == -1))
+        filled, _, _ = cloud_to_cells(PointCloud(points.numpy()), self.grid())
+        return int(np.count_nonzero(filled.index == -1))

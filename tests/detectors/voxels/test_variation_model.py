@@ -8,15 +8,20 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from geoad.checks import synthetic_scan
 from geoad.detectors.base import NotFittedError
+from geoad.detectors.voxels.deviation_floor import FLOORS
 from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
+from geoad.detectors.voxels.voxel_detector import Outside, Source
 from geoad.geometry.camera import Camera
-from geoad.geometry.convert import depth_to_xyz
+from geoad.geometry.convert import depth_to_xyz, scores_to_pixels, voxel_scores_to_points
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
+from geoad.ops.splat_voxels import splat_voxels
 from geoad.sample import Sample
+from geoad.training.trainer import Trainer
 
 CAMERA = Camera.pinhole(100.0, (40, 60))
 
@@ -142,6 +147,106 @@ def test_what_cannot_be_used_is_named() -> None:
         VoxelVariationModel(source="xyz+rgb").fit([scan])
     with pytest.raises(ValueError, match=r"camera must make images of \(40, 60\) like the scan, got \(4, 4\)"):
         detector.score(replace(scan, camera=Camera.pinhole(1.0, (4, 4))))
-    for keywords in ({"source": "rgb"}, {"resolution": 0}, {"floor": 0.0}, {"reduce": "sum"}):
+    for keywords in (
+        {"source": "rgb"},
+        {"resolution": 0},
+        {"floor": 0.0},
+        {"smooth": -1},
+        {"resolution": 1291},
+        {"reduce": "sum"},
+    ):
         with pytest.raises(ValueError, match=next(iter(keywords))):
             VoxelVariationModel(**keywords)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("source", ["xyz", "xyz+rgb"])
+@pytest.mark.parametrize("reduce", get_args(Reduce))
+@pytest.mark.parametrize("outside", ["clip", "drop"])
+def test_scores_are_those_of_dense_moments(source: Source, reduce: Reduce, outside: Outside) -> None:
+    scans = [synthetic_scan(seed) for seed in range(5)]
+    detector = VoxelVariationModel(source=source, resolution=16, reduce=reduce, outside=outside).fit(scans)
+    moments = Moments(detector.channels * 16**3)
+    for scan in scans:
+        moments.see(detector.grids(detector.collate([detector.prepare(scan)])).flatten(1))
+    for scan in (scans[0], synthetic_scan(9, defect=True)):
+        prepared = {name: tensor.numpy() for name, tensor in detector.prepare(scan).items()}
+        cloud = prepared["points"], prepared.get("rgb")
+        values = torch.from_numpy(detector.fill(*cloud).values)
+        expected = deviation_scores(values, moments, detector.floor, reduce).float()
+        scores, filled = detector.score_cells(*cloud)
+        torch.testing.assert_close(torch.from_numpy(scores), expected, rtol=0, atol=1e-6)
+        torch.testing.assert_close(detector.cell_scores(values), expected, rtol=0, atol=1e-6)
+        assert filled.values is None and np.array_equal(filled.nearest, detector.fill(*cloud).nearest)
+
+
+@pytest.mark.parametrize("floor", [0.05, None])
+def test_a_state_of_any_size_is_saved_and_loaded(floor: float | None) -> None:
+    keywords = {"source": "xyz+rgb", "resolution": 16, "floor": floor}
+    one = VoxelVariationModel(**keywords).fit([synthetic_scan(seed) for seed in range(4)])  # type: ignore[arg-type]
+    assert 0 < len(one.moments.cells) < 16**3 / 2
+    two = VoxelVariationModel(**keywords)  # type: ignore[arg-type]
+    two.load_state_dict(one.state_dict())
+    scan = synthetic_scan(9, defect=True)
+    assert two.floor == one.floor and np.array_equal(one.score(scan).pixels, two.score(scan).pixels)
+    two.fit([synthetic_scan(1)])  # from scratch
+    assert len(two.moments.cells) < len(one.moments.cells) and two.moments.count == 1 and two.floor == 0.05
+
+
+def test_a_floor_is_chosen_that_makes_held_out_good_scans_likely() -> None:
+    scans = [synthetic_scan(seed) for seed in range(6)]
+    detector = VoxelVariationModel(resolution=16, floor=None)
+    assert detector.floor == 0.05 and "floor=0.05 (until one is chosen)" in repr(detector)
+    detector.fit(scans)
+    losses = torch.zeros(len(FLOORS), dtype=torch.float64)
+    for held_out in scans:  # the same by a fit without each scan in turn, in the box of all
+        part = VoxelVariationModel(resolution=16)
+        part.lower, part.upper = detector.lower, detector.upper
+        for scan in scans:
+            if scan is not held_out:
+                part._see_cells(part.collate([part.prepare(scan)]))
+        values = part.grids(part.collate([part.prepare(held_out)])).double().flatten(1)
+        moments = part.moments.at(torch.arange(16**3))
+        for i, floor in enumerate(FLOORS):
+            wide = moments.std.clamp_min(floor)
+            losses[i] += (((values - moments.mean) / wide).square() / 2 + wide.log()).sum()
+    torch.testing.assert_close(detector.losses, losses, rtol=1e-9, atol=1e-6)
+    assert detector.floor == FLOORS[int(losses.argmin())] and FLOORS[0] < detector.floor < FLOORS[-1]
+    assert f"floor={detector.floor:g} (chosen)" in repr(detector)
+    assert "floor=0.2 (given)" in repr(VoxelVariationModel(floor=0.2))
+    again = VoxelVariationModel(resolution=16, floor=None).fit(scans)
+    assert torch.equal(again.losses, detector.losses)
+
+
+def test_scores_are_smoothed_over_cells() -> None:
+    plain, smooth = (fitted(smooth=deviation) for deviation in (0.0, 0.5))
+    cloud = plain.prepare(wall(boss=True))["points"].numpy(), None
+    expected = gaussian_filter(plain.score_cells(*cloud)[0], 0.5, mode="nearest")
+    np.testing.assert_allclose(smooth.score_cells(*cloud)[0], expected, rtol=0, atol=1e-5)
+    assert 0 < (smooth.score(wall(boss=True)).score or 0) < (plain.score(wall(boss=True)).score or 0)
+
+
+def test_a_grid_of_256_cells_a_side_with_colours_fits() -> None:
+    detector = VoxelVariationModel(source="xyz+rgb", resolution=256).fit([synthetic_scan(seed) for seed in range(3)])
+    held = sum(tensor.numel() * tensor.element_size() for tensor in detector.state_dict().values())
+    assert held < 52 * 3 * 32 * 40 + 1000 < 256**3 * 3 * 16 / 1000
+
+
+@pytest.mark.slow
+def test_two_devices_learn_the_same_state() -> None:
+    scans = [synthetic_scan(seed) for seed in range(4)]
+    one, two = (
+        VoxelVariationModel(resolution=16, floor=None).fit(scans, trainer=Trainer(device="cpu", devices=devices))
+        for devices in (1, 2)
+    )
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, two.state_dict()[name]), name
+
+
+def test_cells_that_score_nothing_need_not_be_drawn() -> None:
+    detector, sample = fitted(), wall(boss=True, hole=True)
+    prepared = detector.prepare(sample)
+    scores, filled = detector.score_cells(prepared["points"].numpy(), None)
+    assert (scores == 0).mean() > 0.9
+    drawn = splat_voxels(scores, filled.origin, filled.cell, CAMERA, sample.shape)
+    own = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"].numpy(), sample.shape)
+    assert np.array_equal(detector.score(sample).pixels, np.fmax(own, drawn))
