@@ -36,11 +36,14 @@ RESULTS = Path(__file__).parent / "results" / "3dst_sim3d.json"
 LIMITS = (0.05, 0.3)
 SETTINGS: dict[str, Any] = {
     "patch": 4,
+    "clip": 5.0,
+    "optimizer": "muon",
     "steps": 3000,
     "learning_rate": 0.004,
     "decay": True,
     "validate_every": 1000,
-    "smooth": 1,
+    "normalise": True,
+    "smooth": 2,
     "image_quantile": 0.99,
 }
 

