@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from geoad.nn.windows import convolve_windows, correlate_windows, spread_windows
+
 Role = Literal["maps", "weight", "outcome"]
 FEW = 4
 """Up to so many channels a transposed convolution is done by blocks: elsewhere a CPU is ten times below its speed."""
@@ -31,6 +33,11 @@ class Form(NamedTuple):
     padding: int
     kernel: int
     rest: tuple[int, ...]
+
+    @property
+    def is_even(self) -> bool:
+        """Whether the kernel is of whole strides, and reaches all of the maps."""
+        return not self.kernel % self.stride and not any(self.rest)
 
     @property
     def strides(self) -> list[int]:
@@ -81,8 +88,6 @@ def contract(given: dict[Role, Tensor], form: Form) -> Tensor:
         return _convolution(given["maps"], given["weight"], form)
     if "weight" not in given:
         return _correlation(given["maps"], given["outcome"], form)
-    if given["weight"].shape[1] <= FEW and not form.kernel % form.stride and not any(form.rest):
-        return _spread_to_few(given["outcome"], given["weight"], form)
     return _spread(given["outcome"], given["weight"], form)
 
 
@@ -114,7 +119,8 @@ class _OfMaps(Function):
     def forward(ctx: Any, maps: Tensor, rest: tuple[Tensor], roles: tuple[Role, Role, Role], form: Form) -> Tensor:
         ctx.save_for_backward(rest[0])
         ctx.roles, ctx.form = roles, form
-        return contract({roles[0]: maps, roles[1]: rest[0]}, form)
+        made = contract({roles[0]: maps, roles[1]: rest[0]}, form)
+        return made.clone() if made._is_view() else made  # autograd lets no view be added to in place
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -163,22 +169,31 @@ def _broadcast(bias: Tensor, dimensions: int) -> Tensor:
 
 
 def _convolution(maps: Tensor, weight: Tensor, form: Form) -> Tensor:
+    cells = maps[0, 0].numel() // form.stride ** len(form.rest)
+    if _is_wide(maps, cells, len(weight), form):
+        return convolve_windows(maps, weight, form.stride, form.padding)
     zeros, ones = [0] * len(form.rest), [1] * len(form.rest)
     return torch.convolution(maps, weight, None, form.strides, form.paddings, ones, False, zeros, 1)
 
 
-def _spread(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
-    ones = [1] * len(form.rest)
-    return torch.convolution(outcome, weight, None, form.strides, form.paddings, ones, True, list(form.rest), 1)
-
-
 def _correlation(maps: Tensor, outcome: Tensor, form: Form) -> Tensor:
+    if _is_wide(outcome, outcome[0, 0].numel(), outcome.shape[1], form):
+        return correlate_windows(maps, outcome, form.kernel, form.stride, form.padding)
     zeros, ones = [0] * len(form.rest), [1] * len(form.rest)
     shape = (outcome.shape[1], maps.shape[1], *[form.kernel] * len(form.rest))
-    like = torch.empty(shape, dtype=maps.dtype, device=maps.device, memory_format=FORMATS.get(maps.dim()))
+    like = torch.empty(shape, dtype=maps.dtype, device=maps.device, memory_format=FORMATS[maps.dim()])
     arguments = (outcome, maps, like, None, form.strides, form.paddings, ones, False, zeros, 1)
     made: Tensor = torch.ops.aten.convolution_backward(*arguments, [False, True, False])[1]
     return made
+
+
+def _spread(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
+    if form.is_even and weight.shape[1] <= FEW:
+        return _spread_to_few(outcome, weight, form)
+    if form.is_even and _is_wide(outcome, outcome[0, 0].numel(), outcome.shape[1], form):
+        return spread_windows(outcome, weight, form.stride, form.padding)
+    ones = [1] * len(form.rest)
+    return torch.convolution(outcome, weight, None, form.strides, form.paddings, ones, True, list(form.rest), 1)
 
 
 def _spread_to_few(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
@@ -188,11 +203,17 @@ def _spread_to_few(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
     inner, outer = range(3, 3 + 2 * dimensions, 2), range(2, 2 + 2 * dimensions, 2)
     blocks = weight.reshape(many, few, *[taps, step] * dimensions).permute(0, 1, *inner, *outer)
     blocks = blocks.reshape(many, few * step**dimensions, *[taps] * dimensions)
-    blocks = blocks.contiguous(memory_format=FORMATS.get(weight.dim(), torch.contiguous_format))
-    made = _spread(outcome, blocks, Form(1, 0, taps, form.rest))
+    blocks = blocks.contiguous(memory_format=FORMATS[weight.dim()])
+    zeros, ones = [0] * dimensions, [1] * dimensions
+    made = torch.convolution(outcome, blocks, None, ones, zeros, ones, True, zeros, 1)
     sides = made.shape[2:]
     made = made.unflatten(1, (few, *[step] * dimensions))
     pairs = [axis for place in range(dimensions) for axis in (2 + dimensions + place, 2 + place)]
     made = made.permute(0, 1, *pairs).reshape(len(outcome), few, *[step * side for side in sides])
     inside = [slice(form.padding, step * side - form.padding) for side in sides]
     return made[(..., *inside)].contiguous()
+
+
+def _is_wide(maps: Tensor, places: int, many: int, form: Form) -> bool:
+    """Return whether a product of matrices pays: on a CPU, where there are hardly more places than channels (`many`)."""
+    return maps.device.type == "cpu" and form.stride > 1 and len(maps) * places <= 2 * many

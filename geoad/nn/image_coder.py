@@ -68,7 +68,7 @@ def start_decoder(decoder: nn.Sequential, mean: Tensor, std: Tensor) -> None:
 
 
 def _norm(width: int) -> list[nn.Module]:
-    return [InstanceNorm2d(width), nn.LeakyReLU(SLOPE)]
+    return [InstanceNorm2d(width), nn.LeakyReLU(SLOPE, inplace=True)]
 
 
 def _last_kernel(size: int) -> int:

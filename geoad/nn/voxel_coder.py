@@ -30,7 +30,7 @@ def voxel_encoder(channels: int, latent: int, *, size: int = 64, width: int = 32
     for number, units in enumerate(UNITS):
         layers.append(Conv3d(before, units * width, 4, 2, 1))
         layers += [InstanceNorm3d(units * width)] if number else []
-        layers.append(nn.LeakyReLU(SLOPE))
+        layers.append(nn.LeakyReLU(SLOPE, inplace=True))
         before = units * width
     return nn.Sequential(*layers, Conv3d(before, latent, _last_kernel(size)))
 
@@ -43,7 +43,7 @@ def voxel_decoder(channels: int, latent: int, *, size: int = 64, width: int = 32
     """
     layers: list[nn.Module] = [ConvTranspose3d(latent, UNITS[-1] * width, _last_kernel(size))]
     for before, after in zip(reversed(UNITS), (*reversed(UNITS[:-1]), 0), strict=True):
-        layers += [nn.BatchNorm3d(before * width), nn.ReLU()]
+        layers += [nn.BatchNorm3d(before * width), nn.ReLU(inplace=True)]
         layers.append(ConvTranspose3d(before * width, after * width or channels, 4, 2, 1))
     return nn.Sequential(*layers, nn.Tanh())
 
