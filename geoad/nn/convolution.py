@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad.nn.contraction import FORMATS, convolve, convolve_transposed
+from geoad.nn.instance_norm import instance_norm
 
 
 class Conv2d(nn.Conv2d):
@@ -83,7 +84,7 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the maps, normed."""
-        return _normed(input, self.eps)
+        return instance_norm(input, self.eps)
 
 
 class InstanceNorm3d(nn.InstanceNorm3d):
@@ -95,7 +96,7 @@ class InstanceNorm3d(nn.InstanceNorm3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the grids, normed."""
-        return _normed(input, self.eps)
+        return instance_norm(input, self.eps)
 
 
 def _lay(layer: nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d) -> None:
@@ -118,11 +119,3 @@ def _transposed(layer: nn.ConvTranspose2d | nn.ConvTranspose3d, maps: Tensor) ->
 
 def _laid(maps: Tensor) -> Tensor:
     return maps.contiguous(memory_format=FORMATS[maps.dim()])
-
-
-def _normed(maps: Tensor, eps: float) -> Tensor:
-    """Return maps less their mean over their deviation, in full precision: five times as fast, channels last, as torch."""
-    places = tuple(range(2, maps.dim()))
-    centred = maps.float()
-    centred = centred - centred.mean(places, keepdim=True)
-    return (centred * (centred.square().mean(places, keepdim=True) + eps).rsqrt()).to(maps.dtype)
