@@ -72,7 +72,7 @@ def convolve_transposed(maps: Tensor, weight: Tensor, bias: Tensor, stride: int 
     """
     if maps.shape[2:].numel() == 1 and not padding:
         made = maps.flatten(1) @ weight.flatten(1)
-        return made.view(-1, *weight.shape[1:]) + _broadcast(bias, maps.dim())
+        return made.view(-1, *weight.shape[1:]) + _broadcast(bias.to(made.dtype), maps.dim())
     rest = (0,) * (maps.dim() - 2)
     return _with_bias("outcome", maps, weight, bias, Form(stride, padding, weight.shape[-1], rest))
 
@@ -102,10 +102,14 @@ class _Contraction(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (a, b), (role_a, role_b, role) = ctx.saved_tensors, ctx.roles
-        to_a = _Contraction.apply(gradients[0], b, (role, role_b, role_a), ctx.form) if ctx.needs_input_grad[0] else None
-        to_b = _Contraction.apply(gradients[0], a, (role, role_a, role_b), ctx.form) if ctx.needs_input_grad[1] else None
-        return to_a, to_b, None, None
+        (a, b), (role_a, role_b, role), gradient = ctx.saved_tensors, ctx.roles, gradients[0]
+        to_a, to_b = (role, role_b, role_a), (role, role_a, role_b)
+        return (
+            _apply(_Contraction, gradient, b, to_a, ctx.form) if ctx.needs_input_grad[0] else None,
+            _apply(_Contraction, gradient, a, to_b, ctx.form) if ctx.needs_input_grad[1] else None,
+            None,
+            None,
+        )
 
 
 class _OfMaps(Function):
@@ -125,7 +129,7 @@ class _OfMaps(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         a, b, c = ctx.roles
-        return _Contraction.apply(gradients[0], *ctx.saved_tensors, (c, b, a), ctx.form), None, None, None
+        return _apply(_Contraction, gradients[0], *ctx.saved_tensors, (c, b, a), ctx.form), None, None, None
 
 
 class _OfWeight(Function):
@@ -134,7 +138,7 @@ class _OfWeight(Function):
     @staticmethod
     def forward(
         ctx: Any,
-        weight: Tensor,
+        _weight: Tensor,
         bias: Tensor,
         rest: tuple[Tensor],
         roles: tuple[Role, Role, Role],
@@ -149,8 +153,12 @@ class _OfWeight(Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         a, b, c = ctx.roles
         (gradient,), (maps,) = gradients, ctx.saved_tensors
-        to_weight = _Contraction.apply(maps, gradient, (a, c, b), ctx.form)
+        to_weight = _apply(_Contraction, maps, gradient, (a, c, b), ctx.form)
         return to_weight, gradient.sum((0, *range(2, gradient.dim()))), None, None, None, None
+
+
+def _apply(function: type[Function], *given: Any) -> Any:
+    return function.apply(*given)  # type: ignore[no-untyped-call]
 
 
 def _with_bias(role: Role, maps: Tensor, weight: Tensor, bias: Tensor, form: Form) -> Tensor:
@@ -160,8 +168,8 @@ def _with_bias(role: Role, maps: Tensor, weight: Tensor, bias: Tensor, form: For
         kind = torch.get_autocast_dtype(device)
         maps, weight, bias = maps.to(kind), weight.to(kind), bias.to(kind)
     roles = (role, "weight", "outcome" if role == "maps" else "maps")
-    made: Tensor = _OfMaps.apply(maps, (weight,), roles, form)
-    return made.add_(_OfWeight.apply(weight, bias, (maps,), roles, form, made.shape))
+    made: Tensor = _apply(_OfMaps, maps, (weight,), roles, form)
+    return made.add_(_apply(_OfWeight, weight, bias, (maps,), roles, form, made.shape))
 
 
 def _broadcast(bias: Tensor, dimensions: int) -> Tensor:
@@ -169,7 +177,7 @@ def _broadcast(bias: Tensor, dimensions: int) -> Tensor:
 
 
 def _convolution(maps: Tensor, weight: Tensor, form: Form) -> Tensor:
-    cells = maps[0, 0].numel() // form.stride ** len(form.rest)
+    cells = maps.shape[2:].numel() // form.stride ** len(form.rest)
     if _is_wide(maps, cells, len(weight), form):
         return convolve_windows(maps, weight, form.stride, form.padding)
     zeros, ones = [0] * len(form.rest), [1] * len(form.rest)
@@ -177,7 +185,7 @@ def _convolution(maps: Tensor, weight: Tensor, form: Form) -> Tensor:
 
 
 def _correlation(maps: Tensor, outcome: Tensor, form: Form) -> Tensor:
-    if _is_wide(outcome, outcome[0, 0].numel(), outcome.shape[1], form):
+    if _is_wide(outcome, outcome.shape[2:].numel(), outcome.shape[1], form):
         return correlate_windows(maps, outcome, form.kernel, form.stride, form.padding)
     zeros, ones = [0] * len(form.rest), [1] * len(form.rest)
     shape = (outcome.shape[1], maps.shape[1], *[form.kernel] * len(form.rest))
@@ -190,7 +198,7 @@ def _correlation(maps: Tensor, outcome: Tensor, form: Form) -> Tensor:
 def _spread(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
     if form.is_even and weight.shape[1] <= FEW:
         return _spread_to_few(outcome, weight, form)
-    if form.is_even and _is_wide(outcome, outcome[0, 0].numel(), outcome.shape[1], form):
+    if form.is_even and _is_wide(outcome, outcome.shape[2:].numel(), outcome.shape[1], form):
         return spread_windows(outcome, weight, form.stride, form.padding)
     ones = [1] * len(form.rest)
     return torch.convolution(outcome, weight, None, form.strides, form.paddings, ones, True, list(form.rest), 1)
@@ -207,13 +215,14 @@ def _spread_to_few(outcome: Tensor, weight: Tensor, form: Form) -> Tensor:
     zeros, ones = [0] * dimensions, [1] * dimensions
     made = torch.convolution(outcome, blocks, None, ones, zeros, ones, True, zeros, 1)
     sides = made.shape[2:]
-    made = made.unflatten(1, (few, *[step] * dimensions))
+    made = made.reshape(len(made), few, *[step] * dimensions, *sides)
     pairs = [axis for place in range(dimensions) for axis in (2 + dimensions + place, 2 + place)]
     made = made.permute(0, 1, *pairs).reshape(len(outcome), few, *[step * side for side in sides])
     inside = [slice(form.padding, step * side - form.padding) for side in sides]
-    return made[(..., *inside)].contiguous()
+    whole: Tensor = made[(slice(None), slice(None), *inside)].contiguous()
+    return whole
 
 
 def _is_wide(maps: Tensor, places: int, many: int, form: Form) -> bool:
-    """Return whether a product of matrices pays: on a CPU, where there are hardly more places than channels (`many`)."""
+    """Return whether a product of matrices pays: on a CPU, with hardly more places than channels (`many`)."""
     return maps.device.type == "cpu" and form.stride > 1 and len(maps) * places <= 2 * many

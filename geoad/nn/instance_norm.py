@@ -19,7 +19,7 @@ def instance_norm(maps: Tensor, eps: float = 1e-5) -> Tensor:
     >>> instance_norm(torch.tensor([[[1.0, 3.0]]])).round(decimals=3).tolist()
     [[[-1.0, 1.0]]]
     """
-    made: Tensor = _Norm.apply(maps.to(torch.promote_types(maps.dtype, torch.float32)), eps)
+    made: Tensor = _Norm.apply(maps.to(torch.promote_types(maps.dtype, torch.float32)), eps)  # type: ignore[no-untyped-call]
     return made.to(maps.dtype)
 
 
@@ -39,7 +39,7 @@ class _Norm(Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return _Gradient.apply(gradients[0], *ctx.saved_tensors), None
+        return _Gradient.apply(gradients[0], *ctx.saved_tensors), None  # type: ignore[no-untyped-call]
 
 
 class _Gradient(Function):
@@ -81,4 +81,4 @@ def _mean(maps: Tensor) -> Tensor:
 def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Yield the tensors sample by sample on a CPU, whose cache holds what one needs; else whole."""
     size = 1 if tensors[0].device.type == "cpu" else len(tensors[0])
-    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
+    return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
