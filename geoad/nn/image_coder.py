@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from geoad.nn.convolution import Conv2d, ConvTranspose2d, InstanceNorm2d
+
 LAYERS = ((1, 4, 2), (1, 4, 2), (1, 4, 2), (1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (2, 3, 1), (1, 3, 1))
 """conv1 to conv9: width in units of the first, kernel, stride; the padding is 1."""
 SHRINK = 32
@@ -25,9 +27,9 @@ def image_encoder(channels: int, latent: int, *, size: int = 256, width: int = 3
     """
     layers, before = list[nn.Module](), channels
     for units, kernel, stride in LAYERS:
-        layers += [nn.Conv2d(before, units * width, kernel, stride, 1), *_norm(units * width)]
+        layers += [Conv2d(before, units * width, kernel, stride, 1), *_norm(units * width)]
         before = units * width
-    return nn.Sequential(*layers, nn.Conv2d(before, latent, _last_kernel(size)))
+    return nn.Sequential(*layers, Conv2d(before, latent, _last_kernel(size)))
 
 
 def image_decoder(channels: int, latent: int, *, size: int = 256, width: int = 32) -> nn.Sequential:
@@ -37,10 +39,10 @@ def image_decoder(channels: int, latent: int, *, size: int = 256, width: int = 3
     597985
     """
     widths = [channels, *(units * width for units, _, _ in LAYERS)]
-    layers: list[nn.Module] = [nn.ConvTranspose2d(latent, widths[-1], _last_kernel(size)), *_norm(widths[-1])]
+    layers: list[nn.Module] = [ConvTranspose2d(latent, widths[-1], _last_kernel(size)), *_norm(widths[-1])]
     for number in reversed(range(len(LAYERS))):
         _, kernel, stride = LAYERS[number]
-        layers.append(nn.ConvTranspose2d(widths[number + 1], widths[number], kernel, stride, 1))
+        layers.append(ConvTranspose2d(widths[number + 1], widths[number], kernel, stride, 1))
         layers += _norm(widths[number]) if number else []
     return nn.Sequential(*layers)
 
@@ -66,7 +68,7 @@ def start_decoder(decoder: nn.Sequential, mean: Tensor, std: Tensor) -> None:
 
 
 def _norm(width: int) -> list[nn.Module]:
-    return [nn.InstanceNorm2d(width), nn.LeakyReLU(SLOPE)]
+    return [InstanceNorm2d(width), nn.LeakyReLU(SLOPE, inplace=True)]
 
 
 def _last_kernel(size: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from geoad.nn.convolution import Conv3d, ConvTranspose3d, InstanceNorm3d
+
 UNITS = (1, 2, 4, 8)
 """Widths of the four layers that halve the grid, in units of the first."""
 SHRINK: int = 2 ** len(UNITS)
@@ -26,11 +28,11 @@ def voxel_encoder(channels: int, latent: int, *, size: int = 64, width: int = 32
     """
     layers, before = list[nn.Module](), channels
     for number, units in enumerate(UNITS):
-        layers.append(nn.Conv3d(before, units * width, 4, 2, 1))
-        layers += [nn.InstanceNorm3d(units * width)] if number else []
-        layers.append(nn.LeakyReLU(SLOPE))
+        layers.append(Conv3d(before, units * width, 4, 2, 1))
+        layers += [InstanceNorm3d(units * width)] if number else []
+        layers.append(nn.LeakyReLU(SLOPE, inplace=True))
         before = units * width
-    return nn.Sequential(*layers, nn.Conv3d(before, latent, _last_kernel(size)))
+    return nn.Sequential(*layers, Conv3d(before, latent, _last_kernel(size)))
 
 
 def voxel_decoder(channels: int, latent: int, *, size: int = 64, width: int = 32) -> nn.Sequential:
@@ -39,10 +41,10 @@ def voxel_decoder(channels: int, latent: int, *, size: int = 64, width: int = 32
     >>> sum(parameter.numel() for parameter in voxel_decoder(1, 128).parameters())
     4853153
     """
-    layers: list[nn.Module] = [nn.ConvTranspose3d(latent, UNITS[-1] * width, _last_kernel(size))]
+    layers: list[nn.Module] = [ConvTranspose3d(latent, UNITS[-1] * width, _last_kernel(size))]
     for before, after in zip(reversed(UNITS), (*reversed(UNITS[:-1]), 0), strict=True):
-        layers += [nn.BatchNorm3d(before * width), nn.ReLU()]
-        layers.append(nn.ConvTranspose3d(before * width, after * width or channels, 4, 2, 1))
+        layers += [nn.BatchNorm3d(before * width), nn.ReLU(inplace=True)]
+        layers.append(ConvTranspose3d(before * width, after * width or channels, 4, 2, 1))
     return nn.Sequential(*layers, nn.Tanh())
 
 
