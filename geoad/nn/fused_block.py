@@ -49,13 +49,13 @@ class FusedBlock(torch.autograd.Function):
         if not any(ctx.needs_input_grad):
             return left.add_(right)
         ctx.rows = rows
-        ctx.save_for_backward(points, index, features, hidden, near, far, left, right, *layers)
+        ctx.save_for_backward(points, index, features, hidden, far, left, right, *layers)
         return left + right
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        points, index, features, hidden, near, far, left, right, *layers = ctx.saved_tensors
+        points, index, features, hidden, far, left, right, *layers = ctx.saved_tensors
         enter, first, second, leave, skip = layers[::2]
         rows, kept = ctx.rows, index[: ctx.rows[0]]
         single = len(features) < len(points)  # one row stands for all
@@ -83,7 +83,7 @@ def _dense(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def _undo(gradient: Tensor, result: Tensor) -> Tensor:
     """Return the gradient before LeakyReLU: the result has the sign of what it came from."""
-    return torch.ops.aten.leaky_relu_backward(gradient, result, SLOPE, True)
+    return torch.ops.aten.leaky_relu_backward(gradient, result, SLOPE, True)  # type: ignore[no-any-return]
 
 
 def _folded(gradient: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class ResidualBlock(nn.Module):
         embeddings = [p for lfa in (self.first, self.second) for p in (lfa.embed.weight * factor, lfa.embed.bias)]
         dense = [p for layer in (self.enter, self.leave, self.skip) for p in (layer.weight, layer.bias)]
         layers = [*dense[:2], *embeddings, *dense[2:]]
-        return FusedBlock.apply(points, index, features, rows, *layers)  # type: ignore[no-any-return]
+        return FusedBlock.apply(points, index, features, rows, *layers)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class LocalFeatures(nn.Module):

@@ -73,7 +73,7 @@ def _at(_context: Any, numbers: Any, _place: Any) -> Any:
     """Return numbers[_place], which is not tested for its sign."""
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.load(_pointer(context, builder, numbers, *arguments))
+        return context.unpack_value(builder, numbers.dtype, _pointer(context, builder, numbers, *arguments))
 
     return numbers.dtype(numbers, types.intp), emit
 
@@ -93,6 +93,24 @@ def _gather(_context: Any, numbers: Any, places: Any, _first: Any, _stride: Any,
         return result
 
     return Vector(numbers.dtype)(numbers, places, types.intp, types.intp, types.intp), emit
+
+
+def _prefetch(_context: Any, numbers: Any, _place: Any) -> Any:
+    """Ask for the cache line of numbers[_place], which need not exist."""
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        byte, flags = ir.IntType(8).as_pointer(), (ir.Constant(WORD, flag) for flag in (0, 3, 1))  # read, keep, data
+        place = builder.bitcast(_pointer(context, builder, numbers, *arguments), byte)
+        name, shape = "llvm.prefetch.p0", ir.FunctionType(ir.VoidType(), [byte, WORD, WORD, WORD])
+        builder.call(_function(builder, name, shape), [place, *flags])
+        return context.get_dummy_value()
+
+    return types.void(numbers, types.intp), emit
+
+
+def _function(builder: Any, name: str, shape: Any) -> Any:
+    """Return one of LLVM's own functions."""
+    return builder.module.globals.get(name) or ir.Function(builder.module, shape, name)
 
 
 def _splat(_context: Any, number: Any) -> Any:
@@ -127,14 +145,31 @@ def _add_where(_context: Any, total: Any, a: Any, z: Any) -> Any:
     return total(total, a, z), emit
 
 
+def _square(_context: Any, a: Any) -> Any:
+    """Return a², rounded: it is not fused into a sum."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fmul(arguments[0], arguments[0])
+
+    return a(a), emit
+
+
+def _where_less(_context: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
+    """Return `x` in the lanes where a < b, else `y`."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.fcmp_ordered("<", *arguments[:2]), *arguments[2:])
+
+    return x(a, b, x, y), emit
+
+
 def _root(_context: Any, a: Any) -> Any:
     """Return √a."""
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         kind = context.get_value_type(a)
         name = f"llvm.sqrt.v{LANES}f{a.dtype.bitwidth}"
-        function = builder.module.globals.get(name) or ir.Function(builder.module, ir.FunctionType(kind, [kind]), name)
-        return builder.call(function, arguments)
+        return builder.call(_function(builder, name, ir.FunctionType(kind, [kind])), arguments)
 
     return a(a), emit
 
@@ -195,6 +230,9 @@ gather = _either(_gather, _take)
 splat = _either(_splat, lambda number: np.full(LANES, number))
 positive = _either(_positive, lambda a: np.maximum(a, 0))
 add_where = _either(_add_where, lambda total, a, z: np.where(z > 0, total + a, total))
+prefetch = _either(_prefetch, lambda _numbers, _place: None)
+square = _either(_square, np.square)
+where_less = _either(_where_less, lambda a, b, x, y: np.where(a < b, x, y))
 root = _either(_root, np.sqrt)
 total = _either(_total, np.sum)
 _teach(operator.add, "fadd")
