@@ -68,7 +68,7 @@ class TeacherPretraining(nn.Module):
             raise TypeError(f"rotate must be True or False, got {rotate!r}")
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
-        self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay)
+        self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay, fused=True)
         self.teacher = LocalFeatures(width, blocks, coordinates)
         self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
