@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from geoad.ops import _aggregate_op
+from geoad.ops import _aggregate_op, leaky_pair_numba
 
 SLOPE = 0.2  # of LeakyReLU
 
@@ -45,21 +45,21 @@ class FusedBlock(torch.autograd.Function):
         hidden = _dense(features, *enter)
         near = _aggregate_op.forward(points, index[: rows[0]], *first, hidden.expand(len(points), -1), SLOPE)
         far = _aggregate_op.forward(points[: rows[0]], index[: rows[1]], *second, near, SLOPE)
-        left, right = _dense(far, *leave), _dense(features[: rows[1]], *skip)
-        if not any(ctx.needs_input_grad):
-            return left.add_(right)
+        sides = far @ leave[0].T, features[: rows[1]] @ skip[0].T
+        out, ctx.signs = leaky_pair_numba.forward(*sides, (leave[1], skip[1]), SLOPE)
         ctx.rows = rows
-        ctx.save_for_backward(points, index, features, hidden, far, left, right, *layers)
-        return left + right
+        ctx.save_for_backward(points, index, features, hidden, far, *layers)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
-        points, index, features, hidden, far, left, right, *layers = ctx.saved_tensors
+        points, index, features, hidden, far, *layers = ctx.saved_tensors
         enter, first, second, leave, skip = layers[::2]
         rows, kept = ctx.rows, index[: ctx.rows[0]]
         single = len(features) < len(points)  # one row stands for all
-        by_left, by_right = _undo(gradient, left), _undo(_folded(gradient) if single else gradient, right)
+        by_left, by_right = leaky_pair_numba.backward(gradient, ctx.signs, SLOPE)
+        by_right = _folded(by_right) if single else by_right
         by_far = by_left @ leave
         of_second = _aggregate_op.backward_weight(points[: rows[0]], index[: rows[1]], second, layers[5], by_far, SLOPE)
         by_near = _aggregate_op.backward_features(rows[0], index[: rows[1]], by_far, len(second))

@@ -163,6 +163,26 @@ def _where_less(_context: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     return x(a, b, x, y), emit
 
 
+def _signs(_context: Any, a: Any) -> Any:
+    """Return as bit i whether lane i > 0."""
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        above = builder.fcmp_ordered(">", arguments[0], ir.Constant(context.get_value_type(a), None))
+        return builder.bitcast(above, ir.IntType(LANES))
+
+    return types.uint16(a), emit
+
+
+def _where_bits(_context: Any, _bits: Any, a: Any, b: Any) -> Any:
+    """Return `a` in the lanes whose bit is set, else `b`."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        lanes = builder.bitcast(arguments[0], ir.VectorType(ir.IntType(1), LANES))
+        return builder.select(lanes, *arguments[1:])
+
+    return a(types.uint16, a, b), emit
+
+
 def _root(_context: Any, a: Any) -> Any:
     """Return √a."""
 
@@ -223,6 +243,14 @@ def _take(numbers: Any, places: Any, first: int, stride: int, offset: int) -> An
     return numbers[stride * places[first : first + LANES] + offset]
 
 
+def _set_bits(a: Any) -> np.uint16:
+    return np.uint16(sum(1 << i for i in range(LANES) if a[i] > 0))
+
+
+def _choose(bits: Any, a: Any, b: Any) -> Any:
+    return np.where(int(bits) >> np.arange(LANES) & 1, a, b)
+
+
 at = _either(_at, operator.getitem)
 load = _either(_load, lambda numbers, first: numbers[first : first + LANES].copy())
 store = _either(_store, _set)
@@ -233,6 +261,8 @@ add_where = _either(_add_where, lambda total, a, z: np.where(z > 0, total + a, t
 prefetch = _either(_prefetch, lambda _numbers, _place: None)
 square = _either(_square, np.square)
 where_less = _either(_where_less, lambda a, b, x, y: np.where(a < b, x, y))
+signs = _either(_signs, _set_bits)
+where_bits = _either(_where_bits, _choose)
 root = _either(_root, np.sqrt)
 total = _either(_total, np.sum)
 _teach(operator.add, "fadd")
