@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, linear
 
 from geoad import _check
+from geoad.nn import fused_block
+from geoad.nn.fused_block import SLOPE, FusedBlock
 from geoad.ops.aggregate import aggregate
 
-SLOPE = 0.2
 COORDINATES = ("relative", "absolute")
 
 
@@ -79,10 +80,19 @@ class ResidualBlock(nn.Module):
         self.skip = SharedMLP(width, width)
 
     def forward(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor, rows: tuple[int, int]) -> Tensor:
+        if self.first.coordinates == "relative" and fused_block.serves(points):
+            return self._fused(points, index, features, scale, rows)
         hidden = self.enter(features).expand(len(points), -1)
         hidden = self.first(points, index[: rows[0]], hidden, scale)
         hidden = self.second(points[: rows[0]], index[: rows[1]], hidden, scale)
         return self.leave(hidden) + self.skip(features[: rows[1]])  # type: ignore[no-any-return]
+
+    def _fused(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor, rows: tuple[int, int]) -> Tensor:
+        factor = scale.to(features)
+        embeddings = [p for lfa in (self.first, self.second) for p in (lfa.embed.weight * factor, lfa.embed.bias)]
+        dense = [p for layer in (self.enter, self.leave, self.skip) for p in (layer.weight, layer.bias)]
+        layers = [*dense[:2], *embeddings, *dense[2:]]
+        return FusedBlock.apply(points, index, features, rows, *layers)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class LocalFeatures(nn.Module):

@@ -41,8 +41,8 @@ def _define() -> None:
 
 _define()
 forward: Callable[..., Tensor] = torch.ops.geoad.aggregate_forward
-_backward_weight: Callable[..., tuple[Tensor, Tensor]] = torch.ops.geoad.aggregate_backward_weight
-_backward_features: Callable[..., Tensor] = torch.ops.geoad.aggregate_backward_features
+backward_weight: Callable[..., tuple[Tensor, Tensor]] = torch.ops.geoad.aggregate_backward_weight
+backward_features: Callable[..., Tensor] = torch.ops.geoad.aggregate_backward_features
 
 
 @torch.library.register_fake("geoad::aggregate_forward")  # type: ignore[untyped-decorator]
@@ -78,9 +78,9 @@ def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     _, _, for_weight, for_bias, for_features, _ = ctx.needs_input_grad
     by_weight = by_bias = by_features = None
     if for_weight or for_bias:
-        by_weight, by_bias = _backward_weight(points, index, weight, bias, gradient, ctx.slope)
+        by_weight, by_bias = backward_weight(points, index, weight, bias, gradient, ctx.slope)
     if for_features:
-        by_features = _backward_features(points.shape[0], index, gradient, weight.shape[0])
+        by_features = backward_features(points.shape[0], index, gradient, weight.shape[0])
     return None, None, by_weight, by_bias, by_features, None
 
 

@@ -1,14 +1,13 @@
 """CPU kernels of `aggregate`.
 
 Σ_j LeakyReLU(z_j) = slope·Σ z_j + (1 − slope)·Σ max(z_j, 0), and Σ z_j = W·Σ g_j + k·b: the branch is gone and only
-max(z, 0) is summed per edge. The backward pass recomputes z and masks sums of g by z > 0, so that the incoming
-gradient is touched once a point, not once an edge. The inner loops run over the channels, four
-neighbours at a time: whole vector registers, and one load and store of a sum instead of four.
+max(z, 0) is summed per edge. The backward pass recomputes z and sums g where z > 0, so that the incoming gradient is
+touched once a point, not once an edge. Channels are taken `LANES` at a time: their sums over a point's neighbours stay
+in registers, and channels that are missing to whole vectors are zeros.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,22 +16,20 @@ from numba import njit
 from torch import Tensor
 
 from geoad.ops import _arrays, _threads
+from geoad.ops._lanes_numba import LANES
+from geoad.ops._vector_numba import add_where, at, gather, load, positive, root, splat, store, total
 
-# Sums may be reordered and fused (the result is defined to a tolerance), but NaN and infinities keep their meaning.
-RELAXED = {"contract", "nsz", "reassoc"}
 BLOCK = 4096  # rows whose gradients are summed in the input's precision before they are added in float64
-COLUMNS = 16  # of float32: a cache line, which two threads must not share
 
 
 def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
     """Return (m, d_w + d_f)."""
-    cloud, table, *others = (_numpy(t) for t in (points, index, weight.T, bias, features))
-    _arrays.check_range("index", table, len(cloud))
-    out = torch.empty(
-        len(table), len(weight) + features.shape[1], dtype=points.dtype
-    )  # on a cache line, unlike numpy's
-    result, scale = out.numpy(), cloud.dtype.type(slope)
-    _threads.split(len(table), lambda a, b: _forward(cloud, table, *others, scale, result, a, b))  # type: ignore[call-arg]
+    table, width, rest = _numpy(index), len(weight), features.shape[1]
+    _arrays.check_range("index", table, len(points))
+    out = torch.empty(len(table), width + rest, dtype=points.dtype)  # on a cache line, unlike numpy's
+    inputs = _numpy(points).reshape(-1), _whole(table), _layer(weight, bias), _padded(_numpy(features))
+    result, scale, shape = out.numpy().reshape(-1), inputs[0].dtype.type(slope), (table.shape[1], width, rest)
+    _threads.split(len(table), lambda a, b: _forward(*inputs, scale, result, shape, a, b))
     return out
 
 
@@ -40,19 +37,20 @@ def backward_weight(
     points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, gradient: Tensor, slope: float
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients (d_w, 4) and (d_w,), summed in a fixed order whatever the number of threads."""
-    cloud, table, *others = (_numpy(t) for t in (points, index, weight.T, bias, gradient))
+    table, layer, share = _numpy(index), _layer(weight, bias), _numpy(gradient)
+    inputs = _numpy(points).reshape(-1), _whole(table), layer, share.reshape(-1), layer.dtype.type(slope)
+    shape = table.shape[1], len(weight), share.shape[1]
     blocks = max(1, -(-len(table) // BLOCK))
-    partial = np.zeros((blocks, 5, len(weight)), cloud.dtype)
-    scale = partial.dtype.type(slope)
+    partial = np.zeros((blocks, len(layer)), layer.dtype)
 
     def run(start: int, stop: int) -> None:
         for b in range(start, stop):
             rows = b * BLOCK, min((b + 1) * BLOCK, len(table))
-            _backward_weight(cloud, table, *others, scale, partial[b], *rows)  # type: ignore[call-arg]
+            _backward_weight(*inputs, partial[b], shape, *rows)
 
     _threads.split(blocks, run)
-    total = partial.sum(0, dtype=np.float64).astype(cloud.dtype)
-    return torch.from_numpy(total[:4].T.copy()), torch.from_numpy(total[4].copy())
+    sums = partial.sum(0, dtype=np.float64).astype(layer.dtype).reshape(5, -1)[:, : len(weight)]
+    return torch.from_numpy(sums[:4].T.copy()), torch.from_numpy(sums[4].copy())
 
 
 def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Tensor:
@@ -60,127 +58,149 @@ def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Te
 
     Threads take columns, so that no two write to one place and every column is summed in the same order.
     """
-    table, share = _numpy(index), _numpy(gradient)
-    out = torch.zeros(n, share.shape[1] - width, dtype=gradient.dtype)
-    result = out.numpy()
-    _threads.split(out.shape[1], lambda a, b: _scatter(table, share, width, result, a, b), smallest=COLUMNS)
-    return out
+    table, share, rest = _numpy(index), _numpy(gradient), gradient.shape[1] - width
+    tiles = -(-rest // LANES)
+    out = torch.zeros(n, tiles * LANES, dtype=gradient.dtype)
+    inputs, result, shape = (
+        (table.reshape(-1), share.reshape(-1)),
+        out.numpy().reshape(-1),
+        (table.shape[1], width, rest),
+    )
+    _threads.split(tiles, lambda a, b: _scatter(*inputs, result, shape, len(table), a, b))
+    return out[:, :rest].contiguous()
 
 
 def _numpy(tensor: Tensor) -> Any:
     return tensor.detach().contiguous().numpy()
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)
-def _forward(points, index, weight, bias, features, slope, out, start, stop):  # type: ignore[no-untyped-def]
-    k, width, rest = index.shape[1], weight.shape[1], features.shape[1]
+def _padded(rows: Any) -> Any:
+    """Return rows (n, d) in one dimension, each with zeros behind it up to whole vectors."""
+    more = -rows.shape[1] % LANES
+    return (np.pad(rows, ((0, 0), (0, more))) if more else rows).reshape(-1)
+
+
+def _whole(table: Any) -> Any:
+    """Return the table in one dimension, each row made up to whole vectors with its own number: no offset."""
+    more = -table.shape[1] % LANES
+    own = np.arange(len(table), dtype=table.dtype)[:, None]
+    return (np.concatenate([table, own.repeat(more, 1)], 1) if more else table).reshape(-1)
+
+
+def _layer(weight: Tensor, bias: Tensor) -> Any:
+    """Return the columns of W and then b, padded, in one dimension."""
+    return _padded(_numpy(torch.cat([weight.detach().T, bias.detach()[None]])))
+
+
+@njit(cache=True, nogil=True)
+def _forward(points, index, layer, features, slope, out, shape, start, stop):  # type: ignore[no-untyped-def]
+    k, width, rest = shape
+    wide, broad, whole = layer.shape[0] // 5, -(-rest // LANES) * LANES, -(-k // LANES) * LANES
     number = points.dtype.type  # a bare literal would widen float32 to float64
-    zero, count = number(0), number(k)
-    share, extra = number(1) / count, number(1) - slope
-    g = np.empty((k, 4), points.dtype)
-    positive = np.empty(width, points.dtype)
-    gathered = np.empty(rest, points.dtype)
-    whole = k - k % 4
+    share, count, none = splat(number(1) / number(k)), splat(number(k)), splat(number(0))
+    low, high = splat(slope), splat(number(1) - slope)
+    g, row = np.empty(4 * whole, points.dtype), np.empty(wide + broad, points.dtype)
     for i in range(start, stop):
-        sx, sy, sz, sd = _offsets(points, index, i, g, zero)
-        positive[:] = zero
-        gathered[:] = zero
-        for j in range(0, whole, 4):
-            q0, q1, q2, q3 = index[i, j], index[i, j + 1], index[i, j + 2], index[i, j + 3]
-            for c in range(width):
-                a0, a1 = _embed(weight, bias, c, g[j]), _embed(weight, bias, c, g[j + 1])
-                a2, a3 = _embed(weight, bias, c, g[j + 2]), _embed(weight, bias, c, g[j + 3])
-                positive[c] += (max(a0, zero) + max(a1, zero)) + (max(a2, zero) + max(a3, zero))
-            for c in range(rest):
-                gathered[c] += (features[q0, c] + features[q1, c]) + (features[q2, c] + features[q3, c])
-        for j in range(whole, k):
-            for c in range(width):
-                positive[c] += max(_embed(weight, bias, c, g[j]), zero)
-            for c in range(rest):
-                gathered[c] += features[index[i, j], c]
-        for c in range(width):
-            total = bias[c] * count + weight[0, c] * sx + weight[1, c] * sy + weight[2, c] * sz + weight[3, c] * sd
-            out[i, c] = (slope * total + extra * positive[c]) * share
-        for c in range(rest):
-            out[i, width + c] = gathered[c] * share
+        sx, sy, sz, sd = _offsets(points, index, i, whole, g)
+        for c in range(0, wide, LANES):
+            w0, w1, w2 = load(layer, c), load(layer, wide + c), load(layer, 2 * wide + c)
+            w3, b = load(layer, 3 * wide + c), load(layer, 4 * wide + c)
+            even, odd = none, none
+            for j in range(0, k - 1, 2):
+                even = even + positive(_embed(w0, w1, w2, w3, b, g, whole, j))
+                odd = odd + positive(_embed(w0, w1, w2, w3, b, g, whole, j + 1))
+            if k % 2:
+                even = even + positive(_embed(w0, w1, w2, w3, b, g, whole, k - 1))
+            z = b * count + w0 * splat(sx) + w1 * splat(sy) + w2 * splat(sz) + w3 * splat(sd)
+            store(row, c, (low * z + high * (even + odd)) * share)
+        for c in range(0, broad, LANES):
+            even, odd = none, none
+            for j in range(i * whole, i * whole + k - 1, 2):
+                even = even + load(features, at(index, j) * broad + c)
+                odd = odd + load(features, at(index, j + 1) * broad + c)
+            if k % 2:
+                even = even + load(features, at(index, i * whole + k - 1) * broad + c)
+            store(row, wide + c, (even + odd) * share)
+        _copy(row, 0, out, i * (width + rest), width)
+        _copy(row, wide, out, i * (width + rest) + width, rest)
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)
-def _backward_weight(points, index, weight, bias, gradient, slope, out, start, stop):  # type: ignore[no-untyped-def]
-    k, width = index.shape[1], weight.shape[1]
+@njit(cache=True, nogil=True)
+def _backward_weight(points, index, layer, gradient, slope, out, shape, start, stop):  # type: ignore[no-untyped-def]
+    k, width, stride = shape
+    wide, whole = layer.shape[0] // 5, -(-k // LANES) * LANES
     number = points.dtype.type  # a bare literal would widen float32 to float64
-    zero, one, count = number(0), number(1), number(k)
-    share, extra = one / count, one - slope
-    g = np.empty((k, 4), points.dtype)
-    m = np.empty((5, width), points.dtype)  # sums of g and of 1 over the neighbours with z > 0
-    m0, m1, m2, m3, m4 = m[0], m[1], m[2], m[3], m[4]
-    whole = k - k % 4
+    share, one, none = splat(number(1) / number(k)), splat(number(1)), splat(number(0))
+    high, count = splat(number(1) - slope), number(k)
+    g, row = np.empty(4 * whole, points.dtype), np.zeros(wide, points.dtype)
     for i in range(start, stop):
-        sx, sy, sz, sd = _offsets(points, index, i, g, zero)
-        m[:] = zero
-        for j in range(0, whole, 4):
-            ga, gb, gc, gd = g[j], g[j + 1], g[j + 2], g[j + 3]
-            for c in range(width):
-                a = one if _embed(weight, bias, c, ga) > zero else zero
-                b = one if _embed(weight, bias, c, gb) > zero else zero
-                e = one if _embed(weight, bias, c, gc) > zero else zero
-                f = one if _embed(weight, bias, c, gd) > zero else zero
-                m0[c] += (a * ga[0] + b * gb[0]) + (e * gc[0] + f * gd[0])
-                m1[c] += (a * ga[1] + b * gb[1]) + (e * gc[1] + f * gd[1])
-                m2[c] += (a * ga[2] + b * gb[2]) + (e * gc[2] + f * gd[2])
-                m3[c] += (a * ga[3] + b * gb[3]) + (e * gc[3] + f * gd[3])
-                m4[c] += (a + b) + (e + f)
-        for j in range(whole, k):
-            ga = g[j]
-            for c in range(width):
-                a = one if _embed(weight, bias, c, ga) > zero else zero
-                m0[c] += a * ga[0]
-                m1[c] += a * ga[1]
-                m2[c] += a * ga[2]
-                m3[c] += a * ga[3]
-                m4[c] += a
-        for c in range(width):
-            by = gradient[i, c] * share
-            out[0, c] += by * (extra * m0[c] + slope * sx)
-            out[1, c] += by * (extra * m1[c] + slope * sy)
-            out[2, c] += by * (extra * m2[c] + slope * sz)
-            out[3, c] += by * (extra * m3[c] + slope * sd)
-            out[4, c] += by * (extra * m4[c] + slope * count)
+        sx, sy, sz, sd = _offsets(points, index, i, whole, g)
+        _copy(gradient, i * stride, row, 0, width)
+        for c in range(0, wide, LANES):
+            w0, w1, w2 = load(layer, c), load(layer, wide + c), load(layer, 2 * wide + c)
+            w3, b = load(layer, 3 * wide + c), load(layer, 4 * wide + c)
+            m0, m1, m2, m3, m4 = none, none, none, none, none  # sums of g and of 1 over the neighbours with z > 0
+            for j in range(k):
+                z = _embed(w0, w1, w2, w3, b, g, whole, j)
+                m0 = add_where(m0, splat(at(g, j)), z)
+                m1 = add_where(m1, splat(at(g, whole + j)), z)
+                m2 = add_where(m2, splat(at(g, 2 * whole + j)), z)
+                m3 = add_where(m3, splat(at(g, 3 * whole + j)), z)
+                m4 = add_where(m4, one, z)
+            by = load(row, c) * share
+            _add(out, c, by * (high * m0 + splat(slope * sx)))
+            _add(out, wide + c, by * (high * m1 + splat(slope * sy)))
+            _add(out, 2 * wide + c, by * (high * m2 + splat(slope * sz)))
+            _add(out, 3 * wide + c, by * (high * m3 + splat(slope * sd)))
+            _add(out, 4 * wide + c, by * (high * m4 + splat(slope * count)))
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED)
-def _scatter(index, gradient, width, out, start, stop):  # type: ignore[no-untyped-def]
-    """Add to columns start … stop - 1."""
-    k, some = index.shape[1], stop - start
-    row = np.empty(some, out.dtype)
-    share = out.dtype.type(1) / out.dtype.type(k)
-    for i in range(index.shape[0]):
-        for c in range(some):
-            row[c] = gradient[i, width + start + c] * share
-        for j in range(k):
-            q = index[i, j]
-            for c in range(some):
-                out[q, np.uintp(start + c)] += row[c]  # an unsigned index is not tested for its sign
+@njit(cache=True, nogil=True)
+def _scatter(index, gradient, out, shape, rows, start, stop):  # type: ignore[no-untyped-def]
+    """Add to vectors start … stop - 1 of the rows."""
+    k, width, rest = shape
+    broad = -(-rest // LANES) * LANES
+    share, row = splat(out.dtype.type(1) / out.dtype.type(k)), np.zeros(broad, out.dtype)
+    for i in range(rows):
+        _copy(gradient, i * (width + rest) + width, row, 0, rest)
+        for c in range(start * LANES, stop * LANES, LANES):
+            more = load(row, c) * share
+            for j in range(i * k, i * k + k):
+                _add(out, at(index, j) * broad + c, more)
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")
-def _embed(weight, bias, c, g):  # type: ignore[no-untyped-def]
-    """Return channel c of W·g + b."""
-    return bias[c] + weight[0, c] * g[0] + weight[1, c] * g[1] + weight[2, c] * g[2] + weight[3, c] * g[3]
+@njit(cache=True, nogil=True, inline="always")
+def _copy(source, start, target, place, count):  # type: ignore[no-untyped-def]
+    """Copy `count` numbers."""
+    for c in range(count):
+        target[np.uintp(place + c)] = at(source, start + c)  # an unsigned index is not tested for its sign
 
 
-@njit(cache=True, nogil=True, fastmath=RELAXED, inline="always")
-def _offsets(points, index, i, g, zero):  # type: ignore[no-untyped-def]
-    """Fill x_i − x_j and its length for each neighbour, and return the four sums."""
-    px, py, pz = points[i, 0], points[i, 1], points[i, 2]
-    sx = sy = sz = sd = zero
-    for j in range(index.shape[1]):
-        q = index[i, j]
-        x, y, z = px - points[q, 0], py - points[q, 1], pz - points[q, 2]
-        length = math.sqrt(x * x + y * y + z * z)
-        g[j, 0], g[j, 1], g[j, 2], g[j, 3] = x, y, z, length
-        sx += x
-        sy += y
-        sz += z
-        sd += length
-    return sx, sy, sz, sd
+@njit(cache=True, nogil=True, inline="always")
+def _add(out, place, more):  # type: ignore[no-untyped-def]
+    store(out, place, load(out, place) + more)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _embed(w0, w1, w2, w3, b, g, whole, j):  # type: ignore[no-untyped-def]
+    """Return W·g_j + b."""
+    x, y, z, d = at(g, j), at(g, whole + j), at(g, 2 * whole + j), at(g, 3 * whole + j)
+    return b + w0 * splat(x) + w1 * splat(y) + w2 * splat(z) + w3 * splat(d)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _offsets(points, index, i, whole, g):  # type: ignore[no-untyped-def]
+    """Fill x_i − x_j and its length for each neighbour, coordinate by coordinate, and return the four sums."""
+    px, py, pz = splat(at(points, 3 * i)), splat(at(points, 3 * i + 1)), splat(at(points, 3 * i + 2))
+    sx = sy = sz = sd = splat(points.dtype.type(0))
+    for j in range(0, whole, LANES):
+        row = i * whole + j
+        x, y = px - gather(points, index, row, 3, 0), py - gather(points, index, row, 3, 1)
+        z = pz - gather(points, index, row, 3, 2)
+        length = root(x * x + y * y + z * z)
+        store(g, j, x)
+        store(g, whole + j, y)
+        store(g, 2 * whole + j, z)
+        store(g, 3 * whole + j, length)
+        sx, sy, sz, sd = sx + x, sy + y, sz + z, sd + length
+    return total(sx), total(sy), total(sz), total(sd)

@@ -12,6 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geoad.ops import kd_tree_numba
+from geoad.ops._lanes_numba import LANES
+from geoad.ops._vector_numba import at, load, splat, square, store, where_less
 
 LARGE = 1 << 23  # pairs from which on the tree is faster
 LEAF = 16
@@ -28,22 +30,28 @@ def nearest(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.int32], NDArra
 
 @njit(cache=True, nogil=True)
 def _nearest(a, b):  # type: ignore[no-untyped-def]
-    # The inner loop runs over the queries and keeps a running minimum of each: selects only, no reduction and no
-    # branch, so it is one pass of whole vector registers.
-    n = a.shape[1]
-    x, y, z = a[0], a[1], a[2]
-    best = np.full(n, np.inf, a.dtype)
-    index = np.zeros(n, np.int32)
-    for j in range(b.shape[1]):
-        bx, by, bz = b[0, j], b[1, j], b[2, j]
-        number = np.int32(j)
-        for i in range(n):
-            dx, dy, dz = x[i] - bx, y[i] - by, z[i] - bz
-            sq_dist = (dx * dx + dy * dy) + dz * dz
-            closer = sq_dist < best[i]
-            best[i] = sq_dist if closer else best[i]
-            index[i] = number if closer else index[i]
-    return index
+    # Two vectors of queries stay in registers, with the least distance so far and its number as a float, while all
+    # partners pass: fewer than `LARGE` in single precision, whose numbers it holds.
+    n, two = a.shape[1], 2 * LANES
+    whole = (n + two - 1) // two * two
+    rows, who = np.zeros(3 * whole, a.dtype), np.empty(whole, a.dtype)
+    for c in range(3):
+        rows[c * whole : c * whole + n] = a[c]
+    x, y, z = b[0], b[1], b[2]
+    zero, far = splat(a.dtype.type(0)), splat(a.dtype.type(np.inf))
+    for i in range(0, whole, two):
+        x0, y0, z0 = load(rows, i), load(rows, whole + i), load(rows, 2 * whole + i)
+        x1, y1, z1 = load(rows, i + LANES), load(rows, whole + i + LANES), load(rows, 2 * whole + i + LANES)
+        best0, best1, who0, who1 = far, far, zero, zero
+        for j in range(b.shape[1]):
+            bx, by, bz, number = splat(at(x, j)), splat(at(y, j)), splat(at(z, j)), splat(a.dtype.type(j))
+            sq_dist = (square(x0 - bx) + square(y0 - by)) + square(z0 - bz)
+            who0, best0 = where_less(sq_dist, best0, number, who0), where_less(sq_dist, best0, sq_dist, best0)
+            sq_dist = (square(x1 - bx) + square(y1 - by)) + square(z1 - bz)
+            who1, best1 = where_less(sq_dist, best1, number, who1), where_less(sq_dist, best1, sq_dist, best1)
+        store(who, i, who0)
+        store(who, i + LANES, who1)
+    return who[:n].astype(np.int32)
 
 
 def _nearest_in_tree(points: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.int32]:

@@ -1,17 +1,24 @@
-"""CPU kernels of `receptive_field`."""
+"""CPU kernels of `receptive_field`.
+
+The rows of a table are read in no order; each is asked for when its point is found, long before its turn.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from geoad.ops._vector_numba import at, prefetch
+
+AHEAD = 16  # rows
+
 
 @njit(cache=True, nogil=True)
 def search(index, seeds, hops):  # type: ignore[no-untyped-def]
     """Return the nodes within `hops` of the seeds in order of hops, and how many there are up to each hop."""
-    seen = np.zeros(index.shape[0], np.bool_)
-    nodes = np.empty(index.shape[0], np.int64)
-    sizes = np.empty(hops + 1, np.int64)
+    n, k = index.shape
+    flat, seen = index.reshape(-1), np.zeros(n, np.bool_)
+    nodes, sizes = np.empty(n, np.int64), np.empty(hops + 1, np.int64)
     count = 0
     for seed in seeds:
         if not seen[seed]:
@@ -23,12 +30,14 @@ def search(index, seeds, hops):  # type: ignore[no-untyped-def]
     for hop in range(hops):
         end = count
         for i in range(frontier, end):
-            for j in range(index.shape[1]):
-                neighbour = index[nodes[i], j]
-                if neighbour >= 0 and not seen[neighbour]:
+            row = nodes[i] * k
+            for place in range(row, row + k):
+                neighbour = at(flat, place)
+                if neighbour >= 0 and not at(seen, neighbour):
                     seen[neighbour] = True
                     nodes[count] = neighbour
                     count += 1
+                    prefetch(flat, neighbour * k)
         frontier = end
         sizes[hop + 1] = count
     return nodes[:count].copy(), sizes
@@ -37,12 +46,15 @@ def search(index, seeds, hops):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def relabel(index, nodes, rows):  # type: ignore[no-untyped-def]
     """Return the rows of the first `rows` nodes in positions within `nodes`, −1 for what is not among them."""
-    position = np.full(index.shape[0], -1, np.int32)
+    n, k = index.shape
+    flat, position = index.reshape(-1), np.full(n, -1, np.int32)
     for i in range(nodes.shape[0]):
         position[nodes[i]] = i
-    table = np.empty((rows, index.shape[1]), np.int32)
+    table = np.empty((rows, k), np.int32)
     for i in range(rows):
-        for j in range(index.shape[1]):
-            neighbour = index[nodes[i], j]
-            table[i, j] = position[neighbour] if neighbour >= 0 else -1
+        row = nodes[i] * k
+        prefetch(flat, nodes[min(i + AHEAD, rows - 1)] * k)
+        for j in range(k):
+            neighbour = at(flat, row + j)
+            table[i, j] = at(position, neighbour) if neighbour >= 0 else -1
     return table

@@ -9,10 +9,6 @@ import torch
 from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # lifts small singular values fast, and ends between 0.7 and 1.2
-    3.4445,
-    -4.7750,
-    2.0315,
-)  # of the iteration; it lifts small singular values fast and ends between 0.7 and 1.2
 ITERATIONS = 5
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import chamfer_numba
-from geoad.ops.chamfer import chamfer
+from geoad.ops.chamfer import chamfer, chamfer_each
 from tests.ops.clouds import KINDS, cloud, clouds
 
 RNG = np.random.default_rng(0)
@@ -101,3 +101,29 @@ def test_numbers_of_any_kind() -> None:
 def test_bad_input(a: object, b: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         chamfer(a, b)
+
+
+def test_many_pairs_at_once() -> None:
+    """The same as one by one, gradients of both sides included."""
+    a = torch.from_numpy(RNG.normal(size=(3, 6, 3))).requires_grad_()
+    b = [torch.from_numpy(RNG.normal(size=(n, 3))).requires_grad_() for n in (4, 1, 9)]
+    together, alone = chamfer_each(a, b), torch.stack([chamfer(p, q) for p, q in zip(a, b, strict=True)])
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=0)
+    weights = torch.from_numpy(RNG.normal(size=3))
+    sides = (torch.autograd.grad((result * weights).sum(), [a, *b]) for result in (together, alone))
+    for mine, theirs in zip(*sides, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=1e-14)
+    with pytest.raises(ValueError, match="b must hold at least one point"):
+        chamfer_each(a, [*b[:2], b[0][:0]])
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        chamfer_each(a, b[:2])
+
+
+def test_partners_by_number_beyond_one_vector() -> None:
+    """Ties and points without a distance, in both precisions and at lengths that fill no vector."""
+    for dtype in (np.float32, np.float64):
+        for m in (1, 31, 32, 33, 70):
+            a, b = RNG.integers(0, 3, (m, 3)).astype(dtype), RNG.integers(0, 3, (45, 3)).astype(dtype)
+            a[m // 2] = np.nan
+            expected = np.where(np.isnan(a[:, 0]), 0, ((a[:, None] - b[None]) ** 2).sum(-1).argmin(1))
+            np.testing.assert_array_equal(chamfer_numba.nearest(a, b)[0], expected)

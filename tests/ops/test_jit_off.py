@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numba import config
 from types import SimpleNamespace
-from geoad.ops import aggregate, farthest_point_sample, harmonic_fill, knn, radius_search, reference
-from geoad.ops import occupied_voxels, splat_points, splat_voxels, voxel_downsample, voxelize, window_knn
+from torch.nn.functional import leaky_relu
+from geoad.ops import aggregate, chamfer, farthest_point_sample, harmonic_fill, knn, leaky_pair_numba, radius_search
+from geoad.ops import occupied_voxels, reference, splat_points, splat_voxels, voxel_downsample, voxelize, window_knn
 from tests.ops.clouds import cloud
 
 assert config.DISABLE_JIT
@@ -46,6 +47,14 @@ for backend in ("numba", "torch"):
     out = aggregate(torch.from_numpy(points), torch.arange(90)[:, None] // 3, *leaves, backend=backend)
     sides.append([out, *torch.autograd.grad(out.sum(), leaves)])
 torch.testing.assert_close(*sides)
+a, b, biases = torch.randn(90, 12), torch.randn(1, 12), (torch.randn(12), torch.randn(12))
+sides = [leaky_relu(side + bias, 0.2) for side, bias in zip((a, b), biases)]
+out, signs = leaky_pair_numba.forward(a.clone(), b, biases, 0.2)
+torch.testing.assert_close(out, sides[0] + sides[1])
+by_a, by_b = leaky_pair_numba.backward(torch.ones(90, 12), signs, 0.2)
+torch.testing.assert_close(by_a, torch.where(sides[0] > 0, 1, 0.2))
+torch.testing.assert_close(by_b, torch.where(sides[1] > 0, 1, 0.2).expand(90, 12))
+assert chamfer(near, far) == chamfer(far, near)
 xyz = cloud("lattice", 90).reshape(9, 10, 3)
 np.testing.assert_array_equal(window_knn(xyz, 4, window=3).index, reference.window_knn(xyz, 4, window=3)[0])
 known = np.random.default_rng(0).random((7, 9)) < 0.2

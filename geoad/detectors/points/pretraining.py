@@ -16,7 +16,7 @@ from geoad.data.scene_folder import Scene
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.nn.rotation import random_rotation
-from geoad.ops.chamfer import chamfer
+from geoad.ops.chamfer import chamfer_each
 from geoad.ops.receptive_field import receptive_field, relabel
 from geoad.training.stage import Descend, Stage, Update, Visit
 
@@ -68,7 +68,7 @@ class TeacherPretraining(nn.Module):
             raise TypeError(f"rotate must be True or False, got {rotate!r}")
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
-        self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay)
+        self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay, fused=True)
         self.teacher = LocalFeatures(width, blocks, coordinates)
         self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
@@ -117,8 +117,7 @@ class TeacherPretraining(nn.Module):
         table = torch.from_numpy(relabel(index, field.nodes, int(field.sizes[-2]))).to(points.device)
         near = points[torch.from_numpy(field.nodes).to(points.device)]
         decoded = self.decoder(self.teacher(near, table, 1 / self.spacing, field.sizes.tolist()))
-        distances = [chamfer(p, self._target(points, index, q)) for p, q in zip(decoded, queries, strict=True)]
-        return {"total": torch.stack(distances).mean()}
+        return {"total": chamfer_each(decoded, [self._target(points, index, q) for q in queries]).mean()}
 
     def _draw(self, n: int, batch: dict[str, Tensor]) -> NDArray[np.int64]:
         """Return distinct query points: new ones each step of training, the same ones each validation."""
