@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, rules)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Move every parameter that has a gradient; return what `closure` returns."""
         result = None
         if closure is not None:
