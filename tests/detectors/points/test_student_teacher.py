@@ -217,7 +217,7 @@ def test_colour_alone() -> None:
 
 
 def test_patches_learn_what_whole_clouds_teach(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**{**SMALL, "steps": 600}, patch=3, learning_rate=4e-3, decay=True).fit(scans)
+    detector = StudentTeacher3D(**{**SMALL, "steps": 1500}, patch=3, learning_rate=4e-3, decay=True).fit(scans)
     bad = synthetic_scan(90, defect=True)
     pixels = detector.score(bad).pixels
     assert pixels[bad.mask].mean() > 1.5 * pixels[~bad.mask].mean()  # type: ignore[operator]
