@@ -125,8 +125,8 @@ def main() -> None:
     command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
     done = {(row["teacher"], row["category"], row["seed"]) for row in rows}
     for seed in map(int, given.seeds.split(",")):
-        for teacher in given.teachers.split(","):
-            for category in given.categories.split(","):
+        for category in given.categories.split(","):
+            for teacher in given.teachers.split(","):
                 if (teacher, category, seed) not in done:
                     rows += measure(given.scans, teacher, category, seed)
                     print(

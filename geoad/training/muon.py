@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -51,30 +52,42 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 result = closure()
         for group in self.param_groups:
+            alike = defaultdict[torch.Size, list[Tensor]](list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._move(parameter, group)
+                    alike[parameter.shape].append(parameter)
+            for shape, parameters in alike.items():
+                self._move(shape, parameters, group)
         return result
 
-    def _move(self, parameter: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros(())
-            state["mean"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        assert parameter.grad is not None
-        if parameter.ndim == 2:
-            rate = group["lr"] * group["ratio"] * max(1.0, parameter.shape[0] / parameter.shape[1]) ** 0.5
-            direction = _momentum(state, parameter.grad, group["momentum"])
+    def _move(self, shape: torch.Size, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        """Move parameters of one shape, together: a network's matrices are many and small."""
+        rate, pairs = group["lr"], [(self._state(each), _gradient(each)) for each in parameters]
+        if len(shape) == 2:
+            rate *= group["ratio"] * max(1.0, shape[0] / shape[1]) ** 0.5
+            directions = orthogonal(torch.stack([_momentum(*pair, group["momentum"]) for pair in pairs]))
         else:
-            rate, direction = group["lr"], _adam(state, parameter.grad, *group["betas"])
-        parameter.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate)
+            directions = torch.stack([_adam(*pair, *group["betas"]) for pair in pairs])
+        for parameter, direction in zip(parameters, directions, strict=True):
+            parameter.mul_(1 - rate * group["weight_decay"]).sub_(direction, alpha=rate)
+
+    def _state(self, parameter: Tensor) -> dict[str, Tensor]:
+        """Return what is known of a parameter, one step later."""
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            state["step"], state["mean"] = torch.zeros(()), torch.zeros_like(parameter)
+        state["step"] += 1
+        return state
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
 
 
 def _momentum(state: dict[str, Tensor], gradient: Tensor, momentum: float) -> Tensor:
-    """Return the nearest orthogonal matrix to Nesterov's momentum."""
-    mean = state["mean"].mul_(momentum).add_(gradient)
-    return orthogonal(gradient + momentum * mean)
+    """Return Nesterov's momentum."""
+    return gradient + momentum * state["mean"].mul_(momentum).add_(gradient)
 
 
 def _adam(state: dict[str, Tensor], gradient: Tensor, first: float, second: float) -> Tensor:
@@ -88,8 +101,8 @@ def _adam(state: dict[str, Tensor], gradient: Tensor, first: float, second: floa
     return direction
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """Return about the nearest matrix to (m, n) whose singular values are 1: they come to lie between 0.7 and 1.2.
+def orthogonal(matrices: Tensor) -> Tensor:
+    """Return about the nearest (..., m, n) whose singular values are 1: they come to lie between 0.7 and 1.2.
 
     Newton-Schulz iteration, which is products alone; singular values below a thousandth of the norm are left behind.
 
@@ -97,10 +110,10 @@ def orthogonal(matrix: Tensor) -> Tensor:
     [0.699999988079071, 1.100000023841858]
     """
     a, b, c = QUINTIC
-    wide = matrix.shape[0] <= matrix.shape[1]
-    x: Tensor = matrix if wide else matrix.T
-    x = x / (x.norm() + 1e-7)
+    wide = matrices.shape[-2] <= matrices.shape[-1]
+    x: Tensor = matrices if wide else matrices.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.T
+    return x if wide else x.mT

@@ -186,17 +186,29 @@ class StudentTeacher3D(PointDetector):
 
     def _centres(self, batch: Batch) -> Tensor:
         """Draw a point of each cloud, in proportion to the squared norm of what the teacher says of it."""
+        starts = (torch.cumsum(batch["sizes"], 0) - batch["sizes"]).to(batch["points"].device)
+        return torch.stack([_draw(edges) for edges in self._edges(batch)]) + starts
+
+    def _edges(self, batch: Batch) -> list[Tensor]:
+        """Return the running sum over each cloud of the weights by which its points are drawn; all weigh alike where
+        what the teacher says is not at hand."""
+        known = batch.get("described", torch.ones_like(batch["points"][:, 0], dtype=torch.bool))
+        if self._changes(batch):
+            return [cloud.cumsum(0) for cloud in torch.split(known.float(), batch["sizes"].tolist())]
         scale = next(self._scales())
-        learnt = self._whole(scale, batch)
-        if learnt is None:
-            weights = torch.ones(len(batch["points"]), device=batch["points"].device)
-        else:
-            weights = learnt.square().sum(1)
-        if "described" in batch:
-            weights = torch.where(batch["described"], weights, 0)
-        starts = torch.cumsum(batch["sizes"], 0) - batch["sizes"]
-        drawn = [_draw(cloud) for cloud in torch.split(weights, batch["sizes"].tolist())]
-        return torch.stack(drawn) + starts.to(weights.device)
+
+        def sums() -> Tensor:
+            learnt = self._whole(scale, batch)
+            weights = known if learnt is None else torch.where(known, learnt.square().sum(1), 0)
+            return weights.cumsum(0, dtype=torch.float64).float()
+
+        key, size = ("edges", int(batch["sample"].flatten()[0])), 4 * len(known)
+        kept = self._targets.get(key, size, sums)
+        return [sums() if kept is None else kept]
+
+    def _changes(self, batch: Batch) -> bool:
+        """Whether what the teacher says of a batch is not kept: it is of several clouds, or of one turned at random."""
+        return len(batch["sizes"]) > 1 or (self.rotate and self.training)
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
@@ -240,7 +252,7 @@ class StudentTeacher3D(PointDetector):
         """Return what the students have to say of whole clouds, if it is at hand: there is room for one at a time."""
         if self.teacher is None:  # what a function says is kept in the prepared samples
             return self._target(scale, batch)
-        if batch["sample"].numel() > 1 or (self.rotate and self.training):
+        if self._changes(batch):
             return None
         key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
         return self._targets.get(key, size, lambda: self._target(scale, batch))
@@ -266,8 +278,7 @@ def _clouds(values: Tensor, batch: Batch) -> tuple[Tensor, ...]:
     return torch.split(_described(values, batch), sizes)
 
 
-def _draw(weights: Tensor) -> Tensor:
-    """Draw a number in proportion to `weights` (n,)."""
-    edges = weights.cumsum(0, dtype=torch.float64)
-    where = torch.rand((), dtype=torch.float64).to(edges.device) * edges[-1]
-    return torch.searchsorted(edges, where, right=True).clamp(max=len(weights) - 1)
+def _draw(edges: Tensor) -> Tensor:
+    """Draw a number in proportion to weights whose running sum is `edges` (n,)."""
+    where = torch.rand((), dtype=torch.float64).to(edges.device, edges.dtype) * edges[-1]
+    return torch.searchsorted(edges, where, right=True).clamp(max=len(edges) - 1)
