@@ -1,7 +1,7 @@
 """3D-ST on the ten categories of sim3d: `python benchmarks/bench_3dst_sim3d.py SCANS [--teachers …] [--seeds 0,1,2]`.
 
 SCANS is made by `geoad data make sim3d SCANS --size tiny`. A cell is a teacher, a category and a seed: the student is
-trained at the thesis's resolution (64 000 points, k = 32) but on patches and for fewer steps (`SETTINGS`), and exact
+trained at the thesis's resolution (64 000 points, k = 32) with `StudentTeacher3D.quick()`, and exact
 AU-PRO at native size, image AUROC by the 0.99 quantile and by the maximum, and CPU seconds of one thread become rows.
 A teacher is the name of a shipped one, a path, or "random": the same network as it starts, another for each seed. Rows
 are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
@@ -27,6 +27,7 @@ from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
 from geoad.detectors import make_detector
+from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, pixel_auroc, roc_auc
 from geoad.nn.local_features import LocalFeatures
@@ -34,18 +35,7 @@ from geoad.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "3dst_sim3d.json"
 LIMITS = (0.05, 0.3)
-SETTINGS: dict[str, Any] = {
-    "patch": 4,
-    "clip": 5.0,
-    "optimizer": "muon",
-    "steps": 3000,
-    "learning_rate": 0.004,
-    "decay": True,
-    "validate_every": 1000,
-    "normalise": True,
-    "smooth": 2,
-    "image_quantile": 0.99,
-}
+SETTINGS: dict[str, Any] = StudentTeacher3D.quick()
 
 
 def random_teacher(seed: int, folder: str, width: int = 64) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from geoad.cli_arguments import UsageError, describe
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset
-from geoad.detectors import make_detector
+from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import Detector
 from geoad.evaluation import Run
 from geoad.evaluation.fit_threshold import fit_threshold
@@ -47,10 +47,20 @@ def run(arguments: Namespace) -> int:
 
 def _detector(arguments: Namespace) -> Detector:
     """Make the detector that was asked for, or say which word was wrong."""
+    params = _preset(arguments.detector, arguments.preset) if arguments.preset else {}
     try:
-        return make_detector(arguments.detector, **dict(arguments.set))
+        return make_detector(arguments.detector, **{**params, **dict(arguments.set)})
     except TypeError as error:  # a keyword that it has not
         raise UsageError(str(error)) from error
+
+
+def _preset(detector: str, name: str) -> dict[str, Any]:
+    """Return the keywords that a detector has under the name of a preset."""
+    find = getattr(detector_class(detector), name, None)
+    if find is None:
+        raise UsageError(f"{detector} has no preset {name}")
+    keywords: dict[str, Any] = find()
+    return keywords
 
 
 def _jobs(arguments: Namespace) -> Iterator[Job]:

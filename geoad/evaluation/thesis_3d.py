@@ -63,12 +63,13 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     """Return the keywords of a row's detector at a size of the benchmark.
 
     `full` is the thesis's training; `small` cuts gradient stages to `iterations`, the batches of 32 to 4, and 3D-ST
-    to the settings of the demo; `tiny` takes the detector's `tiny()`: it shows that everything runs.
+    to its `quick()`; `tiny` takes the detector's `tiny()`: it shows that everything runs.
 
     >>> keywords("depth-ae-rgb", "small")
     {'source': 'depth+rgb', 'steps': 500, 'batch_size': 4}
     """
     from geoad.detectors import detector_class
+    from geoad.detectors.points.student_teacher import StudentTeacher3D
 
     _check.one_of("method", key, ROWS)
     _check.one_of("size", size, SIZES)
@@ -81,7 +82,7 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     if size == "full" or not row.trained:
         return params
     if key == "3d-st":
-        return {"points": 8192, "steps": 1200, "learning_rate": 4e-3, "decay": True}
+        return StudentTeacher3D.quick()
     return {**params, "steps": iterations, **({"batch_size": BATCH} if row.detector == "depth-ae" else {})}
 
 
@@ -94,7 +95,7 @@ def budget(size: str, iterations: int = ITERATIONS) -> str:
     return {
         "full": "full: trained as in the thesis",
         "small": f"small: {iterations} iterations of each stage of autoencoders and GANs, where the thesis has 50 "
-        f"epochs of 20 copies of each scan; depth autoencoders in batches of {BATCH}, not 32; 3D-ST with 8192 points "
-        "and 1200 steps",
+        f"epochs of 20 copies of each scan; depth autoencoders in batches of {BATCH}, not 32; 3D-ST as its `quick()` "
+        "says",
         "tiny": "tiny: small networks, a few steps: it shows that everything runs, the numbers mean nothing",
     }[size]

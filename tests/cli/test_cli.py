@@ -23,6 +23,8 @@ from geoad import __version__
 from geoad.cli import main
 from geoad.data.sim3d.plan import SIZES
 from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.detectors.points.student_teacher import StudentTeacher3D
+from geoad.evaluation import Run
 from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
 from geoad.training.trainer import PRECISIONS
@@ -203,3 +205,11 @@ def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) ->
     killed, whole = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("killed", "whole"))
     assert killed.keys() == whole.keys() and len(whole) > 10
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
+
+
+def test_a_preset_gives_keywords_that_set_overrides(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
+    small = ("--set", "steps=2", "--set", "points=64", "--set", "width=8", "--set", "teacher=random")
+    assert geoad("fit", "3d-st", *words, *small).code == 0
+    params = Run.open(tmp_path / "run").config["params"]
+    assert params["k"] == StudentTeacher3D.tiny()["k"] and params["steps"] == 2 and params["points"] == 64
