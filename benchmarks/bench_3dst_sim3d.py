@@ -35,7 +35,7 @@ from geoad.training import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "3dst_sim3d.json"
 LIMITS = (0.05, 0.3)
-SETTINGS: dict[str, Any] = StudentTeacher3D.quick()
+SETTINGS: dict[str, Any] = {**StudentTeacher3D.quick(), "image_quantile": 0.99}
 
 
 def random_teacher(seed: int, folder: str, width: int = 64) -> str:

@@ -124,7 +124,7 @@ class StudentTeacher3D(PointDetector):
     def quick(cls) -> dict[str, Any]:
         """Return keywords of a training of two CPU minutes at the thesis's resolution, for scans of a still camera."""
         training = {"patch": 12, "clip": 5.0, "optimizer": "muon", "steps": 1500, "learning_rate": 2e-3, "decay": True}
-        return {**training, "validate_every": 500, "normalise": True, "smooth": 2, "image_quantile": 0.99}
+        return {**training, "validate_every": 500, "normalise": True, "smooth": 2}
 
     def _student(self, shape: dict[str, Any]) -> LocalFeatures:
         """Return a student like the teacher, or of the shape that was asked for, open to whatever a function says."""
