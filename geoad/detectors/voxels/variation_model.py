@@ -66,6 +66,8 @@ class VoxelVariationModel(VoxelDetector):
         self.given, self.reduce, self.smooth = floor, reduce, smooth
         self.moments = SparseMoments(self.channels, empty=EMPTY)
         self.register_buffer("losses", torch.zeros(len(FLOORS), dtype=torch.float64))
+        # Cells have flat numbers: the length of this says of which grid, so that no state of another one is loaded.
+        self.register_buffer("side", torch.zeros(resolution, dtype=torch.bool))
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
