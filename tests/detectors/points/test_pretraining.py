@@ -29,7 +29,7 @@ def test_defaults_are_the_thesis() -> None:
     result = TeacherPretraining()
     assert (result.k, result.queries, result.steps) == (32, 16, 250_000)
     assert result.decoder(torch.zeros(16, 64)).shape == (16, 1024, 3)
-    assert result.optimizer.keywords == {"lr": 1e-3, "weight_decay": 1e-6}
+    assert result.optimizer.keywords == {"lr": 1e-3, "weight_decay": 1e-6, "fused": True}
 
 
 def test_targets_are_centred_receptive_fields_in_units_of_s() -> None:
