@@ -97,6 +97,7 @@ def eager(n: int, width: int) -> Callable[[], None]:
     """The same step with every aggregation in plain torch."""
     kernel = import_module("geoad.ops.aggregate")
     kernel._choose = lambda *_: "torch"  # type: ignore[attr-defined]
+    import_module("geoad.nn.fused_block").serves = lambda _: False  # type: ignore[attr-defined]
     return step(n // EAGER, width)
 
 
