@@ -232,8 +232,8 @@ def main() -> None:
     if given.only:
         print(json.dumps(measure(given.only, given.repeats)))
         return
-    before = json.loads(RESULTS.read_text())["rows"] if given.cases and RESULTS.exists() else []
-    rows = {row["case"]: row for row in before}
+    before = json.loads(RESULTS.read_text()) if given.cases and RESULTS.exists() else {"rows": []}
+    rows = {row["case"]: row for row in before["rows"]}
     for case in CASES:
         wanted = not given.cases or case.startswith(tuple(given.cases.split(",")))
         if not wanted or (case.endswith("GPU") and not torch.cuda.is_available()):
@@ -243,8 +243,9 @@ def main() -> None:
         seconds = rows[case].get("cpu_s", rows[case].get("wall_s"))
         state = "" if rows[case]["state_bytes"] is None else f"   state {rows[case]['state_bytes'] / 1e6:8.2f} MB"
         print(f"{case:24} {seconds:9.4f} s   peak {rows[case]['peak_bytes'] / 1e9:6.2f} GB{state}", flush=True)
-    command_line = " ".join(["python benchmarks/bench_voxels.py", *sys.argv[1:]])
-    write_json(RESULTS, {**environment(), "command": command_line, "rows": [rows[c] for c in CASES if c in rows]})
+    own = " ".join(["python benchmarks/bench_voxels.py", *sys.argv[1:]])
+    commands = " && ".join(filter(None, [before.get("command"), own]))  # rows that stay are the earlier command's
+    write_json(RESULTS, {**environment(), "command": commands, "rows": [rows[c] for c in CASES if c in rows]})
 
 
 if __name__ == "__main__":
