@@ -69,7 +69,7 @@ class FAnoGANNetworks(nn.Module):
 
     def stages(self, samples: Callable[[Batch], Tensor]) -> Iterator[Stage]:
         """Yield the training of the GAN and that of the encoder on the `samples` (B, C, ...) of a batch."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=BETAS)
+        adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=BETAS, fused=True)
         updates = [
             Update(self.critic, lambda batch: self.critic_loss(samples(batch)), adam),
             Update(self.generator, lambda batch: self.generator_loss(samples(batch)), adam, every=self.critic_steps),

@@ -64,7 +64,7 @@ class VoxelAutoencoder(VoxelReconstruction):
     def stages(self) -> Iterator[Stage]:
         """Find the box and the share of empty cells, then descend the error."""
         yield from self.statistics()
-        update = Update(self, self.loss, partial(torch.optim.Adam, lr=self.learning_rate))
+        update = Update(self, self.loss, partial(torch.optim.Adam, lr=self.learning_rate, fused=True))
         epochs = self.epochs if self.steps is None else None
         yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
 
