@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import operator
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from marked import put_between
+
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-MARKS = "<!-- targets: made by targets.py -->", "<!-- end of targets -->"
 Row = Mapping[str, Any]
 
 
@@ -184,12 +184,7 @@ def main() -> None:
     text = "\n".join([*head, *map(line, targets())])
     print(text)
     if given.write:
-        readme = HERE / "README.md"
-        before, begin, rest = readme.read_text().partition(MARKS[0])
-        _, end, after = rest.partition(MARKS[1])
-        if not (begin and end):
-            sys.exit(f"{readme}: no place for the table: it needs the lines {MARKS[0]} and {MARKS[1]}")
-        readme.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
+        put_between(HERE / "README.md", "targets", text)
 
 
 if __name__ == "__main__":

@@ -81,9 +81,48 @@ def test_every_target_finds_its_row_where_it_was_measured(tmp_path: Path, monkey
 
 def test_the_table_of_the_readme_is_that_of_the_results() -> None:
     targets = load("targets")
-    text = (HERE / "README.md").read_text().partition(targets.MARKS[0])[2].partition(targets.MARKS[1])[0]
-    lines = [line for line in text.splitlines() if line.startswith("|")][2:]
+    lines = load("marked").between(HERE / "README.md", "targets").splitlines()[2:]
     assert lines == [targets.line(target) for target in targets.targets()], "python benchmarks/targets.py --write"
+
+
+def test_the_tables_of_3d_st_are_those_of_the_results() -> None:
+    tables = load("tables_3dst")
+    for name, text in tables.tables().items():
+        assert load("marked").between(tables.DOCUMENT, name) == text, "python benchmarks/tables_3dst.py --write"
+
+
+def test_a_seed_that_lacks_a_cell_is_in_no_table() -> None:
+    tables = load("tables_3dst")
+    limits = {"au_pro": (0.3, 0.05), "image_auroc": (None,), "image_auroc_maximum": (None,)}
+    rows = [
+        {"teacher": t, "metric": m, "limit": limit, "category": c, "seed": seed, "value": (t == "random") / 2 + seed}
+        for t in tables.TEACHERS
+        for m in limits
+        for limit in limits[m]
+        for c in tables.CATEGORIES
+        for seed in (0, 1, 2)
+    ]
+    results = tables.Results([r for r in rows if (r["teacher"], r["category"], r["seed"]) != ("random", "tire", 2)])
+    assert results.seeds == [0, 1] and tables.Results(rows).seeds == [0, 1, 2]
+    peers = [
+        {"method": m, "metric": "au_pro", "limit": 0.3, "category": c, "value": 0.1 if c == "foam" else -1.0}
+        for m in ("voxel-vm", "depth-vm")
+        for c in tables.CATEGORIES
+    ]
+    assert tables.by_category(results, peers).splitlines()[3].endswith("| 1.000 |")  # random: 0.5 and 1.5
+    first, second = (line.split(" | ")[-2:] for line in tables.by_seed(results, peers).splitlines()[2:])
+    assert first == ["0 of 10, 0 of 10", "9 of 10 |"] and second == ["0 of 10, 0 of 10", "10 of 10 |"]
+
+
+def test_a_text_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
+    marked, path = load("marked"), tmp_path / "a.md"
+    path.write_text("before\n<!-- t: made by a script -->\nold\n<!-- end of t -->\nafter\n")
+    marked.put_between(path, "t", "new")
+    assert marked.between(path, "t") == "new" and path.read_text().startswith("before\n")
+    assert path.read_text().endswith("-->\nafter\n") and "old" not in path.read_text()
+    with pytest.raises(SystemExit, match="no place for the table other"):
+        marked.put_between(path, "other", "new")
+    assert "new" in path.read_text()
 
 
 def test_one_failing_step_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
