@@ -18,6 +18,7 @@ from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.nn.rotation import random_rotation
 from geoad.ops.chamfer import chamfer_each
 from geoad.ops.receptive_field import receptive_field, relabel
+from geoad.training.optimizer import OPTIMIZERS, make_optimizer
 from geoad.training.stage import Descend, Stage, Update, Visit
 
 
@@ -32,6 +33,9 @@ class TeacherPretraining(nn.Module):
 
     Two ablations (thesis 10.4.3): `coordinates="absolute"` gives the teacher the points' places beside their offsets;
     `rotate` turns each training scene, and so what is to be decoded, by a new random rotation each step.
+
+    Beyond the thesis, and off by default: `optimizer="muon"` (`Muon`), which takes a tenth of Adam's steps; `decay`
+    lets the learning rate fall linearly to zero over the last half of `steps`, which then cannot be prolonged.
 
     >>> from geoad.training.trainer import Trainer
     >>> scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
@@ -55,6 +59,8 @@ class TeacherPretraining(nn.Module):
         validate_every: int = 1000,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-6,
+        optimizer: str = "adam",
+        decay: bool = False,
         coordinates: str = "relative",
         rotate: bool = False,
     ) -> None:
@@ -64,11 +70,14 @@ class TeacherPretraining(nn.Module):
             _check.positive(name, value)
             if int(value) != value:
                 raise ValueError(f"{name} must be a whole number, got {value}")
-        if not isinstance(rotate, bool):
-            raise TypeError(f"rotate must be True or False, got {rotate!r}")
+        _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
+        for name, flag in (("rotate", rotate), ("decay", decay)):
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name} must be True or False, got {flag!r}")
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
-        self.optimizer = partial(torch.optim.Adam, lr=learning_rate, weight_decay=weight_decay, fused=True)
+        rules: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "steps": steps if decay else None}
+        self.decay, self.optimizer = decay, partial(make_optimizer, name=optimizer, **rules)
         self.teacher = LocalFeatures(width, blocks, coordinates)
         self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
@@ -96,8 +105,8 @@ class TeacherPretraining(nn.Module):
         """Measure s, then descend."""
         yield Visit("neighbour distance", self._see_spacing)
         update = Update(self, self._loss, self.optimizer)
-        every = self.validate_every
-        yield Descend("teacher", [update], steps=self.steps, select="best", validate_every=every, prolongs=True)
+        how: dict[str, Any] = {"select": "best", "validate_every": self.validate_every, "prolongs": not self.decay}
+        yield Descend("teacher", [update], steps=self.steps, **how)
 
     def _see_spacing(self, batch: dict[str, Tensor]) -> None:
         self.spacing_sum += neighbour_distance(batch["points"], batch["index"])

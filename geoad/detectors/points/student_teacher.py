@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,10 +19,9 @@ from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.rotation import random_rotation
 from geoad.sample import Sample
-from geoad.training.muon import Muon
+from geoad.training.optimizer import OPTIMIZERS, make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "muon": Muon}
 KEPT_TARGETS = 2e9  # bytes of teacher features that are kept in memory instead of computed again each epoch
 
 
@@ -158,20 +157,12 @@ class StudentTeacher3D(PointDetector):
         self._targets = KeptTargets(0, disk=False)
         yield from self.levels()
 
-    def _optimizer(self, parameters: Any) -> torch.optim.Optimizer:
-        kind = OPTIMIZERS[self.optimizer]
-        optimizer = kind(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
+    def _optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        rules: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
         if self.decay:
-            optimizer.register_step_post_hook(self._lower_rate)
-        return optimizer
-
-    def _lower_rate(self, optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        """Set the rate of the next step: constant for the first half, then linear to zero."""
-        first = optimizer.param_groups[0]["params"][0]
-        done = float(optimizer.state[first]["step"])
-        total = self.steps or self.epochs * -(-int(next(self._scales()).spacing.count) // self.batch_size)
-        for group in optimizer.param_groups:
-            group["lr"] = self.learning_rate * min(1.0, 2 * (1 - done / total))
+            scans = int(next(self._scales()).spacing.count)
+            rules["steps"] = self.steps or self.epochs * -(-scans // self.batch_size)
+        return make_optimizer(parameters, self.optimizer, **rules)
 
     def _see_spacing(self, batch: Batch) -> None:
         for scale in self._scales():

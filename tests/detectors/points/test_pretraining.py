@@ -11,6 +11,7 @@ from geoad.data.scenes import Scenes
 from geoad.descriptors.teacher import load_teacher, shipped_teachers
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.nn.local_features import LocalFeatures
+from geoad.training.muon import Muon
 from geoad.training.stage import Descend
 from geoad.training.trainer import Trainer
 
@@ -29,7 +30,22 @@ def test_defaults_are_the_thesis() -> None:
     result = TeacherPretraining()
     assert (result.k, result.queries, result.steps) == (32, 16, 250_000)
     assert result.decoder(torch.zeros(16, 64)).shape == (16, 1024, 3)
-    assert result.optimizer.keywords == {"lr": 1e-3, "weight_decay": 1e-6, "fused": True}
+    assert result.optimizer.keywords == {"name": "adam", "lr": 1e-3, "weight_decay": 1e-6, "steps": None}
+    *_, descend = result.stages()
+    assert descend.prolongs
+
+
+def test_a_rate_that_falls_to_zero_ends_with_its_steps() -> None:
+    result, _ = module(optimizer="muon", decay=True)
+    *_, descend = result.stages()
+    assert not descend.prolongs and descend.steps == 4
+    optimizer = descend.updates[0].optimizer(result.parameters())
+    assert isinstance(optimizer, Muon)
+    for _ in range(4):
+        for parameter in result.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+    assert optimizer.param_groups[0]["lr"] == 0
 
 
 def test_targets_are_centred_receptive_fields_in_units_of_s() -> None:
