@@ -7,7 +7,8 @@ SCANS is made by `geoad data make sim3d SCANS`. The defaults are the thesis's si
 smaller ones:
 
     --points 8192 --steps 600 --set learning_rate=0.004 --set decay=True --sweep-points 2048,4096 \\
-    --pretrain-points 16384 --pretrain-scenes 100 --pretrain-steps 4000
+    --pretrain-points 16384 --pretrain-scenes 100 --pretrain-steps 1500 --pretrain-set optimizer=muon \\
+    --pretrain-set decay=True --pretrain-set learning_rate=0.002
 
 A cell is a variant, a category and a seed: a student is trained and its maps are evaluated. Every cell becomes a row as
 soon as it is known (exact AU-PRO at native size at several limits, image AUROC, CPU seconds, the memory that training
@@ -217,7 +218,7 @@ def _budget(given: argparse.Namespace) -> dict[str, Any]:
     """Return what all teachers that are made here have in common."""
     held_out = max(1, given.pretrain_scenes // 20)
     scenes = {"scenes": given.pretrain_scenes, "validation_scenes": held_out, "points": given.pretrain_points}
-    return {**scenes, "steps": given.pretrain_steps}
+    return {**scenes, "steps": given.pretrain_steps, **dict(given.pretrain_set)}
 
 
 def _words(text: str) -> list[str]:
@@ -260,6 +261,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=_pair, action="append", default=[], metavar=f"NAME={value}", help=text)
     parser.add_argument("--cache", default="3dst_teachers", metavar="FOLDER", help="of the teachers made here")
     parser.add_argument("--pretrain-steps", type=int, default=250_000)
+    parser.add_argument(
+        "--pretrain-set", type=setting, action="append", default=[], metavar="KEY=VALUE", help="as --set of pretrain"
+    )
     parser.add_argument("--pretrain-scenes", type=int, default=1000)
     parser.add_argument("--pretrain-points", type=int, default=64_000)
     parser.add_argument("--jobs", type=int, default=1, help="processes that draw scenes")

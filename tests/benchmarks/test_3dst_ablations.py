@@ -164,6 +164,7 @@ def test_rows_of_other_settings_are_kept(run: Any, scans: Path, tmp_path: Path) 
     for words, text in (
         (["--steps", "3"], "holds rows of another base"),
         (["--pretrain-steps", "9"], "holds rows of another pretraining"),
+        (["--pretrain-set", "optimizer=muon"], "holds rows of another pretraining"),
         (["--features", "fpfh=numpy:sin", "--only", "features"], None),
     ):
         if text:
