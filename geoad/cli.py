@@ -143,7 +143,8 @@ def _pretrain(parser: Parser) -> None:
     goes_on = "folder of the run; the same command goes on where it stopped, with more --steps beyond its end"
     parser.add_argument("--out", required=True, metavar="RUN", help=goes_on)
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
-    parser.add_argument("--steps", type=a.count, default=250_000, metavar="N", help="default: 250000")
+    parser.add_argument("--steps", type=a.count, metavar="N", help="default: 250000, or what the preset says")
+    parser.add_argument("--preset", choices=["quick"], help="keywords to begin with: a good teacher in an hour")
     parser.add_argument("--scenes", type=a.count, default=1000, metavar="N", help="default: 1000")
     parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help="to choose the best by")
     parser.add_argument(

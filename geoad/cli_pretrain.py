@@ -18,15 +18,16 @@ OPTIONS = ("width", "steps")  # keywords of the pretraining that have options of
 
 def run(arguments: Namespace) -> int:
     """Draw scenes, train, and write weights and card, or as much of this as there is time for."""
-    settings = dict(arguments.set)
-    _check_settings(settings)
+    _check_settings(dict(arguments.set))
+    settings = {**(TeacherPretraining.quick() if arguments.preset else {}), **dict(arguments.set)}
+    if arguments.steps is not None:
+        settings["steps"] = arguments.steps
     with Bar() as bar, Stop(arguments.hours) as stop:
         bar.start("scenes", arguments.scenes + arguments.validation_scenes, 0)
         try:
             path = pretrain(
                 arguments.out,
                 width=arguments.width,
-                steps=arguments.steps,
                 scenes=arguments.scenes,
                 validation_scenes=arguments.validation_scenes,
                 points=arguments.points,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from geoad.descriptors.teacher import load_teacher
+from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.training.stop import Stop
 from tests.cli.said import assert_one_line
 
@@ -35,6 +36,24 @@ def test_more_steps_and_fewer(geoad, tmp_path: Path) -> None:
         said = geoad("pretrain", "--out", tmp_path, *FAST, "--steps", steps)
         assert said.code == code
     assert_one_line(said, tmp_path / "checkpoint.pt", "it is at step 4, and only 3 are wanted")
+
+
+def test_a_preset_gives_what_is_not_said(geoad, tmp_path: Path) -> None:
+    said = geoad(
+        "pretrain", "--out", tmp_path, *FAST, "--preset", "quick", "--steps", "2", "--set", "learning_rate=0.1"
+    )
+    assert said.code == 0, said.err
+    words = "--steps 2 --scenes 1"
+    card = (tmp_path / "3d-st-8.md").read_text()
+    assert words in card and "--set optimizer=muon --set learning_rate=0.1 --set decay=True" in card
+    assert TeacherPretraining.quick()["steps"] == 12_000
+
+
+def test_a_rate_that_falls_to_zero_is_not_prolonged(geoad, tmp_path: Path) -> None:
+    for steps, code in ((2, 0), (4, 1)):
+        said = geoad("pretrain", "--out", tmp_path, *FAST, "--set", "decay=True", "--steps", steps)
+        assert said.code == code, said.err
+    assert_one_line(said, "checkpoint")
 
 
 def test_hours_end_a_sitting_and_a_file_goes_on_elsewhere(geoad, tmp_path: Path, monkeypatch) -> None:

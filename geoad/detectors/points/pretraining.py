@@ -83,6 +83,11 @@ class TeacherPretraining(nn.Module):
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
 
+    @classmethod
+    def quick(cls) -> dict[str, Any]:
+        """Return keywords of a training that is over in an hour of one core."""
+        return {"steps": 12_000, "optimizer": "muon", "learning_rate": 2e-3, "decay": True}
+
     @property
     def spacing(self) -> float:
         """The normalisation factor s of eq. (10.4): the mean neighbour distance over all training scenes."""
