@@ -104,7 +104,8 @@ def _adam(state: dict[str, Tensor], gradient: Tensor, first: float, second: floa
 def orthogonal(matrices: Tensor) -> Tensor:
     """Return about the nearest (..., m, n) whose singular values are 1: they come to lie between 0.7 and 1.2.
 
-    Newton-Schulz iteration, which is products alone; singular values below a thousandth of the norm are left behind.
+    Newton-Schulz iteration, which is products alone: of the Gram matrix, the smaller side squared, and one with the
+    matrix itself at the end. Singular values below a thousandth of the norm are left behind.
 
     >>> orthogonal(torch.diag(torch.tensor([3.0, 0.2]))).round(decimals=1).diag().tolist()
     [0.699999988079071, 1.100000023841858]
@@ -113,7 +114,10 @@ def orthogonal(matrices: Tensor) -> Tensor:
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x: Tensor = matrices if wide else matrices.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    gram = x @ x.mT
+    one = whole = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device)
     for _ in range(ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        factor = a * one + b * gram + c * gram @ gram  # commutes with the Gram matrix
+        whole, gram = factor @ whole, factor @ gram @ factor
+    x = whole @ x
     return x if wide else x.mT
