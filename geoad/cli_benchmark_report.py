@@ -11,6 +11,7 @@ from geoad.cli_table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
 from geoad.evaluation.published import SIMULATED, read_published
 from geoad.evaluation.thesis_3d import LATENTS, ROWS
+from geoad.evaluation.thesis_3d_orderings import orderings
 from geoad.evaluation.whole_file import write_whole
 
 Rows = Sequence[Mapping[str, Any]]
@@ -30,6 +31,13 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     usual = [row for row in rows if row["key"] in ROWS]
     for (metric, limit), title in TABLES.items():
         lines += ["", title, _main_table([row for row in usual if (row["metric"], row["limit"]) == (metric, limit)])]
+    if pairs := _pairs(usual):
+        head = ["", "source", dataset, "in categories", "in seeds", "thesis"]
+        lines += [
+            "",
+            "AU-PRO@0.3, pair by pair (without colours the thesis has the first above the second)",
+            table(head, pairs),
+        ]
     if latents := _latent_table(rows):
         lines += ["", "mean AU-PRO@0.3 by latent dimension (table 9.5)", latents]
     lines += ["", "CPU seconds of a cell, mean", table(["method", "source", "seconds"], _seconds(usual))]
@@ -83,6 +91,16 @@ def _latent_table(rows: Rows) -> str | None:
         body.append([name, rows[0]["dataset"], *ours])
         body.append([name, "thesis", *(LATENTS.get((name, latent)) for latent in latents)])
     return table(["method", "", *map(str, latents)], body)
+
+
+def _pairs(rows: Rows) -> list[list[Cell]]:
+    """Return a line for each pair of methods that the thesis compares."""
+    body: list[list[Cell]] = []
+    for each in orderings(rows):
+        ours, theirs = (f"{a:.3f} {'>' if a > b else '≤'} {b:.3f}" for a, b in (each.means, each.thesis))
+        where = (f"{some} of {whole}" for some, whole in (each.categories, each.seeds))
+        body.append([" > ".join(each.names), each.source, ours, *where, theirs])
+    return body
 
 
 def _seconds(rows: Rows) -> list[list[Cell]]:

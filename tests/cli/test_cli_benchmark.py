@@ -40,6 +40,7 @@ def test_every_row_runs_and_the_second_time_nothing_is_measured(geoad, scans: Pa
     assert all(0 <= row["value"] <= 1 for row in rows)
     assert "tiny: small networks" in said.out and "not comparable" in said.out
     assert (tmp_path / "limits.png").is_file() and (tmp_path / "report.txt").read_text() in said.out
+    assert said.out.count("Voxel GAN > Depth GAN") == 2 and "pair by pair" in said.out
     pictures = {path.parts[-4] for path in tmp_path.rglob("reconstruction.png")}
     assert pictures == {key for key, row in ROWS.items() if row.trained and key != "3d-st"}
     cells = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cell.json")}
