@@ -1,7 +1,7 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
-Reads benchmarks/results/3dst_sim3d.json and sim3d_ranking.json and prints two tables, by category and by seed; --write
-puts them into docs/3d-st.md, between their marks. Seeds that lack a cell are left out.
+Reads sim3d_ranking.json and each file of `FILES` in benchmarks/results and prints two tables a file, by category and
+by seed; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds that lack a category are left out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -19,7 +20,10 @@ from geoad.data.sim3d import CATEGORIES
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENT = RESULTS.parents[1] / "docs" / "3d-st.md"
+FILES = {"": "3dst_sim3d.json", " of 1500 steps": "3dst_sim3d_1500.json"}
+"""Names of results by the end of their tables' names: those of `quick()`, and those of half as many steps."""
 TEACHERS = {"3d-st-64": "pretrained", "random": "random teacher"}
+LIMITS = (0.3, 0.05)
 PEERS = ("voxel-vm", "depth-vm")
 METRICS: dict[tuple[str, float | None], str] = {
     ("au_pro", 0.3): "AU-PRO@0.3",
@@ -32,16 +36,15 @@ Value = Callable[[str], float]
 
 
 class Results:
-    """The rows of `bench_3dst_sim3d.py`; `seeds` are those of which both teachers have every category."""
+    """The rows of `bench_3dst_sim3d.py`; `seeds` are those of which a teacher has every category."""
 
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         self.found = {(r["teacher"], r["metric"], r["limit"], r["category"], r["seed"]): r["value"] for r in rows}
-        whole = [
-            {seed for *place, seed in self.found if place == [teacher, "au_pro", 0.3, category]}
-            for teacher in TEACHERS
-            for category in CATEGORIES
-        ]
-        self.seeds = sorted(set.intersection(*whole))
+        self.seeds = {teacher: self._whole(teacher) for teacher in TEACHERS}
+
+    def _whole(self, teacher: str) -> list[int]:
+        done = [{s for *place, s in self.found if place == [teacher, "au_pro", 0.3, c]} for c in CATEGORIES]
+        return sorted(set.intersection(*done))
 
     def value(self, teacher: str, metric: tuple[str, float | None], seeds: Sequence[int]) -> Value:
         """Return the mean over seeds of a figure, by category."""
@@ -52,28 +55,41 @@ def by_category(results: Results, peers: Sequence[dict[str, Any]]) -> str:
     """Return a row for each figure and teacher, and for each variation model."""
     lines = [f"| | {' | '.join(CATEGORIES)} | mean |", "|---" * (len(CATEGORIES) + 2) + "|"]
     for metric, said in METRICS.items():
-        for teacher, name in TEACHERS.items():
-            lines.append(_line(f"{name}, {said}", results.value(teacher, metric, results.seeds)))
+        for teacher, seeds in results.seeds.items():
+            if seeds:
+                name = f"{TEACHERS[teacher]}, {said}, {_seeds(seeds)}"
+                lines.append(_line(name, results.value(teacher, metric, seeds)))
         if metric == ("au_pro", 0.3):
             lines += [_line(f"{method}, {said}", _peer(peers, method)) for method in PEERS]
     return "\n".join(lines)
 
 
 def by_seed(results: Results, peers: Sequence[dict[str, Any]]) -> str:
-    """Return a row for each seed: both teachers' means, and in how many categories 3D-ST is above what."""
-    head = ["seed", *(f"{name}, @{limit}" for limit in (0.3, 0.05) for name in TEACHERS.values())]
-    head += ["above random at 0.3, at 0.05", "above both variation models at 0.3"]
+    """Return a row for each seed: the teachers' means, and in how many categories 3D-ST is above what."""
+    teachers = [teacher for teacher, seeds in results.seeds.items() if seeds]
+    head = ["seed", *(f"{TEACHERS[teacher]}, @{limit}" for limit in LIMITS for teacher in teachers)]
+    head += ["above both variation models at 0.3"]
+    head += [f"above random at {limit}" for limit in LIMITS] if len(teachers) > 1 else []
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for seed in results.seeds:
-        cells, won = [], []
-        for limit in (0.3, 0.05):
-            ours, random = (results.value(teacher, ("au_pro", limit), [seed]) for teacher in TEACHERS)
-            cells += [f"{mean(map(value, CATEGORIES)):.3f}" for value in (ours, random)]
-            won.append(_wins(ours, random))
-        ours = results.value("3d-st-64", ("au_pro", 0.3), [seed])
-        above = _wins(ours, *(_peer(peers, method) for method in PEERS))
-        lines.append(f"| {seed} | {' | '.join(cells)} | {', '.join(won)} | {above} |")
+    for seed in sorted({seed for seeds in results.seeds.values() for seed in seeds}):
+        value = partial(results.value, seeds=[seed])
+        have = {teacher: seed in results.seeds[teacher] for teacher in teachers}
+        cells = [_mean(value(t, ("au_pro", limit))) if have[t] else "" for limit in LIMITS for t in teachers]
+        ours = value("3d-st-64", ("au_pro", 0.3))
+        cells.append(_wins(ours, *(_peer(peers, method) for method in PEERS)) if have.get("3d-st-64") else "")
+        for limit in LIMITS if len(teachers) > 1 else ():
+            pair = [value(teacher, ("au_pro", limit)) for teacher in teachers]
+            cells.append(_wins(*pair) if all(have.values()) else "")
+        lines.append(f"| {seed} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _mean(value: Value) -> str:
+    return f"{mean(map(value, CATEGORIES)):.3f}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _line(name: str, value: Value) -> str:
@@ -95,11 +111,16 @@ def _wins(ours: Value, *others: Value) -> str:
 
 def tables() -> dict[str, str]:
     """Return the tables by the names of their marks."""
-    rows, peers = (
-        json.loads((RESULTS / name).read_text())["rows"] for name in ("3dst_sim3d.json", "sim3d_ranking.json")
-    )
-    results = Results(rows)
-    return {"categories": by_category(results, peers), "seeds": by_seed(results, peers)}
+    peers, made = _rows("sim3d_ranking.json"), dict[str, str]()
+    for end, file in FILES.items():
+        results = Results(_rows(file))
+        made |= {f"categories{end}": by_category(results, peers), f"seeds{end}": by_seed(results, peers)}
+    return made
+
+
+def _rows(file: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((RESULTS / file).read_text())["rows"]
+    return rows
 
 
 def main() -> None:

@@ -180,7 +180,7 @@ def _fit(parser: Parser) -> None:
     parser.add_argument(
         "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
     )
-    presets = "keywords to begin with: for a first look, or for a good student in two CPU minutes (3d-st alone)"
+    presets = "keywords to begin with: for a first look, or for a good student in three CPU minutes (3d-st alone)"
     parser.add_argument("--preset", choices=["tiny", "quick"], help=presets)
     parser.add_argument("--seed", type=a.seed, default=0)
     _device(parser)

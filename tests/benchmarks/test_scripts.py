@@ -103,15 +103,18 @@ def test_a_seed_that_lacks_a_cell_is_in_no_table() -> None:
         for seed in (0, 1, 2)
     ]
     results = tables.Results([r for r in rows if (r["teacher"], r["category"], r["seed"]) != ("random", "tire", 2)])
-    assert results.seeds == [0, 1] and tables.Results(rows).seeds == [0, 1, 2]
+    assert results.seeds == {"3d-st-64": [0, 1, 2], "random": [0, 1]}
     peers = [
         {"method": m, "metric": "au_pro", "limit": 0.3, "category": c, "value": 0.1 if c == "foam" else -1.0}
         for m in ("voxel-vm", "depth-vm")
         for c in tables.CATEGORIES
     ]
     assert tables.by_category(results, peers).splitlines()[3].endswith("| 1.000 |")  # random: 0.5 and 1.5
-    first, second = (line.split(" | ")[-2:] for line in tables.by_seed(results, peers).splitlines()[2:])
-    assert first == ["0 of 10, 0 of 10", "9 of 10 |"] and second == ["0 of 10, 0 of 10", "10 of 10 |"]
+    first, _, third = (line.split(" | ")[1:] for line in tables.by_seed(results, peers).splitlines()[2:])
+    assert first == ["0.000", "0.500", "0.000", "0.500", "9 of 10", "0 of 10", "0 of 10 |"]
+    assert third == ["2.000", "", "2.000", "", "10 of 10", "", " |"]
+    alone = tables.Results([r for r in rows if r["teacher"] != "random"])
+    assert "random" not in tables.by_category(alone, peers) + tables.by_seed(alone, peers)
 
 
 def test_a_text_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
