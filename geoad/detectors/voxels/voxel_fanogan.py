@@ -70,7 +70,7 @@ class VoxelFAnoGAN(VoxelReconstruction):
     def tiny(cls) -> dict[str, Any]:
         """Return keywords for a first try: small, fast networks on a coarse grid, without copies."""
         small = {"latent": 8, "resolution": 32, "width": 8, "copies": 0}
-        return {**small, "steps": 12, "batch_size": 2, "learning_rate": 1e-3, "critic_steps": 2}
+        return {**small, "steps": 30, "batch_size": 2, "learning_rate": 1e-3, "critic_steps": 2}
 
     def stages(self) -> Iterator[Stage]:
         """Find the box, then train the GAN and the encoder."""
