@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from geoad import _check
 from geoad.nn.wasserstein import critic_loss, generator_loss
+from geoad.training.optimizer import make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update
 
 BETAS = (0.0, 0.9)
@@ -69,7 +70,7 @@ class FAnoGANNetworks(nn.Module):
 
     def stages(self, samples: Callable[[Batch], Tensor]) -> Iterator[Stage]:
         """Yield the training of the GAN and that of the encoder on the `samples` (B, C, ...) of a batch."""
-        adam = partial(torch.optim.Adam, lr=self.learning_rate, betas=BETAS, fused=True)
+        adam = partial(make_optimizer, lr=self.learning_rate, betas=BETAS)
         updates = [
             Update(self.critic, lambda batch: self.critic_loss(samples(batch)), adam),
             Update(self.generator, lambda batch: self.generator_loss(samples(batch)), adam, every=self.critic_steps),

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from geoad import _check
 from geoad.training.muon import Muon
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -23,6 +24,7 @@ def make_optimizer(
     """Return the optimiser of this name with its `rules` (lr, weight_decay, …).
 
     With `steps` its rate is constant for the first half of so many, then falls linearly to zero.
+    Raises ValueError for a name that is none of `OPTIMIZERS`.
 
     >>> weight = torch.nn.Parameter(torch.zeros(2, 2))
     >>> optimizer, rates = make_optimizer([weight], "muon", lr=1.0, steps=8), []
@@ -33,6 +35,7 @@ def make_optimizer(
     >>> rates
     [1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
+    _check.one_of("optimizer", name, list(OPTIMIZERS))
     optimizer = OPTIMIZERS[name](parameters, **rules)
     if steps is not None:
         optimizer.register_step_post_hook(partial(_lower_rate, rate=rules["lr"], steps=steps))

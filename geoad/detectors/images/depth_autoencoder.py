@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.images.depth_image import Source
 from geoad.detectors.images.depth_reconstruction import DepthReconstruction
 from geoad.nn.image_coder import image_decoder, image_encoder, start_decoder
+from geoad.training.optimizer import make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update
 
 
@@ -64,7 +64,7 @@ class DepthAutoencoder(DepthReconstruction):
         """Find scale and moments, then descend the error."""
         yield from self.statistics()
         start_decoder(self.decoder, self.moments.mean, self.moments.std)
-        update = Update(self, self.loss, partial(torch.optim.Adam, lr=self.learning_rate, fused=True))
+        update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
         epochs = self.epochs if self.steps is None else None
         yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
 

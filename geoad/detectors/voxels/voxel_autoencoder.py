@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source
 from geoad.detectors.voxels.voxel_reconstruction import VoxelReconstruction
 from geoad.nn.voxel_coder import voxel_decoder, voxel_encoder
+from geoad.training.optimizer import make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update
 
 
@@ -64,7 +64,7 @@ class VoxelAutoencoder(VoxelReconstruction):
     def stages(self) -> Iterator[Stage]:
         """Find the box and the share of empty cells, then descend the error."""
         yield from self.statistics()
-        update = Update(self, self.loss, partial(torch.optim.Adam, lr=self.learning_rate, fused=True))
+        update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
         epochs = self.epochs if self.steps is None else None
         yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
 
