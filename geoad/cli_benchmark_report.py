@@ -9,7 +9,7 @@ from typing import Any
 
 from geoad.cli_table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
-from geoad.evaluation.published import SIMULATED, read_published
+from geoad.evaluation.published import SIMULATED, published_values
 from geoad.evaluation.thesis_3d import LATENTS, ROWS
 from geoad.evaluation.thesis_3d_orderings import orderings
 from geoad.evaluation.whole_file import write_whole
@@ -61,20 +61,13 @@ def _main_table(rows: Rows) -> str:
     for key in dict.fromkeys(row["key"] for row in rows):
         name, source = ROWS[key].name, ROWS[key].source
         ours = {c: _mean([r["value"] for r in rows if r["key"] == key and r["category"] == c]) for c in categories}
-        theirs = _thesis(name, source, metric, limit)
+        theirs = published_values(name, source, metric, limit)
         body.append([name, source, dataset, *ours.values(), _mean(list(ours.values()))])
         if theirs:
             beside = [theirs.get(category) for category in categories]
             whole = theirs["mean"] if set(theirs) == {*categories, "mean"} else _mean(beside)
             body.append([name, source, "thesis", *beside, whole])
     return table(["method", "source", "", *(category or "all" for category in categories), "mean"], body)
-
-
-def _thesis(name: str, source: str, metric: str, limit: float | None) -> dict[str, float]:
-    """Return the published numbers of a row by category; {} where there are none."""
-    wanted = (name, source, metric, limit)
-    keys = ("method", "source", "metric", "limit")
-    return {row["category"]: row["value"] for row in read_published() if tuple(row[k] for k in keys) == wanted}
 
 
 def _latent_table(rows: Rows) -> str | None:

@@ -43,6 +43,16 @@ def read_published() -> tuple[dict[str, Any], ...]:
     )
 
 
+def published_values(method: str, source: str, metric: str, limit: float | None) -> dict[str, float]:
+    """Return the published numbers of a row of a table by category, "mean" among them; {} where there are none.
+
+    >>> published_values("Voxel VM", "3D", "au_pro", 0.3)["mean"]
+    0.492
+    """
+    wanted, keys = (method, source, metric, limit), ("method", "source", "metric", "limit")
+    return {row["category"]: row["value"] for row in read_published() if tuple(row[key] for key in keys) == wanted}
+
+
 def against_published(rows: Sequence[Row], dataset: str | None, mode: str = "exact") -> Published:
     """Return what is published on `dataset` of the measured metrics, limits and categories, beside ours.
 

@@ -7,8 +7,8 @@ from itertools import product
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from geoad.evaluation.published import read_published
-from geoad.evaluation.thesis_3d import ROWS
+from geoad.evaluation.published import MEAN, published_values
+from geoad.evaluation.thesis_3d import ROWS, Row
 
 Rows = Sequence[Mapping[str, Any]]
 Values = dict[tuple[str, int], float]
@@ -62,10 +62,10 @@ def orderings(rows: Rows) -> Iterator[Ordering]:
         )
         shared = [c for c in dict.fromkeys(c for c, _ in a) if all((c, seed) in a and (c, seed) in b for seed in seeds)]
         if shared:
-            yield _ordering(ROWS[first + colour].name, ROWS[second + colour], a, b, shared, seeds)
+            yield _ordering(ROWS[first + colour], ROWS[second + colour], a, b, shared, seeds)
 
 
-def _ordering(name: str, other: Any, a: Values, b: Values, categories: Sequence[str], seeds: Sequence[int]) -> Ordering:
+def _ordering(one: Row, other: Row, a: Values, b: Values, categories: Sequence[str], seeds: Sequence[int]) -> Ordering:
     def mean(values: Values, some: Sequence[str], runs: Sequence[int]) -> float:
         return fmean(values[place] for place in product(some, runs))
 
@@ -73,12 +73,12 @@ def _ordering(name: str, other: Any, a: Values, b: Values, categories: Sequence[
         return mean(a, some, runs) > mean(b, some, runs)
 
     return Ordering(
-        (name, other.name),
+        (one.name, other.name),
         other.source,
         (mean(a, categories, seeds), mean(b, categories, seeds)),
         (sum(above([category], seeds) for category in categories), len(categories)),
         (sum(above(categories, [seed]) for seed in seeds), len(seeds)),
-        (_thesis(name, other.source), _thesis(other.name, other.source)),
+        (_thesis(one), _thesis(other)),
     )
 
 
@@ -92,7 +92,5 @@ def _spread(values: Values, seeds: Sequence[int]) -> Values:
     return {(category, seed): value for (category, _), value in values.items() for seed in seeds}
 
 
-def _thesis(name: str, source: str) -> float:
-    wanted = (name, source, "au_pro", LIMIT, "mean")
-    keys = ("method", "source", "metric", "limit", "category")
-    return next(float(row["value"]) for row in read_published() if tuple(row[key] for key in keys) == wanted)
+def _thesis(row: Row) -> float:
+    return published_values(row.name, row.source, "au_pro", LIMIT)[MEAN]
