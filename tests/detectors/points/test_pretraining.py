@@ -132,8 +132,11 @@ def test_scenes_are_turned_in_training_only() -> None:
     assert not torch.allclose(seen[0], seen[1])
     for turned in seen[:2]:
         torch.testing.assert_close(torch.pdist(turned), torch.pdist(batch["points"]))
-    with pytest.raises(TypeError, match="rotate must be True or False, got 'no'"):
-        module(rotate="no")
+    for name in ("rotate", "decay"):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got 'no'"):
+            module(**{name: "no"})
+    with pytest.raises(ValueError, match="unknown optimizer 'muom'"):
+        module(optimizer="muom")
 
 
 @pytest.mark.parametrize("keywords", [{"rotate": True}, {"coordinates": "absolute"}])
