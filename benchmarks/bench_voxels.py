@@ -37,6 +37,7 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
 from geoad.sample import Sample
+from geoad.training.memory import kept_memory
 from geoad.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "bench_voxels.json"
@@ -202,7 +203,7 @@ def measure(case: str, repeats: int) -> dict[str, Any]:
     torch.manual_seed(0)
     made = CASES[case]()
     run, state = made if isinstance(made, tuple) else (made, None)
-    context = torch.enable_grad() if case.split()[0] in STEPS else torch.inference_mode()
+    context = kept_memory() if case.split()[0] in STEPS else torch.inference_mode()  # as the trainer runs a step
     with context:
         repeats = 1 if case.startswith("vm-dense") else repeats
         seconds = _seconds(run, repeats, time.perf_counter if case.endswith("GPU") else time.process_time)

@@ -20,7 +20,8 @@ def critic_loss(critic: Critic, real: Tensor, fake: Tensor, weight: float = 10.0
     >>> {name: float(loss) for name, loss in losses.items()}
     {'total': 6.0, 'distance': 4.0, 'penalty': 1.0}
     """
-    distance = critic(real).mean() - critic(fake).mean()
+    scores = critic(torch.cat([real, fake]))
+    distance = scores[: len(real)].mean() - scores[len(real) :].mean()
     penalty = gradient_penalty(critic, real, fake)
     return {"total": weight * penalty - distance, "distance": distance, "penalty": penalty}
 

@@ -15,6 +15,7 @@ from geoad.training.batches import Batches, stack
 from geoad.training.cache import Cache
 from geoad.training.device import open_fabric
 from geoad.training.log import Log
+from geoad.training.memory import kept_memory
 from geoad.training.monitor import Monitor
 from geoad.training.processes import run_processes
 from geoad.training.progress import Relay, Silence
@@ -53,7 +54,7 @@ class Job:
     def run(self, device: str, bar: Silence, ranks: Ranks = ALONE) -> None:
         """Run the stages in this process, one of `ranks`."""
         fabric = open_fabric(device, self.precision)
-        with own_randomness(fabric.device):
+        with own_randomness(fabric.device), kept_memory():
             free = free_shapes(self.module)
             fabric.to_device(self.module)
             Run(
