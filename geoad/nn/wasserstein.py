@@ -13,7 +13,8 @@ Critic = Callable[[Tensor], Tensor]
 def critic_loss(critic: Critic, real: Tensor, fake: Tensor, weight: float = 10.0) -> dict[str, Tensor]:
     """Return what the critic descends on real and fake samples (B, C, ...): minus their distance, plus the penalty.
 
-    "distance" is E[D(real)] - E[D(fake)], "penalty" that of `gradient_penalty`, before its weight.
+    "distance" is E[D(real)] - E[D(fake)], "penalty" that of `gradient_penalty`, before its weight. The critic sees real
+    and fake samples in one batch, so it must have no batch norm, as WGAN-GP has none.
 
     >>> real, fake = torch.ones(2, 1, 4), torch.zeros(2, 1, 4)
     >>> losses = critic_loss(lambda x: x.flatten(1).sum(1), real, fake)
