@@ -1,7 +1,8 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
-Reads sim3d_ranking.json and each file of `FILES` in benchmarks/results and prints two tables a file, by category and
-by seed; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds that lack a category are left out.
+Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps) and sim3d_ranking.json in benchmarks/results and prints
+tables by category and by seed, and of 3dst_ablations.json what was held against the thesis's claims; --write puts them
+into docs/3d-st.md, between their marks. A teacher's seeds that lack a category are left out.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from geoad.data.sim3d import CATEGORIES
 
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENT = RESULTS.parents[1] / "docs" / "3d-st.md"
-FILES = {"": "3dst_sim3d.json", " of 1500 steps": "3dst_sim3d_1500.json"}
-"""Names of results by the end of their tables' names: those of `quick()`, and those of half as many steps."""
 TEACHERS = {"3d-st-64": "pretrained", "random": "random teacher"}
 LIMITS = (0.3, 0.05)
 PEERS = ("voxel-vm", "depth-vm")
@@ -84,6 +83,23 @@ def by_seed(results: Results, peers: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def claims(orderings: Sequence[dict[str, Any]]) -> str:
+    """Return a row for each claim of the thesis that was measured; of those about every limit, the usual two."""
+    lines = ["| figure | the thesis | here | in seeds | means |", "|---|---|---|---|---|"]
+    for claim in orderings:
+        limit = claim["claim"].partition(" at limit ")[2]
+        if claim["holds"] is not None and (not limit or float(limit) in LIMITS):
+            values = ", ".join(f"{name} {_quantity(value['mean'])}" for name, value in claim["values"].items())
+            holds, text = "yes" if claim["holds"] else "**no**", claim["claim"].replace("|", r"\|")
+            lines.append(f"| {claim['figure']} | {text} | {holds} | {claim['seeds']} | {values} |")
+    return "\n".join(lines)
+
+
+def _quantity(value: float) -> str:
+    """Return a share or seconds as they are, bytes in megabytes."""
+    return f"{value:.3f}" if value < 1e3 else f"{value / 1e6:.0f} MB"
+
+
 def _mean(value: Value) -> str:
     return f"{mean(map(value, CATEGORIES)):.3f}"
 
@@ -111,11 +127,14 @@ def _wins(ours: Value, *others: Value) -> str:
 
 def tables() -> dict[str, str]:
     """Return the tables by the names of their marks."""
-    peers, made = _rows("sim3d_ranking.json"), dict[str, str]()
-    for end, file in FILES.items():
-        results = Results(_rows(file))
-        made |= {f"categories{end}": by_category(results, peers), f"seeds{end}": by_seed(results, peers)}
-    return made
+    peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
+    half = Results(_rows("3dst_sim3d_1500.json"))
+    return {
+        "categories": by_category(whole, peers),
+        "seeds": by_seed(whole, peers),
+        "seeds of 1500 steps": by_seed(half, peers),
+        "claims": claims(json.loads((RESULTS / "3dst_ablations.json").read_text())["orderings"]),
+    }
 
 
 def _rows(file: str) -> list[dict[str, Any]]:

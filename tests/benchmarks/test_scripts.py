@@ -8,6 +8,7 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -115,6 +116,23 @@ def test_a_seed_that_lacks_a_cell_is_in_no_table() -> None:
     assert third == ["2.000", "", "2.000", "", "10 of 10", "", " |"]
     alone = tables.Results([r for r in rows if r["teacher"] != "random"])
     assert "random" not in tables.by_category(alone, peers) + tables.by_seed(alone, peers)
+
+
+def test_claims_that_were_not_measured_are_in_no_table() -> None:
+    def claim(text: str, holds: bool | None, mean: float) -> dict[str, Any]:
+        values = {"baseline": {"mean": mean, "spread": 0.0}}
+        return {"figure": "10.7", "claim": text, "holds": holds, "seeds": "1 of 3", "values": values}
+
+    made = [
+        claim("3d-st above all others at limit 0.3", True, 0.97),
+        claim("3d-st above all others at limit 0.7", True, 0.99),
+        claim("AU-PRO grows with |P|", None, 0.9),
+        claim("memory of scoring grows faster than |P|", False, 89.3e6),
+    ]
+    assert load("tables_3dst").claims(made).splitlines()[2:] == [
+        "| 10.7 | 3d-st above all others at limit 0.3 | yes | 1 of 3 | baseline 0.970 |",
+        r"| 10.7 | memory of scoring grows faster than \|P\| | **no** | 1 of 3 | baseline 89 MB |",
+    ]
 
 
 def test_a_text_without_marks_is_refused_and_left_alone(tmp_path: Path) -> None:
