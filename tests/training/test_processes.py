@@ -18,10 +18,12 @@ from geoad.training.processes import run_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 BEATS = """
+import signal
 from pathlib import Path
 from geoad.training.processes import run_processes
 from tests.training.test_processes import beat
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts with & is told to ignore it
     run_processes(2, beat, Path({folder!r}), hear=print)
 """
 
