@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from geoad.nn.image_coder import image_encoder
+from geoad.nn.voxel_coder import voxel_encoder
 from geoad.nn.wasserstein import critic_loss, generator_loss, gradient_penalty
 
 SHAPES = [(5, 7), (4, 2, 6, 6), (3, 1, 4, 4, 4)]
@@ -81,3 +85,12 @@ def test_the_penalty_is_in_full_precision_under_autocast() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             penalties.append(gradient_penalty(critic, real, fake))
     assert penalties[1].dtype == torch.float32 and torch.equal(*penalties)
+
+
+@pytest.mark.parametrize(("coder", "dimensions"), [(image_encoder, 2), (voxel_encoder, 3)])
+def test_our_critics_see_each_sample_alone(coder: Callable[..., nn.Sequential], dimensions: int) -> None:
+    torch.manual_seed(0)
+    size = 64 if dimensions == 2 else 32
+    critic, samples = coder(1, 1, size=size, width=4), torch.rand(4, 1, *[size] * dimensions)
+    apart = torch.cat([critic(sample[None]) for sample in samples])
+    torch.testing.assert_close(critic(samples), apart, atol=1e-5, rtol=1e-4)
