@@ -5,17 +5,25 @@ trained at the thesis's resolution (64 000 points, k = 32) with `StudentTeacher3
 AU-PRO at native size, image AUROC by the 0.99 quantile and by the maximum, and CPU seconds of one thread become rows.
 A teacher is the name of a shipped one, a path, or "random": the same network as it starts, another for each seed. Rows
 are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
-since. Writes benchmarks/results/3dst_sim3d.json.
+since; several processes may share the work by `--categories`. Writes benchmarks/results/3dst_sim3d.json.
+
+`--student thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (half an hour of one core a cell), and
+scores each student twice: "plain" as the thesis, "normalised" as `quick()` does. Writes 3dst_sim3d_thesis.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -23,19 +31,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from geoad.data import open_dataset
+from geoad.data import Dataset, open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
-from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, pixel_auroc, roc_auc
 from geoad.nn.local_features import LocalFeatures
 from geoad.training import Trainer
 
-RESULTS = Path(__file__).parent / "results" / "3dst_sim3d.json"
+RESULTS = Path(__file__).parent / "results"
 LIMITS = (0.05, 0.3)
-SETTINGS: dict[str, Any] = {**StudentTeacher3D.quick(), "image_quantile": 0.99}
+IMAGE = {"image_quantile": 0.99}
+STUDENTS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    "quick": ("3dst_sim3d.json", {**StudentTeacher3D.quick(), **IMAGE}, ("normalised",)),
+    "thesis": ("3dst_sim3d_thesis.json", {"normalise": True, "smooth": 2, **IMAGE}, ("plain", "normalised")),
+}
+"""By name: the file of results, keywords, and the kinds of scores."""
+KEY = itemgetter("teacher", "scores", "metric", "limit")
 
 
 def random_teacher(seed: int, folder: str, width: int = 64) -> str:
@@ -54,77 +67,104 @@ def digest(teacher: str) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def measure(scans: str, teacher: str, category: str, seed: int) -> list[dict[str, Any]]:
+def measure(scans: str, teacher: str, category: str, seed: int, student: str = "quick") -> list[dict[str, Any]]:
     """Fit and score one cell; return its rows."""
     train, validation, test = (
         open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
     )
+    _, settings, kinds = STUDENTS[student]
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         file = random_teacher(seed, folder) if teacher == "random" else teacher
-        detector = make_detector("3d-st", teacher=file, **SETTINGS)
+        detector = StudentTeacher3D(teacher=file, **settings)
         detector.fit(train, validation=validation, trainer=Trainer(device="cpu", seed=seed, memory=8e9))
-    fitted = time.process_time()
-    maps = [detector.score(sample) for sample in test]
-    scored = time.process_time()
-    masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
-    pixels = [each.pixels for each in maps]
-    found: dict[tuple[str, float | None], float] = {
-        ("au_pro", limit): value for limit, value in au_pro(pixels, masks, limit=LIMITS).items()
-    }
-    found["pixel_auroc", None] = pixel_auroc(pixels, masks)
-    found["image_auroc", None] = roc_auc([each.score for each in maps], labels)
-    found["image_auroc_maximum", None] = roc_auc([float(np.max(each)) for each in pixels], labels)
-    found["fit_cpu_s", None], found["score_cpu_s", None] = fitted - began, (scored - fitted) / len(test)
+    fitted = time.process_time() - began
     facts = {"method": "3d-st", "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
     facts |= {"category": category, "seed": seed}
-    return [
-        {**facts, "metric": metric, "limit": limit, "mode": "exact", "value": round(float(value), 5)}
-        for (metric, limit), value in found.items()
-    ]
+    level, smooth, rows = detector.level, detector.smooth, []
+    for kind in kinds:
+        detector.level, detector.smooth = (None, 0) if kind == "plain" else (level, smooth)
+        found = {**figures(detector, test), ("fit_cpu_s", None): fitted}
+        rows += [
+            {**facts, "scores": kind, "metric": metric, "limit": limit, "mode": "exact", "value": round(value, 5)}
+            for (metric, limit), value in found.items()
+        ]
+    return rows
+
+
+def figures(detector: StudentTeacher3D, test: Dataset) -> dict[tuple[str, float | None], float]:
+    """Score the test scans; return figures by metric and limit."""
+    began = time.process_time()
+    maps = [detector.score(sample) for sample in test]
+    scored = time.process_time() - began
+    masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
+    pixels = [each.pixels for each in maps]
+    return {
+        **{("au_pro", limit): float(value) for limit, value in au_pro(pixels, masks, limit=LIMITS).items()},
+        ("pixel_auroc", None): float(pixel_auroc(pixels, masks)),
+        ("image_auroc", None): float(roc_auc([each.score for each in maps], labels)),
+        ("image_auroc_maximum", None): float(roc_auc([float(np.max(each)) for each in pixels], labels)),
+        ("score_cpu_s", None): scored / len(test),
+    }
+
+
+def kept_rows(path: Path, data: dict[str, Any], params: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a file that were made of the same data and settings with teachers as they are now."""
+    before = json.loads(path.read_text()) if path.exists() else {}
+    rows = before.get("rows", []) if before.get("data") == data and before.get("params") == params else []
+    return [row for row in rows if row["teacher_sha256"] == digest(row["teacher"])]
+
+
+def add_rows(path: Path, facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows to a file that other processes may add to as well."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        whole = [*kept_rows(path, facts["data"], facts["params"]), *rows]
+        write_json(path, {**environment(), **facts, "rows": whole})
+    finally:
+        os.close(folder)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The mean over seeds of AU-PRO at 0.3 and 0.05 and image AUROC, a line a teacher and metric."""
     lines = []
-    keys = dict.fromkeys((row["teacher"], row["metric"], row["limit"]) for row in rows)
-    for teacher, metric, limit in keys:
-        mine = [row for row in rows if (row["teacher"], row["metric"], row["limit"]) == (teacher, metric, limit)]
+    keys = dict.fromkeys(map(KEY, rows))
+    for key in keys:
+        mine = [row for row in rows if KEY(row) == key]
+        teacher, scores, metric, limit = key
         seeds = {row["seed"] for row in mine}
         by_category = {name: [row["value"] for row in mine if row["category"] == name] for name in CATEGORIES}
         means = {name: mean(values) for name, values in by_category.items() if values}
         cells = " ".join(f"{means[name]:.3f}" if name in means else "  -  " for name in CATEGORIES)
-        name = f"{teacher} {metric}{'' if limit is None else f'@{limit}'}"
-        lines.append(f"{name:34} {cells}  mean {mean(means.values()):.3f} of {len(means)}, {len(seeds)} seeds")
+        name = f"{teacher} {scores} {metric}{'' if limit is None else f'@{limit}'}"
+        lines.append(f"{name:45} {cells}  mean {mean(means.values()):.3f} of {len(means)}, {len(seeds)} seeds")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scans")
+    parser.add_argument("--student", default="quick", choices=list(STUDENTS))
     parser.add_argument("--teachers", default="3d-st-64,random")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--categories", default=",".join(CATEGORIES))
     given = parser.parse_args()
     torch.set_num_threads(1)
     manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
-    data = {key: manifest[key] for key in ("simulator", "size", "seed")}
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows = before.get("rows", []) if before.get("data") == data and before.get("params") == SETTINGS else []
-    rows = [row for row in rows if row["teacher_sha256"] == digest(row["teacher"])]
-    command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
-    done = {(row["teacher"], row["category"], row["seed"]) for row in rows}
-    for seed in map(int, given.seeds.split(",")):
-        for category in given.categories.split(","):
-            for teacher in given.teachers.split(","):
-                if (teacher, category, seed) not in done:
-                    rows += measure(given.scans, teacher, category, seed)
-                    print(
-                        teacher, category, seed, *(f"{row['metric']} {row['value']}" for row in rows[-7:]), flush=True
-                    )
-                    facts = {**environment(), "command": command, "data": data, "params": SETTINGS}
-                    write_json(RESULTS, {**facts, "rows": rows})
-    print(table(rows))
+    file, params, _ = STUDENTS[given.student]
+    facts = {"command": " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])}
+    facts |= {"data": {key: manifest[key] for key in ("simulator", "size", "seed")}, "params": params}
+    path = RESULTS / file
+    for seed, category, teacher in product(
+        *(each.split(",") for each in (given.seeds, given.categories, given.teachers))
+    ):
+        done = {(row["teacher"], row["category"], row["seed"]) for row in kept_rows(path, facts["data"], params)}
+        if (teacher, category, int(seed)) not in done:
+            rows = measure(given.scans, teacher, category, int(seed), given.student)
+            add_rows(path, facts, rows)
+            print(teacher, category, seed, *(f"{row['metric']} {row['value']}" for row in rows), flush=True)
+    print(table(kept_rows(path, facts["data"], params)))
 
 
 if __name__ == "__main__":
