@@ -12,7 +12,7 @@ from ablation_orderings import Groups, Row, Table, number, spread
 from ablation_variants import BASE, SWEEPS
 
 from geoad._optional import need
-from geoad.evaluation.whole_file import write_whole
+from geoad._whole_file import write_whole
 
 MARK = 0.3  # the limit at which everything else is compared
 STRIPES = {"strategy": "training strategy", "pretraining": "pretraining dataset", "features": "feature extractor"}

@@ -15,6 +15,7 @@ import torch
 
 from geoad import _check
 from geoad._optional import need
+from geoad._whole_file import make_folder, write_whole
 from geoad.bench import KERNELS
 from geoad.bench.contest import GOOD, Row, hold
 from geoad.bench.contestant import Kernel
@@ -24,7 +25,6 @@ from geoad.bench.timing import Rounds
 from geoad.cli_arguments import UsageError
 from geoad.cli_table import Cell, table
 from geoad.evaluation.results import environment, write_json
-from geoad.evaluation.whole_file import make_folder, write_whole
 from geoad.training.progress import Bar, Lines
 
 REPEATS = {"cpu": 7, "cuda": 50}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from geoad import _check
+from geoad._whole_file import make_folder
 from geoad.cli import THREADS
 from geoad.cli_arguments import UsageError, describe
 from geoad.cli_benchmark_report import report
@@ -23,7 +24,6 @@ from geoad.evaluation.cell import Cell, run_cell
 from geoad.evaluation.measure import Row
 from geoad.evaluation.results import write_results
 from geoad.evaluation.thesis_3d import LATENTS, LIMITS, ROWS, budget, keywords
-from geoad.evaluation.whole_file import make_folder
 
 DIED = "a process died, perhaps for want of memory: fewer --jobs; the same command goes on where it stopped"
 

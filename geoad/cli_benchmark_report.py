@@ -7,12 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from geoad._whole_file import write_whole
 from geoad.cli_table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
 from geoad.evaluation.published import SIMULATED, published_values
 from geoad.evaluation.thesis_3d import LATENTS, ROWS
 from geoad.evaluation.thesis_3d_orderings import orderings
-from geoad.evaluation.whole_file import write_whole
 
 Rows = Sequence[Mapping[str, Any]]
 TABLES = {("au_pro", 0.3): "AU-PRO@0.3 (table 9.3)", ("image_auroc", None): "image AUROC (table 9.4)"}
@@ -47,7 +47,7 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
     lines += ["", *(f"failed: {text}" for text in missing)]
     text = "\n".join(lines).rstrip() + "\n"
-    write_whole(out / "report.txt", lambda file: file.write(text.encode()))
+    write_whole(out / "report.txt", text.encode())
     return text
 
 

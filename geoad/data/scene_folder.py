@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._whole_file import write_whole
 from geoad.data.reading import reading
 from geoad.data.scenes import Scenes
 
@@ -60,7 +60,7 @@ class SceneFolder(Sequence[Scene]):
         note = self.folder / "settings.json"
         text = json.dumps(settings, sort_keys=True)
         if not note.exists():
-            _write(note, text.encode())
+            write_whole(note, text.encode())
         elif note.read_text() != text:
             raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")
 
@@ -151,11 +151,4 @@ def _map(path: Path) -> NDArray[Any]:
 def _save(path: Path, array: NDArray[Any]) -> None:
     content = io.BytesIO()
     np.save(content, array)
-    _write(path, content.getbuffer())
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all, whoever else writes it at the same time."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    write_whole(path, content.getbuffer())

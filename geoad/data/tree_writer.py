@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._whole_file import write_whole
 from geoad.geometry.xyz_image import XYZImage
 
 
@@ -40,23 +38,12 @@ def write_scan(
     for name, array, shape in (("rgb", colours, (*image.shape, 3)), ("mask", mask, image.shape)):
         if array is not None:
             _check.shape(name, array, shape)
-    _write(Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb"))
+    write_whole(
+        Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb")
+    )
     if colours is not None:
         picture = Image.fromarray(np.asarray(colours, dtype=np.uint8))
-        _write(Path(folder) / "rgb" / f"{stem}.png", lambda file: picture.save(file, format="png"))
+        write_whole(Path(folder) / "rgb" / f"{stem}.png", partial(picture.save, format="png"))
     if mask is not None:
         truth = Image.fromarray((np.asarray(mask) > 0).astype(np.uint8) * np.uint8(255))
-        _write(Path(folder) / "gt" / f"{stem}.png", lambda file: truth.save(file, format="png"))
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write under another name in the same folder, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
-        try:
-            write(file)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+        write_whole(Path(folder) / "gt" / f"{stem}.png", partial(truth.save, format="png"))

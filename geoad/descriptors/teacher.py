@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad._whole_file import write_whole
 from geoad.descriptors.neighbourhood import neighbourhood
 from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
@@ -194,7 +194,4 @@ def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": teacher.k}
     # One entry: safetensors writes several in no fixed order, and equal teachers should be equal files.
     text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))
-    os.replace(temporary, path)
+    write_whole(path, save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))

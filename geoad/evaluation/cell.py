@@ -12,6 +12,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from geoad._whole_file import write_whole
 from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import make_detector
@@ -22,7 +23,6 @@ from geoad.evaluation.measure import Row
 from geoad.evaluation.reconstruction_picture import draw_reconstructions
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
-from geoad.evaluation.whole_file import write_whole
 from geoad.training.trainer import Trainer
 
 KEPT = ("au_pro", "pixel_auroc", "image_auroc")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geoad.evaluation.whole_file import write_whole
+from geoad._whole_file import write_whole
 from geoad.metrics import Curve, PixelRanking
 
 SHOWN = 4000

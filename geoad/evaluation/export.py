@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from geoad._whole_file import make_folder, write_whole
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
 from geoad.evaluation.map_folder import map_base
 from geoad.evaluation.part_scores import write_scores
 from geoad.evaluation.picture import draw_picture, extent_of, scale_limits
-from geoad.evaluation.whole_file import make_folder, write_whole
 from geoad.sample import AnomalyMap, Sample
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from geoad.evaluation.whole_file import write_whole
+from geoad._whole_file import write_whole
 
 DASHES = {"3D": "-", "3D+RGB": "--"}
 

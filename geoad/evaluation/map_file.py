@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad._whole_file import write_whole
 from geoad.data.reading import reading
-from geoad.evaluation.whole_file import write_whole
 from geoad.sample import AnomalyMap
 
 SUFFIXES = (".tiff", ".tif", ".npy")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.evaluation.whole_file import write_whole
+from geoad._whole_file import write_whole
 
 NAME = "scores.json"
 
@@ -27,7 +27,7 @@ def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     path = Path(base) / NAME
     known = _read(path) if path.exists() else {}
     text = json.dumps({**known, **{name: float(score) for name, score in scores.items()}}, indent=1, sort_keys=True)
-    write_whole(path, lambda file: file.write((text + "\n").encode()))
+    write_whole(path, (text + "\n").encode())
     return path
 
 

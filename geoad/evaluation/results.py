@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import geoad
-from geoad.evaluation.whole_file import write_whole
+from geoad._whole_file import write_whole
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
 PLACE = ("method", "dataset", "category", "subset", "seed")
@@ -40,7 +40,7 @@ def write_results(folder: str | Path, rows: Sequence[Row], command: str) -> tupl
     files = Path(folder) / "metrics.json", Path(folder) / "metrics.csv"
     write_json(files[0], content)
     text = _csv(plain).encode()
-    write_whole(files[1], lambda file: file.write(text))
+    write_whole(files[1], text)
     return files
 
 
@@ -54,7 +54,7 @@ def write_json(path: str | Path, content: Any) -> None:
     {'seed': 0}
     """
     text = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    write_whole(path, lambda file: file.write(text))
+    write_whole(path, text)
 
 
 def environment() -> dict[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geoad._whole_file import make_folder, write_whole
 from geoad.evaluation.results import environment, write_json
-from geoad.evaluation.whole_file import make_folder, write_whole
 from geoad.metrics import Threshold
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Run:
 
         state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
         content = save(state, metadata={"detector": self._name})
-        write_whole(self.checkpoint, lambda file: file.write(content))
+        write_whole(self.checkpoint, content)
 
     def load_detector(self) -> Detector:
         """Return the trained detector, on the CPU and in evaluation mode.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._whole_file import write_whole
 
 TYPE = "area_scan_division"
 CHUNK = 1 << 14
@@ -77,10 +77,7 @@ class Camera:
 
     def save(self, path: str | Path) -> None:
         """Write the parameters in MVTec's JSON form; the file appears whole or not at all."""
-        path = Path(path)
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps({"camera_type": TYPE, **asdict(self)}, indent=2) + "\n")
-        os.replace(draft, path)
+        write_whole(path, (json.dumps({"camera_type": TYPE, **asdict(self)}, indent=2) + "\n").encode())
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return the pixel coordinates (N, 2), column then row, of points (N, 3) in the sensor frame.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
+from geoad._whole_file import write_whole
 from geoad.metrics.pairs import read_map
 from geoad.metrics.threshold_rules import above_k_sigma, below_area, maximum, quantile
 
@@ -89,10 +89,7 @@ class Threshold:
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        os.replace(part, path)
+        write_whole(path, (json.dumps(asdict(self), indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

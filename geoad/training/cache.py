@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geoad._whole_file import write_whole
 from geoad.training.seed import seed_torch
 from geoad.training.stage import Batch
 
@@ -73,7 +74,7 @@ class Cache:
         item = _read(self._file(position))
         if item is None:
             item = self._make(position)
-            _write(self._file(position), item)
+            write_whole(self._file(position), partial(torch.save, item))
         return item
 
     def _make(self, position: int) -> Batch:
@@ -97,7 +98,7 @@ class Cache:
         if old is None or _digest(old) != self.fingerprint:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
-            _write(self._file(0), first)
+            write_whole(self._file(0), partial(torch.save, first))
 
 
 def _digest(item: Batch) -> str:
@@ -117,10 +118,3 @@ def _read(path: Path) -> Batch | None:
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError):
         return None
     return item
-
-
-def _write(path: Path, item: Batch) -> None:
-    """Write an item whole or not at all."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")  # two processes may find the same file torn
-    torch.save(item, temporary)
-    os.replace(temporary, path)

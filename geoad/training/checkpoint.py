@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass, field, fields
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from geoad._whole_file import write_whole
 
 VERSION = 1
 
@@ -45,12 +47,8 @@ class Checkpoint:
 
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        with temporary.open("wb") as file:
-            torch.save({f.name: getattr(self, f.name) for f in fields(self)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        write_whole(path, partial(torch.save, content))
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

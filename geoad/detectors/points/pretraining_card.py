@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 
 from geoad._optional import need
+from geoad._whole_file import write_whole
 
 ROWS = 25
 """Rows of a curve in a card; the picture has all of it."""
@@ -46,8 +46,8 @@ def write_card(path: Path, facts: dict[str, str], curve: dict[int, float], remar
         rows = [f"| {step} | {loss:.4f} |" for step, loss in shown[::-stride][::-1]]  # the last one among them
         text += [f"![validation Chamfer distance by step]({path.stem}.png)", ""]
         text += ["| step | validation Chamfer distance |", "|---|---|", *rows, ""]
-        _write(path.with_suffix(".png"), _picture(path.stem, curve))
-    _write(path.with_suffix(".md"), "\n".join(text).encode())
+        write_whole(path.with_suffix(".png"), _picture(path.stem, curve))
+    write_whole(path.with_suffix(".md"), "\n".join(text).encode())
 
 
 def _picture(title: str, curve: dict[int, float]) -> bytes:
@@ -65,9 +65,3 @@ def _picture(title: str, curve: dict[int, float]) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=100)
     return content.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from geoad.evaluation.whole_file import make_folder, write_whole
+from geoad._whole_file import make_folder, write_whole
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -20,7 +20,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_files_are_readable_by_others(tmp_path):
-    write_whole(tmp_path / "new" / "a.txt", lambda file: file.write(b"whole"))
+    write_whole(tmp_path / "new" / "a.txt", b"whole")
     assert (tmp_path / "new" / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
@@ -30,7 +30,7 @@ def test_a_file_in_the_way_is_named(tmp_path):
         with pytest.raises(NotADirectoryError, match=r"file.*: cannot be made: a file is in the way"):
             make_folder(folder)
     with pytest.raises(IsADirectoryError, match="cannot be written: it is a folder"):
-        write_whole(tmp_path, lambda file: file.write(b""))
+        write_whole(tmp_path, b"")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")

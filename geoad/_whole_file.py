@@ -9,14 +9,14 @@ from tempfile import NamedTemporaryFile
 from typing import IO
 
 
-def write_whole(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Let `write` fill a file under another name in the same folder, then rename it to `path`.
+def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[bytes]], object]) -> None:
+    """Write a file under another name in the same folder, then rename it to `path`; `content` may be what fills it.
 
     The folder is made if need be. Raises OSError that names what cannot be made or written, and the mend.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_whole(f"{folder}/new/a.txt", lambda file: file.write(b"whole"))
+    ...     write_whole(f"{folder}/new/a.txt", b"whole")
     ...     (Path(folder) / "new/a.txt").read_text()
     'whole'
     """
@@ -27,7 +27,7 @@ def write_whole(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
             try:
-                write(file)
+                content(file) if callable(content) else file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             except BaseException:
