@@ -7,7 +7,8 @@ torch, which materialises (n, k, d), on an eighth of the points, `pretraining` o
 scan of 360 k points to a filled map of 800×800 (`fps` is its share of farthest point sampling), `million` the
 descriptors of a million points. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the
 process's largest resident size. Clouds are an undulating surface with noise, row by row as a scanner gives it;
-pretraining has a scene of ten solids. Writes benchmarks/results/bench_3dst.json.
+pretraining has a scene of ten solids. A run of all cases and widths is written to benchmarks/results/bench_3dst.json,
+a part of them where --out says.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -40,6 +40,7 @@ from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.sample import Sample
+from geoad.training.memory import kept_memory
 
 RESULTS = Path(__file__).parent / "results" / "bench_3dst.json"
 K = 32
@@ -117,7 +118,7 @@ def pretraining(n: int, width: int) -> Callable[[], None]:
 
 def inference(n: int, width: int) -> Callable[[], None]:
     sample = scan()
-    detector = student_teacher.StudentTeacher3D(teacher=_random_teacher(width), points=n)
+    detector = student_teacher.StudentTeacher3D(teacher="random", width=width, points=n)
     part = detector.prepare(sample)
     for stage in (detector._see_spacing, detector._see_teacher):
         stage(part)
@@ -161,18 +162,11 @@ def _graph(n: int) -> tuple[dict[str, torch.Tensor], float]:
     return graph, 1 / float(neighbour_distance(graph["points"], graph["index"]))
 
 
-def _random_teacher(width: int) -> str:
-    from geoad.descriptors.teacher import save_teacher
-
-    path = Path(tempfile.mkdtemp()) / "random.safetensors"
-    save_teacher(path, Teacher(LocalFeatures(width), K))
-    return str(path)
-
-
 def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
     """Run one case in this process."""
     torch.set_num_threads(1)
-    seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats)
+    with kept_memory():  # as the trainer has it
+        seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
     row = {"kernel": "3d-st", "backend": "torch" if case == "eager" else "numba", "case": case, "n": n, "k": K}
@@ -194,6 +188,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=64_000)
     parser.add_argument("--widths", default="64,128")
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--out", help="a file for the results, where not everything is measured")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs=2, metavar=("CASE", "WIDTH"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -210,7 +205,9 @@ def main() -> None:
                 f"{case:12} d = {width:4} {rows[-1]['cpu_s']:8.3f} CPU s   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB"
             )
     command_line = " ".join(["python benchmarks/bench_3dst.py", *sys.argv[1:]])
-    write_json(RESULTS, {**environment(), "command": command_line, "rows": rows})
+    whole = (given.cases, given.widths) == (parser.get_default("cases"), parser.get_default("widths"))
+    if out := given.out or (RESULTS if whole else None):
+        write_json(out, {**environment(), "command": command_line, "rows": rows})
 
 
 if __name__ == "__main__":

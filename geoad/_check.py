@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any
+from numbers import Real
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", NoneType: "None"}
 
 
 def shape(name: str, array: Any, expected: tuple[int | str, ...]) -> None:
@@ -45,3 +49,34 @@ def one_of(name: str, value: str, known: Iterable[str]) -> None:
         near = get_close_matches(value, names, 1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise ValueError(f"unknown {name} {value!r}{hint}; known: {', '.join(names) or 'none'}")
+
+
+def kinds(function: Callable[..., Any], keywords: Mapping[str, Any]) -> None:
+    """Raise TypeError unless each keyword is of the plain kind with which `function` annotates it.
+
+    Looked at are those annotated with bool, int, float, str and None alone. A default is good, whatever it is.
+
+    >>> def fit(*, points: int, smooth: bool = False): ...
+    >>> kinds(fit, {"points": 100, "smooth": "no"})
+    Traceback (most recent call last):
+    TypeError: smooth must be True or False, got 'no'
+    """
+    try:
+        hints = get_type_hints(function)
+    except NameError:  # names that only a type checker sees
+        return
+    defaults = getattr(function, "__kwdefaults__", None) or {}
+    for name, value in keywords.items():
+        if name not in hints or (name in defaults and value is defaults[name]):
+            continue
+        hint = hints[name]
+        allowed = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        if all(kind in KINDS for kind in allowed) and not any(_is(value, kind) for kind in allowed):
+            raise TypeError(f"{name} must be {' or '.join(KINDS[kind] for kind in allowed)}, got {value!r}")
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is of a plain kind: numpy's numbers are numbers, True and False are none."""
+    if isinstance(value, bool):
+        return kind is bool
+    return hasattr(value, "__index__") if kind is int else isinstance(value, Real if kind is float else kind)

@@ -47,9 +47,11 @@ def run(arguments: Namespace) -> int:
 
 def _detector(arguments: Namespace) -> Detector:
     """Make the detector that was asked for, or say which word was wrong."""
-    params = _preset(arguments.detector, arguments.preset) if arguments.preset else {}
+    params, given = _preset(arguments.detector, arguments.preset) if arguments.preset else {}, dict(arguments.set)
+    if "epochs" in given:
+        params.pop("steps", None)  # the one length stands for the other
     try:
-        return make_detector(arguments.detector, **{**params, **dict(arguments.set)})
+        return make_detector(arguments.detector, **{**params, **given})
     except TypeError as error:  # a keyword that it has not
         raise UsageError(str(error)) from error
 

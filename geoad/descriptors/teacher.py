@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geoad import _check
@@ -100,7 +101,7 @@ class Teacher(nn.Module):
     def _coordinates(self, name: str, array: Any, shape: tuple[int | str, ...]) -> Tensor:
         """Return what came as float64 on the teacher's device."""
         device = self.network.output.weight.device
-        numbers = array.detach() if isinstance(array, Tensor) else np.asarray(array)
+        numbers = array.detach() if isinstance(array, Tensor) else _array(name, array)
         _check.shape(name, numbers, shape)
         if isinstance(numbers, Tensor):
             if numbers.device != device:
@@ -126,12 +127,25 @@ class Teacher(nn.Module):
         return apply_in_pieces(self.network, cloud.to(self.network.output.weight), index, scale, chunk)
 
 
+def _array(name: str, values: Any) -> NDArray[Any]:
+    """Return values as an array; masked ones are not finite."""
+    if isinstance(values, np.ma.MaskedArray):
+        return np.asarray(np.ma.filled(values.astype(np.float64), math.nan))
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} must be an array, got rows of several lengths") from None
+    if not array.ndim:
+        raise TypeError(f"{name} must be an array, got {type(values).__name__}")
+    return array
+
+
 def _unit(spacing: float | None, distance: float) -> float:
     """Return the distance that becomes 1."""
     if spacing is None and distance == 0:
         raise ValueError("points must not all be in one place, got a mean distance of 0 to their neighbours")
     unit = distance if spacing is None else spacing
-    if not 0 < unit < math.inf:
+    if not np.finfo(np.float32).tiny < unit < math.inf:  # its inverse is float32 too
         raise ValueError(f"spacing must be positive and finite, got {spacing}")
     return float(unit)
 
@@ -151,6 +165,8 @@ def load_teacher(name: str | Path) -> Teacher:
     >>> load_teacher("3d-st-64").network.width
     64
     """
+    if not isinstance(name, str | Path):
+        raise TypeError(f"a teacher must be a name or a path, got {type(name).__name__}")
     path = Path(name)
     if path.suffix != ".safetensors":
         _check.one_of("teacher", str(name), shipped_teachers())
@@ -171,6 +187,8 @@ def load_teacher(name: str | Path) -> Teacher:
 def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Teacher:
     if note.get("format") != FORMAT:
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
+    if lacking := {"width", "blocks", "coordinates", "k"} - note.keys():
+        raise ValueError(f"{path}: not a teacher: it does not say its {min(lacking)}: pretrain or copy it again")
     network = LocalFeatures(note["width"], note["blocks"], note["coordinates"])
     try:
         network.load_state_dict(state)

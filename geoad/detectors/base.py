@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
+from geoad import _check
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Stage
@@ -29,7 +30,8 @@ class NotFittedError(RuntimeError):
 class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
-    `config` holds the constructor's keywords, defaults resolved. All state is parameters and buffers; one whose size
+    `config` holds the constructor's keywords, defaults resolved; those annotated as plain numbers, texts, True or False
+    are held against that. All state is parameters and buffers; one whose size
     depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
     methods that learn from masks: no other may read them. A method whose protocol augments the training set gives
     `augment` too. `watch(stage, step)`, if set, is called now and then while it learns, to look at it.
@@ -69,6 +71,8 @@ class Detector(nn.Module):
 
         @wraps(construct)
         def remembering(self: Detector, **keywords: Any) -> None:
+            if type(self) is cls:
+                _check.kinds(construct, keywords)
             construct(self, **keywords)
             if type(self) is cls:  # not while a subclass is still constructing
                 bound = signature(construct).bind(self, **keywords)
@@ -108,10 +112,14 @@ class Detector(nn.Module):
     ) -> Self:
         """Learn from good samples, from scratch: what was learnt before is forgotten.
 
-        Raises ValueError for no samples. The trainer's seed also decides the initial weights.
+        Raises ValueError for no samples, TypeError for what are none. The trainer's seed also decides the initial
+        weights.
         """
         if not len(samples):
             raise ValueError(f"{type(self).__name__} needs at least one good sample to fit, got none")
+        if isinstance(samples, list | tuple):
+            for sample in samples:
+                _check_sample(sample)
         trainer = trainer if trainer is not None else Trainer()
         self._start_afresh(trainer.seed)
         trainer.run(self, self.augment(samples, trainer.seed), validation)
@@ -120,6 +128,7 @@ class Detector(nn.Module):
 
     def score(self, sample: Sample) -> AnomalyMap:
         """Return the anomaly map of one sample, of its native size; raise NotFittedError before `fit`."""
+        _check_sample(sample)
         self.check_fitted()
         self.eval()
         with torch.inference_mode():
@@ -149,3 +158,8 @@ class Detector(nn.Module):
             seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)
         self.load_state_dict(fresh.state_dict())
+
+
+def _check_sample(sample: Any) -> None:
+    if not isinstance(sample, Sample):
+        raise TypeError(f"a sample must be a Sample, such as Sample(xyz=XYZImage(array)), got {type(sample).__name__}")

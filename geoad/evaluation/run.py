@@ -95,14 +95,21 @@ class Run:
         """Return a new, untrained detector of this run's name and parameters."""
         from geoad.detectors import make_detector
 
-        return make_detector(self._name, **self.config.get("params", {}))
+        params = {name: self._kept(name, value) for name, value in self.config.get("params", {}).items()}
+        return make_detector(self._name, **params)
 
     def save_detector(self, detector: nn.Module) -> None:
-        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
+        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all.
+
+        Weights that it was made of, such as a teacher's, are kept beside it: a run may be moved, and so may they.
+        """
         from safetensors.torch import save
 
         from geoad.training.state import copy_state
 
+        for name, value in self.config.get("params", {}).items():
+            if _is_weights(value):
+                write_whole(self.folder / f"{name}.safetensors", Path(value).read_bytes())
         state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
         content = save(state, metadata={"detector": self._name})
         write_whole(self.checkpoint, content)
@@ -137,6 +144,11 @@ class Run:
             raise ValueError(f"{self.folder}/config.json: names no detector: fit again into a new folder")
         return name
 
+    def _kept(self, name: str, value: Any) -> Any:
+        """Return a parameter, of a file of weights the path where the run keeps it."""
+        own = self.folder / f"{name}.safetensors"
+        return str(own) if _is_weights(value) and own.is_file() else value
+
     def _read_checkpoint(self) -> tuple[str | None, dict[str, Any]]:
         """Return the detector's name and its tensors."""
         from safetensors import SafetensorError, safe_open
@@ -168,6 +180,10 @@ def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
         if place.is_file():
             return Threshold.load(place)
     raise FileNotFoundError(f"{path}: holds no threshold: give a threshold.json, or a run fitted with validation parts")
+
+
+def _is_weights(value: Any) -> bool:
+    return isinstance(value, str) and value.endswith(".safetensors")
 
 
 def _check_same(folder: Path, there: Config, asked: Config) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+ROUNDING = 1e-6  # of the mean: some steps of float32
+TINY = 1e-12
+
 
 class Moments(nn.Module):
     """Running mean and population standard deviation a channel, float64, by Chan's merge of means and squares.
@@ -47,8 +50,8 @@ class Moments(nn.Module):
 
     @property
     def varies(self) -> Tensor:
-        """Which channels were not the same everywhere, (d,) bool."""
-        return self.std > 1e-8 * (1 + self.mean.abs())
+        """Which channels were not the same everywhere, (d,) bool, but for what rounding to float32 makes of them."""
+        return self.std > ROUNDING * self.mean.abs() + TINY
 
     def normalise(self, features: Tensor) -> Tensor:
         """Return (features − mean) / std in the dtype of `features`; a channel that never varied becomes 0."""

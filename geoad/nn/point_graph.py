@@ -9,6 +9,8 @@ from torch import Tensor
 
 from geoad.ops.knn import knn
 
+ROWS = 1 << 16  # rows whose ties are sorted at once: what bounds the memory on a lattice, where every row has some
+
 
 def point_graph(points: NDArray[np.float32], k: int) -> dict[str, Tensor]:
     """Return {"points": (n, 3) float32, "index": (n, k) int32}, the point itself not among its neighbours.
@@ -21,9 +23,35 @@ def point_graph(points: NDArray[np.float32], k: int) -> dict[str, Tensor]:
     """
     if len(points) < 2:
         raise ValueError(f"a point graph needs at least 2 points, got {len(points)}")
-    cloud = np.ascontiguousarray(points, dtype=np.float32)
-    index = knn(cloud, min(k, len(cloud) - 1), include_self=False).index
-    return {"points": torch.from_numpy(cloud), "index": torch.from_numpy(index.astype(np.int32))}
+    cloud = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    return {"points": cloud, "index": neighbour_table(cloud, k)[0]}
+
+
+def neighbour_table(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k nearest other points of each of (n, 3) float32, (n, k) int32, and their squared distances (n, k).
+
+    Of n ≤ k points the table names the n − 1 others. A row is sorted by distance, and equally distant neighbours by
+    their coordinates: what is summed along it has the same bits however the cloud is permuted, unless a tie at the k-th
+    neighbour lets the numbering choose who is one.
+
+    >>> neighbour_table(torch.tensor([[0.0, 0, 0], [0, 0, 1], [0, 0, 3]]), k=2)[0].tolist()
+    [[1, 2], [0, 2], [1, 0]]
+    """
+    index, sq_dist = knn(points, min(k, len(points) - 1), include_self=False)
+    index = index.int()
+    tied = (sq_dist[:, 1:] == sq_dist[:, :-1]).any(1).nonzero()[:, 0]
+    for rows in tied.split(ROWS):
+        index[rows] = _break_ties(points, index[rows], sq_dist[rows])
+    return index, sq_dist
+
+
+def _break_ties(points: Tensor, index: Tensor, sq_dist: Tensor) -> Tensor:
+    """Return rows of neighbours sorted by (sq_dist, x, y, z)."""
+    x, y, z = points[index].unbind(-1)
+    order = torch.arange(index.shape[1], device=index.device).expand_as(index)
+    for key in (z, y, x, sq_dist):  # stable sorts: the last key counts most
+        order = order.gather(1, key.gather(1, order).argsort(dim=1, stable=True))
+    return index.gather(1, order)
 
 
 def join_graphs(graphs: list[dict[str, Tensor]]) -> dict[str, Tensor]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
 from math import inf
@@ -15,6 +18,7 @@ from torch import Tensor
 from geoad._whole_file import write_whole
 
 VERSION = 1
+LENGTHS = {"steps", "epochs"}  # whether another one is gone on from is for the stage to say
 
 
 @dataclass
@@ -22,7 +26,8 @@ class Checkpoint:
     """The state after `step` steps of stage number `stage` (0, 1, …); `best` is the state with the loss `best_loss`.
 
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
-    prepared sample) say of which run it is. `log` is for what a file that travels alone has to tell of the run.
+    prepared sample) say of which run it is, `keywords` how its module was made. `log` is for what a file that travels
+    alone has to tell of the run.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -42,6 +47,7 @@ class Checkpoint:
     optimizers: list[dict[str, Any]] = field(default_factory=list)
     best_loss: float = inf
     best: dict[str, Tensor] | None = None
+    keywords: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
 
@@ -62,8 +68,13 @@ class Checkpoint:
         except Exception as error:  # an unpickler raises whatever the bytes lead it to
             raise fault(path, "it is truncated, or not a checkpoint of this version") from error
 
-    def check_run(self, path: Path, *, seed: int, samples: int, fingerprint: str) -> None:
+    def check_run(
+        self, path: Path, *, seed: int, samples: int, fingerprint: str, keywords: Mapping[str, Any] | None = None
+    ) -> None:
         """Raise ValueError unless the checkpoint is of the run with these facts."""
+        for name, now in (keywords or {}).items():
+            if name not in LENGTHS and (then := self.keywords.get(name, now)) != now:
+                raise fault(path, f"it is of {name} = {then!r}, not {now!r}")
         if self.seed != seed:
             raise fault(path, f"it is of seed {self.seed}, not {seed}")
         if self.samples != samples:
@@ -77,6 +88,21 @@ def fault(path: Path, reason: str) -> ValueError:
 
     >>> raise fault(Path("run/checkpoint.pt"), "it is of seed 0, not 1")
     Traceback (most recent call last):
-    ValueError: cannot resume from run/checkpoint.pt: it is of seed 0, not 1; remove it to start afresh
+    ValueError: cannot resume from run/checkpoint.pt: it is of seed 0, not 1; move it away to start afresh
     """
-    return ValueError(f"cannot resume from {path}: {reason}; remove it to start afresh")
+    return ValueError(f"cannot resume from {path}: {reason}; move it away to start afresh")
+
+
+def plain_keywords(module: Any) -> dict[str, Any]:
+    """Return what a checkpoint keeps of a module's `config`: values that JSON knows, as JSON has them.
+
+    >>> module = torch.nn.Module()
+    >>> module.config = {"rate": 0.5, "sizes": (1, 2), "teacher": len}
+    >>> plain_keywords(module)
+    {'rate': 0.5, 'sizes': [1, 2]}
+    """
+    kept = {}
+    for name, value in getattr(module, "config", {}).items():
+        with suppress(TypeError, ValueError):
+            kept[name] = json.loads(json.dumps(value))
+    return kept

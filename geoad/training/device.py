@@ -13,16 +13,19 @@ from geoad._optional import need
 def devices_of(device: str, count: int) -> list[str]:
     """Return the devices of `count` processes: a GPU each, or the CPU for all of them.
 
-    Raises ValueError for one certain GPU among several devices, and for more devices than GPUs.
+    Raises ValueError for a GPU that is not here, for one certain GPU among several devices, and for more devices than
+    GPUs.
 
-    >>> devices_of("cuda:1", 1), devices_of("cpu", 2)
-    (['cuda:1'], ['cpu', 'cpu'])
+    >>> devices_of("auto", 1), devices_of("cpu", 2)
+    (['auto'], ['cpu', 'cpu'])
     """
-    if count == 1:
-        return [device]
-    if device not in ("auto", "cpu", "cuda"):
+    if count > 1 and device not in ("auto", "cpu", "cuda"):
         raise ValueError(f'device must be "auto", "cpu" or "cuda" with {count} devices, got {device!r}')
     gpus = 0 if device == "cpu" else torch.cuda.device_count()
+    if device.startswith("cuda") and not gpus:
+        raise ValueError(f"device {device!r} needs a GPU and torch sees none: take 'cpu' or 'auto'")
+    if count == 1:
+        return [device]
     if device == "cpu" or (device == "auto" and not gpus):
         return ["cpu"] * count
     if count > gpus:

@@ -13,6 +13,7 @@ import torch
 
 from geoad.training.batches import Batches, stack
 from geoad.training.cache import Cache
+from geoad.training.checkpoint import plain_keywords
 from geoad.training.device import open_fabric
 from geoad.training.log import Log
 from geoad.training.memory import kept_memory
@@ -72,7 +73,12 @@ class Job:
                 free=free,
                 path=self.path,
                 checkpoint_every=self.checkpoint_every,
-                facts={"seed": self.seed, "samples": len(self.train), "fingerprint": self.train.fingerprint},
+                facts={
+                    "seed": self.seed,
+                    "samples": len(self.train),
+                    "fingerprint": self.train.fingerprint,
+                    "keywords": plain_keywords(self.module),
+                },
                 validates=self.held_out is not None,
                 ranks=ranks,
                 stop=self.stop,

@@ -32,6 +32,7 @@ class Trainer:
     and the result kept; `stages()`, an iterator of stages, usually a generator; and, if stacking is not the way to
     join prepared samples to a batch, `collate(list of dicts)`. If it has `watch(stage, step)`, that is called after
     every `checkpoint_every` steps of a stage with gradients and at its end, in evaluation mode: to draw what is learnt.
+    If it has `config`, the keywords that made it, it does not go on from a checkpoint of others.
 
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
@@ -90,6 +91,7 @@ class Trainer:
         _check.positive("devices", devices)
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
+        devices_of(device, devices)  # says now what would come after hours of preparation
         self.seed, self.device, self.devices, self.precision = seed, device, devices, precision
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory

@@ -213,3 +213,26 @@ def test_a_preset_gives_keywords_that_set_overrides(geoad, tree: Path, tmp_path:
     assert geoad("fit", "3d-st", *words, *small).code == 0
     params = Run.open(tmp_path / "run").config["params"]
     assert params["k"] == StudentTeacher3D.tiny()["k"] and params["steps"] == 2 and params["points"] == 64
+
+
+def test_epochs_stand_for_the_steps_of_a_preset(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
+    small = ("--set", "epochs=1", "--set", "points=64", "--set", "width=8", "--set", "teacher=random")
+    assert geoad("fit", "3d-st", *words, *small, "--set", "rotate=true", "--set", "normalise=false").code == 0
+    params = Run.open(tmp_path / "run").config["params"]
+    assert (params["epochs"], params["steps"], params["rotate"], params["normalise"]) == (1, None, True, False)
+    assert not any(path.suffix == ".pt" for path in (tmp_path / "run").iterdir())
+
+
+def test_a_keyword_of_another_kind_is_one_line(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("fit", "3d-st", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run")
+    said = geoad(*words, "--set", "normalise=no")
+    assert_one_line(said, "normalise must be True or False, got 'no'", code=2)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_made(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--device", "cuda")
+    assert_one_line(geoad("fit", "3d-st", *words), "device 'cuda' needs a GPU and torch sees none")
+    assert not (tmp_path / "run").exists()

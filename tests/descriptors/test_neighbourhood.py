@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from geoad.descriptors import neighbourhood as module
 from geoad.descriptors.neighbourhood import neighbourhood
+from geoad.nn import point_graph
 from geoad.nn.point_graph import neighbour_distance
 from geoad.ops.knn import knn
 
@@ -36,7 +36,7 @@ def test_neighbours_are_those_of_knn() -> None:
 
 @pytest.mark.parametrize("rows", [7, 1000])
 def test_ties_are_sorted_by_coordinates(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS", rows)
+    monkeypatch.setattr(point_graph, "ROWS", rows)
     keys = [(float((p - 2).square().sum()), *p.tolist()) for p in around_the_middle(lattice())]
     assert keys == sorted(keys) and len({key[0] for key in keys}) == 3
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save
 
 from geoad.descriptors import Teacher
 from geoad.geometry.xyz_image import XYZImage
@@ -178,6 +179,11 @@ def test_points_that_coincide(teacher: Teacher) -> None:
         (np.zeros((5, 3), bool), TypeError, "points must hold real numbers, got bool"),
         (torch.zeros(5, 3, dtype=torch.complex64), TypeError, "points must hold real numbers, got torch.complex64"),
         (np.full((5, 3), "1"), TypeError, "points must hold real numbers, got <U1"),
+        ("scan.ply", TypeError, "points must be an array, got str"),
+        (None, TypeError, "points must be an array, got NoneType"),
+        (XYZImage(np.ones((2, 2, 3))), TypeError, "points must be an array, got XYZImage"),
+        ([[0, 0, 0], [1, 0]], ValueError, "points must be an array, got rows of several lengths"),
+        (np.ma.masked_less(np.eye(3), 1), ValueError, "points must be finite, got 3 of 3 that are not"),
         (torch.zeros(5, 3, device="meta"), ValueError, "points must be where the teacher is, on cpu, got points on m"),
     ],
 )
@@ -194,6 +200,7 @@ def test_bad_points(teacher: Teacher, points: Any, error: type[Exception], messa
         ({"spacing": 0}, "spacing must be positive and finite, got 0"),
         ({"spacing": float("nan")}, "spacing must be positive and finite, got nan"),
         ({"spacing": float("inf")}, "spacing must be positive and finite, got inf"),
+        ({"spacing": 1e-40}, "spacing must be positive and finite, got 1e-40"),
         ({"chunk": 0}, "chunk must be positive, got 0"),
     ],
 )
@@ -216,6 +223,11 @@ def test_bad_teachers(tmp_path) -> None:  # type: ignore[no-untyped-def]
         Teacher.from_pretrained("3d-st-46")
     with pytest.raises(ValueError, match="no such teacher file"):
         Teacher.from_pretrained(tmp_path / "mine.safetensors")
+    with pytest.raises(TypeError, match="a teacher must be a name or a path, got NoneType"):
+        Teacher.from_pretrained(None)  # type: ignore[arg-type]
+    (tmp_path / "odd.safetensors").write_bytes(save({}, {"geoad": '{"format": "geoad-teacher-1", "k": 4}'}))
+    with pytest.raises(ValueError, match=r"odd.safetensors: not a teacher: it does not say its blocks"):
+        Teacher.from_pretrained(tmp_path / "odd.safetensors")
     with pytest.raises(ValueError, match="k must be positive, got 0"):
         Teacher(LocalFeatures(8, 1), k=0)
     for device in ("gpu", "cuda:99"):

@@ -146,8 +146,31 @@ def test_fit_resumes_a_folder_that_holds_the_same_fit(tmp_path: Path) -> None:
     first = Bank().fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
     again = Bank().fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
     assert torch.equal(first.bank, again.bank) and bool(again.fitted)
-    with pytest.raises(ValueError, match="remove it to start afresh"):
+    with pytest.raises(ValueError, match="move it away to start afresh"):
         Bank(width=5).fit(SCANS, trainer=Trainer(**keywords))  # type: ignore[arg-type]
+
+
+def test_what_is_no_sample_is_said() -> None:
+    array = np.ones((4, 5, 3), np.float32)
+    with pytest.raises(TypeError, match=r"a sample must be a Sample, such as Sample\(xyz=.*, got ndarray"):
+        Bank().fit([array])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"a sample must be a Sample, .*, got str"):
+        Bank().score("scan.tiff")  # type: ignore[arg-type]
+
+
+def test_keywords_are_held_against_their_annotations() -> None:
+    class Odd(Bank):
+        def __init__(self, *, rate: float = 1, name: str | None = None, some: list[int] | None = None) -> None:
+            super().__init__()
+
+    Odd(rate=2, name=None, some=(1,))  # type: ignore[arg-type]
+    for keywords, message in (
+        ({"rate": "1"}, "rate must be a number, got '1'"),
+        ({"rate": True}, "rate must be a number, got True"),
+        ({"name": 3}, "name must be a text or None, got 3"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            Odd(**keywords)  # type: ignore[arg-type]
 
 
 def test_what_an_author_left_out_is_named() -> None:

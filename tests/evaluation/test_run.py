@@ -91,6 +91,24 @@ def test_a_loaded_detector_scores_the_same(trained):
     assert torch.equal(torch.from_numpy(again.score(sample).pixels), torch.from_numpy(detector.score(sample).pixels))
 
 
+def test_a_run_keeps_the_weights_that_its_detector_was_made_of(tmp_path, monkeypatch):
+    from geoad.checks import synthetic_scan
+    from geoad.descriptors.teacher import Teacher, save_teacher
+    from geoad.nn.local_features import LocalFeatures
+
+    monkeypatch.chdir(tmp_path)
+    save_teacher("mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    params = {"teacher": "mine.safetensors", "points": 60, "k": 4, "steps": 2}
+    run = Run.create("run", {"detector": "3d-st", "params": params, "seed": 0})
+    detector = run.make_detector().fit([synthetic_scan(0)], trainer=Trainer(device="cpu"))
+    run.save_detector(detector)
+    (tmp_path / "mine.safetensors").unlink()
+    (tmp_path / "run").rename(tmp_path / "moved")
+    loaded = Run.open(tmp_path / "moved").load_detector()
+    assert loaded.score(synthetic_scan(1)).score == detector.score(synthetic_scan(1)).score
+    assert Run.open(tmp_path / "moved").config["params"] == params
+
+
 def test_loading_before_the_end_of_training(tmp_path):
     with pytest.raises(FileNotFoundError, match="training has not ended; repeat the fit command"):
         Run.create(tmp_path, CONFIG).load_detector()

@@ -88,6 +88,20 @@ def test_an_interrupted_visit_begins_again(tmp_path: Path, monkeypatch: pytest.M
     assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
 
 
+def test_a_module_of_other_keywords_is_refused(tmp_path: Path) -> None:
+    def toy(**config: Any) -> Toy:
+        module = Toy()
+        module.config = config
+        return module
+
+    made = {"rate": 0.5, "sizes": (1, 2), "epochs": 3, "teacher": len}
+    Trainer(device="cpu", folder=tmp_path).run(toy(**made), numbers())
+    for again in ({}, made, {**made, "sizes": [1, 2], "teacher": max}):  # a function has no value to be held against
+        Trainer(device="cpu", folder=tmp_path).run(toy(**again), numbers())
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: it is of rate = 0\.5, not 0\.1; move it away"):
+        Trainer(device="cpu", folder=tmp_path).run(toy(**made | {"rate": 0.1}), numbers())
+
+
 def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Toy._stage
     monkeypatch.setattr(Toy, "_stage", lambda *a: stage(*a)._replace(select="best", validate_every=2))
@@ -150,7 +164,7 @@ def refusal(folder: Path, module: Toy | None = None, samples: Any = None, **keyw
     """Return the one line with which a run declines the checkpoint in `folder`, which stays as it was."""
     path = folder / "checkpoint.pt"
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="remove it to start afresh") as caught:
+    with pytest.raises(ValueError, match="move it away to start afresh") as caught:
         Trainer(device="cpu", folder=folder, **keywords).run(module or Toy(), samples or numbers())
     assert str(path) in str(caught.value) and "\n" not in str(caught.value) and path.read_bytes() == before
     return str(caught.value)

@@ -50,7 +50,7 @@ def test_a_stopped_stage_may_end_earlier_than_planned(tmp_path: Path) -> None:
 
 def test_fewer_steps_than_are_done_are_refused_in_one_line(tmp_path: Path) -> None:
     run(tmp_path, 3)
-    with pytest.raises(ValueError, match=r"it is at step 9 of stage 'descend', and only 6 are wanted; remove it"):
+    with pytest.raises(ValueError, match=r"it is at step 9 of stage 'descend', and only 6 are wanted; move it away"):
         run(tmp_path, 2)
 
 

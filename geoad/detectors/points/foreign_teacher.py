@@ -38,11 +38,15 @@ class ForeignTeacher:
     def describe(self, points: NDArray[np.float32], where: str) -> dict[str, Tensor]:
         """Return {"features": (n, d) float32, "described": (n,) bool, whether a point has a descriptor; else it is 0}.
 
-        Raises ValueError that begins with `where` for another shape, and if no point has a descriptor.
+        Raises ValueError that begins with `where` for another shape, if no point has a descriptor, and for whatever
+        the function raises.
         """
-        with np.errstate(invalid="ignore", divide="ignore"):  # no descriptor is an answer
-            found = self.function(points.copy())
-        features = found.detach() if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found))
+        try:
+            with np.errstate(invalid="ignore", divide="ignore"):  # no descriptor is an answer
+                found = self.function(points.copy())
+            features = found.detach() if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found))
+        except Exception as error:  # it is somebody else's code
+            raise ValueError(f"{where}: teacher {self.name} raised {type(error).__name__}: {error}") from error
         if features.ndim != 2 or len(features) != len(points) or not features.shape[1]:
             got = tuple(features.shape)
             raise ValueError(f"{where}: teacher {self.name} must return shape ({len(points)}, d), got {got}")

@@ -74,13 +74,13 @@ class PointDetector(Detector):
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
         where = place(sample)
         if sample.xyz is None:
-            raise ValueError(f"{where}: xyz is needed, got only colour")
+            raise ValueError(f"{where}: xyz is needed, got only {'views' if sample.views else 'colour'}")
         cloud = xyz_to_cloud(sample.xyz)
         if len(cloud) <= self.k:
             raise ValueError(f"{where}: at least k + 1 = {self.k + 1} valid points are needed, got {len(cloud)}")
         if len(cloud) > self.points:
             # In the order of the pixels, not of the picks: neighbours lie close in memory.
-            cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points)))
+            cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points, start=_lowest(cloud.points))))
         pixel, sizes = torch.from_numpy(cloud.pixel), torch.tensor([len(cloud)])
         return {**point_graph(cloud.points, self.k), "pixel": pixel, "sizes": sizes}
 
@@ -94,6 +94,7 @@ class PointDetector(Detector):
 
     def levels(self) -> Iterator[Stage]:
         """See the scores of good scans, if they are to be compared with them."""
+        self._warned = False  # another training, perhaps in another unit
         if self.level is not None:
             yield Visit("scores of good scans", self._see_level, held_out=True)
             self.level.settle()
@@ -162,6 +163,15 @@ def place(sample: Sample) -> str:
     'test/hole/003'
     """
     return sample.path or sample.name or "sample"
+
+
+def _lowest(points: NDArray[np.float32]) -> int:
+    """Return the point of lowest x, among several that of lowest y, then z: one that the numbering has no say in."""
+    rows = np.arange(len(points))
+    for axis in range(3):
+        values = points[rows, axis]
+        rows = rows[values == values.min()]
+    return int(rows[0])
 
 
 def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:

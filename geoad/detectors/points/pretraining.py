@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geoad import _check
 from geoad.data.scene_folder import Scene
+from geoad.nn.cone import cone
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.nn.rotation import random_rotation
 from geoad.ops.chamfer import chamfer_each
-from geoad.ops.receptive_field import receptive_field, relabel
+from geoad.ops.receptive_field import receptive_field
 from geoad.training.optimizer import OPTIMIZERS, make_optimizer
 from geoad.training.stage import Descend, Stage, Update, Visit
 
@@ -37,6 +37,7 @@ class TeacherPretraining(nn.Module):
     Beyond the thesis, and off by default: `optimizer="muon"` (`Muon`), which takes a tenth of Adam's steps; `decay`
     lets the learning rate fall linearly to zero over the last half of `steps`, which then cannot be prolonged.
 
+    >>> import numpy as np
     >>> from geoad.training.trainer import Trainer
     >>> scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
     >>> module = TeacherPretraining(width=8, blocks=1, k=4, field_points=16, queries=2, steps=2, validate_every=2)
@@ -64,16 +65,13 @@ class TeacherPretraining(nn.Module):
         coordinates: str = "relative",
         rotate: bool = False,
     ) -> None:
+        self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        _check.kinds(TeacherPretraining.__init__, self.config)
         super().__init__()
-        whole = {"k": k, "queries": queries, "field_points": field_points, "blocks": blocks}
-        for name, value in whole.items():
+        sizes = {"k": k, "queries": queries, "field_points": field_points, "blocks": blocks}
+        for name, value in {**sizes, "learning_rate": learning_rate}.items():
             _check.positive(name, value)
-            if int(value) != value:
-                raise ValueError(f"{name} must be a whole number, got {value}")
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
-        for name, flag in (("rotate", rotate), ("decay", decay)):
-            if not isinstance(flag, bool):
-                raise TypeError(f"{name} must be True or False, got {flag!r}")
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
         rules: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "steps": steps if decay else None}
@@ -82,6 +80,7 @@ class TeacherPretraining(nn.Module):
         self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
+        self._descent().check()
 
     @classmethod
     def quick(cls) -> dict[str, Any]:
@@ -109,9 +108,12 @@ class TeacherPretraining(nn.Module):
     def stages(self) -> Iterator[Stage]:
         """Measure s, then descend."""
         yield Visit("neighbour distance", self._see_spacing)
+        yield self._descent()
+
+    def _descent(self) -> Descend:
         update = Update(self, self._loss, self.optimizer)
         how: dict[str, Any] = {"select": "best", "validate_every": self.validate_every, "prolongs": not self.decay}
-        yield Descend("teacher", [update], steps=self.steps, **how)
+        return Descend("teacher", [update], steps=self.steps, **how)
 
     def _see_spacing(self, batch: dict[str, Tensor]) -> None:
         self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
@@ -125,18 +127,16 @@ class TeacherPretraining(nn.Module):
 
     def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the mean Chamfer distance over freshly drawn queries; in evaluation over fixed ones."""
-        points, index = batch["points"], batch["index"].cpu().numpy()
+        points, index = batch["points"], batch["index"].cpu()
         queries = self._draw(len(points), batch)
-        field = receptive_field(index, queries, self.teacher.hops)
-        table = torch.from_numpy(relabel(index, field.nodes, int(field.sizes[-2]))).to(points.device)
-        near = points[torch.from_numpy(field.nodes).to(points.device)]
-        decoded = self.decoder(self.teacher(near, table, 1 / self.spacing, field.sizes.tolist()))
-        return {"total": chamfer_each(decoded, [self._target(points, index, q) for q in queries]).mean()}
+        part = cone(points, index, queries, self.teacher.hops)
+        decoded = self.decoder(self.teacher(part.points, part.table, 1 / self.spacing, part.sizes))
+        return {"total": chamfer_each(decoded, [self._target(points, index.numpy(), int(q)) for q in queries]).mean()}
 
-    def _draw(self, n: int, batch: dict[str, Tensor]) -> NDArray[np.int64]:
+    def _draw(self, n: int, batch: dict[str, Tensor]) -> Tensor:
         """Return distinct query points: new ones each step of training, the same ones each validation."""
         generator = None if self.training else torch.Generator().manual_seed(int(batch["sample"].flatten()[0]) & 0xFFFF)
-        return torch.randperm(n, generator=generator)[: self.queries].numpy()
+        return torch.randperm(n, generator=generator)[: self.queries]
 
     def _target(self, points: Tensor, index: NDArray[Any], query: int) -> Tensor:
         """Return the receptive field of a point, centred and in units of s."""

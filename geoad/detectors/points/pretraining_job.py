@@ -20,7 +20,7 @@ from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
 from geoad.training import sitting
-from geoad.training.checkpoint import Checkpoint, fault
+from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
 from geoad.training.history import History
 from geoad.training.lock import locked
 from geoad.training.state import load_state, state_fault
@@ -102,7 +102,8 @@ def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining,
     if path is None:
         return
     saved = Checkpoint.load(path)
-    saved.check_run(path, seed=plan["seed"], samples=plan["scenes"], fingerprint=saved.fingerprint)
+    facts: dict[str, Any] = {"fingerprint": saved.fingerprint, "keywords": plain_keywords(module)}
+    saved.check_run(path, seed=plan["seed"], samples=plan["scenes"], **facts)
     if reason := state_fault(module, saved.module, {}):
         raise fault(path, f"it is of another module: {reason}")
     if saved.stage and saved.step > plan["steps"]:

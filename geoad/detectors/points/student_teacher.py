@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 import torch
@@ -89,11 +90,13 @@ class StudentTeacher3D(PointDetector):
         smooth: int = 0,
         image_quantile: float = 1.0,
     ) -> None:
-        sizes = [k] if isinstance(k, int) else sorted(k)
+        sizes = sorted(k) if isinstance(k, Sequence) else [k]
         if not sizes:
             raise ValueError("k must hold at least one number, got none")
+        if not all(hasattr(size, "__index__") for size in sizes):
+            raise TypeError(f"k must be whole numbers, got {k!r}")
         super().__init__(points=points, k=sizes[-1], smooth=smooth, normalise=normalise, image_quantile=image_quantile)
-        for name, value in (("k", sizes[0]), ("epochs", epochs), ("batch_size", batch_size), ("students", students)):
+        for name, value in (("k", sizes[0]), ("students", students), ("learning_rate", learning_rate)):
             _check.positive(name, value)
         if patch is not None and patch < 0:
             raise ValueError(f"patch must not be negative, got {patch}")
@@ -112,7 +115,8 @@ class StudentTeacher3D(PointDetector):
         if self.foreign is not None and rotate:
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
-        self._targets = KeptTargets(0, disk=False)
+        self._targets, self._sums = KeptTargets(0, disk=False), dict[int, Tensor]()
+        self._descent().check()
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
@@ -145,17 +149,28 @@ class StudentTeacher3D(PointDetector):
 
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments on the training set, then train the students."""
+        self._forget()
         yield Visit("neighbour distance", self._see_spacing)
+        if not 0 < self.trained_spacing < inf:
+            told = f"got a mean distance to the neighbours of {self.trained_spacing}"
+            raise ValueError(f"points of training scans must be distinct and less than 1e19 apart, {told}")
         yield Visit("teacher statistics", self._see_teacher)
         if not any(bool(scale.moments.varies.any()) for scale in self._scales()):
             raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
         self._targets = KeptTargets(KEPT_TARGETS, disk=self.device.type == "cpu")
+        yield self._descent()
+        self._forget()
+        yield from self.levels()
+
+    def _forget(self) -> None:
+        """Let go of what was kept of the clouds of a training."""
+        self._targets, self._sums = KeptTargets(0, disk=False), {}
+
+    def _descent(self) -> Descend:
         update = Update(self.scales, self.loss, self._optimizer)
         length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
         how: dict[str, Any] = {"select": self.select, "validate_every": self.validate_every, **length}
-        yield Descend("student", [update], batch_size=self.batch_size, **how)
-        self._targets = KeptTargets(0, disk=False)
-        yield from self.levels()
+        return Descend("student", [update], batch_size=self.batch_size, **how)
 
     def _optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         rules: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
@@ -194,14 +209,12 @@ class StudentTeacher3D(PointDetector):
             return [cloud.cumsum(0) for cloud in torch.split(known.float(), batch["sizes"].tolist())]
         scale = next(self._scales())
 
-        def sums() -> Tensor:
-            learnt = self._whole(scale, batch)
-            weights = known if learnt is None else torch.where(known, learnt.square().sum(1), 0)
-            return weights.cumsum(0, dtype=torch.float64).float()
-
-        key, size = ("edges", int(batch["sample"].flatten()[0])), 4 * len(known)
-        kept = self._targets.get(key, size, sums)
-        return [sums() if kept is None else kept]
+        number = int(batch["sample"].flatten()[0])
+        if number not in self._sums:
+            learnt = self._learnt(scale, batch, None)
+            weights = torch.where(known, learnt.square().sum(1), 0)
+            self._sums[number] = weights.cumsum(0, dtype=torch.float64).float()
+        return [self._sums[number]]
 
     def _changes(self, batch: Batch) -> bool:
         """Whether what the teacher says of a batch is not kept: it is of several clouds, or of one turned at random."""

@@ -239,3 +239,12 @@ def test_a_student_on_a_gpu(patch: int | None, scans: list[Sample]) -> None:
     assert detector.scales[0].students[0].output.weight.is_cuda and detector.scales[0].moments.mean.is_cuda
     there = detector.score(scans[0]).pixels
     np.testing.assert_allclose(detector.cpu().score(scans[0]).pixels, there, rtol=1e-3, atol=1e-3)
+
+
+def test_what_a_function_raises_names_scan_and_function(scans: list[Sample]) -> None:
+    def broken(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        raise RuntimeError("boom")
+
+    for teacher, told in ((broken, "broken raised RuntimeError: boom"), ("math:sin", "math:sin raised TypeError")):
+        with pytest.raises(ValueError, match=f"teacher .*{told}"):
+            StudentTeacher3D(**SMALL, teacher=teacher).fit(scans)

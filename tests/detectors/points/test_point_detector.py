@@ -43,6 +43,8 @@ def test_another_unit_is_noticed_once(make, factor: float, scans: list[Sample]) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         detector.score(enlarged(scans[0], factor))
+    with pytest.warns(UserWarning, match="metres against millimetres"):  # another training, another first time
+        detector.fit(scans).score(enlarged(scans[0], factor))
 
 
 def half_constant(points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -73,6 +75,20 @@ def test_a_teacher_network_with_a_dead_channel(scans: list[Sample]) -> None:
     detector.fit(scans)
     assert np.flatnonzero(~detector.scales[0].moments.varies.numpy()).tolist() == [2]
     assert np.isfinite(detector.score(scans[0]).pixels).all()
+
+
+def of_length_one(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A last channel that is constant but for rounding."""
+    waves = np.sin(points * 300)
+    unit = waves / np.linalg.norm(waves, axis=1, keepdims=True)
+    return np.column_stack([waves, (unit**2).sum(1)])
+
+
+def test_rounding_is_nothing_to_learn(scans: list[Sample]) -> None:
+    points = np.concatenate([scan.xyz.xyz.reshape(-1, 3) for scan in scans])  # type: ignore[union-attr]
+    assert of_length_one(points[points[:, 2] > 0])[:, 3].std() > 0
+    detector = StudentTeacher3D(**{**SMALL, "teacher": of_length_one}).fit(scans)
+    assert detector.scales[0].moments.varies.tolist() == [True, True, True, False]
 
 
 def test_nothing_to_teach(scans: list[Sample]) -> None:

@@ -156,7 +156,10 @@ def test_bad_keywords_write_nothing(keywords: dict[str, Any], message: str, tmp_
     [
         ({"seed": 1}, "it is of seed 0, not 1"),
         ({"scenes": 3}, "it is of 2 samples, not 3"),
-        ({"width": 12}, "it is of another module: teacher"),
+        ({"width": 12}, "it is of width = 8, not 12"),
+        ({"learning_rate": 0.5}, "it is of learning_rate = 0.001, not 0.5"),
+        ({"rotate": True}, "it is of rotate = False, not True"),
+        ({"optimizer": "muon"}, "it is of optimizer = 'adam', not 'muon'"),
         ({"steps": 5}, "it is at step 6, and only 5 are wanted"),
     ],
 )

@@ -99,7 +99,9 @@ def test_sampling_is_farthest_points(scans: list[Sample]) -> None:
     image = scans[0].xyz
     assert image is not None
     prepared = StudentTeacher3D(**SMALL).prepare(scans[0])
-    picks = np.sort(reference.farthest_point_sample(image.xyz[image.valid], 300))
+    points = image.xyz[image.valid]
+    start = int(np.lexsort(points.T[::-1])[0])  # the same one however the points are numbered
+    picks = np.sort(reference.farthest_point_sample(points, 300, start=start))
     assert np.array_equal(prepared["points"].numpy(), image.xyz[image.valid][picks])
     assert np.array_equal(prepared["pixel"].numpy(), np.flatnonzero(image.valid)[picks])
 
@@ -194,6 +196,10 @@ def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignor
         ({"k": [0, 8]}, "k must be positive, got 0"),
         ({"k": []}, "k must hold at least one number"),
         ({"students": 0}, "students must be positive, got 0"),
+        ({"steps": 0}, "steps of stage 'student' must be positive, got 0"),
+        ({"validate_every": 0}, "validate_every of stage 'student' must be positive, got 0"),
+        ({"select": "bes"}, "unknown select of stage 'student': 'bes'"),
+        ({"learning_rate": -1}, "learning_rate must be positive, got -1"),
         ({"patch": -1}, "patch must not be negative, got -1"),
         ({"smooth": -1}, "smooth must not be negative, got -1"),
         ({"image_quantile": 1.5}, r"image_quantile must lie in \[0, 1\], got 1.5"),
@@ -202,6 +208,50 @@ def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignor
 def test_bad_keywords(keywords: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StudentTeacher3D(**keywords)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"normalise": "false"}, "normalise must be True or False, got 'false'"),
+        ({"rotate": "no"}, "rotate must be True or False, got 'no'"),
+        ({"decay": 1}, "decay must be True or False, got 1"),
+        ({"smooth": 1.5}, "smooth must be a whole number, got 1.5"),
+        ({"patch": 1.5}, "patch must be a whole number or None, got 1.5"),
+        ({"points": 1e3}, "points must be a whole number, got 1000.0"),
+        ({"k": 8.0}, "k must be whole numbers, got 8.0"),
+        ({"students": True}, "students must be a whole number, got True"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+    ],
+)
+def test_keywords_of_another_kind(keywords: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        StudentTeacher3D(**keywords)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    detector = StudentTeacher3D(k=np.int64(8), points=np.int32(300), learning_rate=np.float32(0.5), clip=2)  # type: ignore[arg-type]
+    assert (detector.k, detector.points, detector.clip) == (8, 300, 2)
+
+
+def test_the_order_of_a_cloud_changes_no_bit(fitted: StudentTeacher3D) -> None:
+    """DESIGN 3: a cloud of more points than are sampled, some of them equally far from others."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 900)) * 0.03
+    height = np.exp(-((x - 0.015) ** 2 + (y - 0.01) ** 2) / 3e-5) * 0.002
+    cloud = np.stack([x, y, 0.5 - height], 1).astype(np.float32)
+    near = np.sort(np.linalg.norm(cloud[:, None] - cloud[None], axis=2), axis=1)
+    assert (np.diff(near[:, 1:10]) > 0).all()
+    order = rng.permutation(len(cloud))
+    one, other = (fitted.score(Sample(xyz=XYZImage(points[None]))) for points in (cloud, cloud[order]))
+    assert one.score == other.score and np.array_equal(one.pixels[0][order], other.pixels[0])
+
+
+@pytest.mark.parametrize("factor", [1e25, 1e-25, 0])
+def test_a_unit_that_float32_does_not_hold(factor: float) -> None:
+    cloud = np.random.default_rng(0).random((1, 500, 3)) * factor
+    with pytest.raises(ValueError, match="points of training scans must be distinct and less than 1e19 apart"):
+        StudentTeacher3D(**SMALL).fit([Sample(xyz=XYZImage((cloud + (factor == 0)).astype(np.float32)))])
 
 
 def test_too_few_points(fitted: StudentTeacher3D) -> None:
@@ -227,11 +277,13 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
     whole, patched = (StudentTeacher3D(**SMALL, patch=patch).fit(scans) for patch in (None, 1))
     patched.load_state_dict(whole.state_dict())
     batch = {**patched.prepare(scans[0]), "sample": torch.tensor([0])}
-    for rotate in (False, True):  # features kept, or those of the patch alone
+    for rotate in (False, True):  # drawn by what the teacher says, or evenly
         patched.train().rotate = rotate
         torch.manual_seed(1)
         turned = {**batch, "points": batch["points"] @ random_rotation(batch["points"])} if rotate else batch
-        centre = int(torch.rand(1, dtype=torch.float64) * len(batch["points"]))
+        learnt = patched._target(patched.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
+        edges = (torch.ones_like(learnt) if rotate else learnt).cumsum(0)
+        centre = int(torch.searchsorted(edges, torch.rand((), dtype=torch.float64).float() * edges[-1], right=True))
         near = torch.cat([torch.tensor([centre]), batch["index"][centre].long()])
         torch.manual_seed(1)
         loss = patched.loss(batch)["total"]
@@ -269,10 +321,12 @@ def test_clipped_features_are_limited(scans: list[Sample]) -> None:
         StudentTeacher3D(**SMALL, clip=0)
 
 
+@pytest.mark.parametrize("room", [1e9, 0])
 def test_patches_are_drawn_where_the_teacher_says_most(
-    fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
+    room: float, fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitted, "_targets", KeptTargets(1e9, disk=False))  # as while it learns
+    monkeypatch.setattr(fitted, "_targets", KeptTargets(room, disk=False))  # as while it learns
+    monkeypatch.setattr(fitted, "_sums", {})
     batch = {**fitted.prepare(scans[0]), "sample": torch.tensor([0])}
     norms = fitted._target(fitted.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
     torch.manual_seed(0)
