@@ -1,15 +1,16 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
-Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps) and sim3d_ranking.json in benchmarks/results and prints
-tables by category and by seed, and of 3dst_ablations.json what was held against the thesis's claims; --write puts them
-into docs/3d-st.md, between their marks. A teacher's seeds that lack a category are left out.
+Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training) and
+sim3d_ranking.json in benchmarks/results and prints tables by category, seed and training, and of 3dst_ablations.json
+what was held against the thesis's claims; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds
+that lack a category are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -83,6 +84,16 @@ def by_seed(results: Results, peers: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def by_training(results: Mapping[str, Results]) -> str:
+    """Return a row for each way to train and score a student of the pretrained teacher, over the seeds that all have."""
+    seeds = sorted(set.intersection(*(set(each.seeds["3d-st-64"]) for each in results.values())))
+    lines = [f"| | {' | '.join(CATEGORIES)} | mean |", "|---" * (len(CATEGORIES) + 2) + "|"]
+    for metric, said in METRICS.items() if seeds else ():
+        for name, each in results.items():
+            lines.append(_line(f"{name}, {said}, {_seeds(seeds)}", each.value("3d-st-64", metric, seeds)))
+    return "\n".join(lines)
+
+
 def claims(orderings: Sequence[dict[str, Any]]) -> str:
     """Return a row for each claim of the thesis that was measured; of those about every limit, the usual two."""
     lines = ["| figure | the thesis | here | in seeds | means |", "|---|---|---|---|---|"]
@@ -128,8 +139,11 @@ def _wins(ours: Value, *others: Value) -> str:
 def tables() -> dict[str, str]:
     """Return the tables by the names of their marks."""
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
-    half = Results(_rows("3dst_sim3d_1500.json"))
+    half, thesis = Results(_rows("3dst_sim3d_1500.json")), _rows("3dst_sim3d_thesis.json")
+    kinds = {kind: Results([row for row in thesis if row["scores"] == kind]) for kind in ("plain", "normalised")}
+    trainings = {"thesis": kinds["plain"], "thesis, scores as `quick()`": kinds["normalised"], "`quick()`": whole}
     return {
+        "trainings": by_training(trainings),
         "categories": by_category(whole, peers),
         "seeds": by_seed(whole, peers),
         "seeds of 1500 steps": by_seed(half, peers),

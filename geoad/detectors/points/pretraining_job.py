@@ -164,7 +164,7 @@ def _write(folder: Path, module: TeacherPretraining, plan: dict[str, Any], setti
     sittings = len(history.sittings)
     words = _words(plan, settings)
     facts = {
-        "command": f"geoad pretrain {words}",
+        "command": f"geoad pretrain --out FOLDER {words}",
         "scenes": "{scenes} + {validation_scenes} of {points} points, source {source}".format(**plan),
         "steps": f"{saved.step} of {plan['steps']}",
         **{name: str(value) for name, value in ({"k": module.k} | settings).items()},

@@ -47,11 +47,10 @@ class StudentTeacher3D(PointDetector):
     Beyond the thesis, and off by default: `patch` trains on what lies within so many hops of a random point of each
     cloud instead of on whole clouds, at a fraction of the cost a step. Points are drawn in proportion to the squared
     norm of the teacher's features, so that a part is seen more often than the table it lies on (evenly while these
-    change: `rotate`, several clouds a batch). `clip` limits the teacher's normalised features to so many deviations: a
-    few isolated points otherwise hold a large share of all errors. `optimizer="muon"` (`Muon`) came to
-    0.65 to 0.8 of Adam's validation error in as many steps. `students` is the size of an ensemble; several
-    values of `k` are several students, whose scores add up; `smooth`, `normalise` and `image_quantile` are those of
-    `PointDetector`.
+    change, with `rotate` or several clouds a batch). `clip` limits the teacher's normalised features to so many
+    deviations: a few isolated points otherwise hold a large share of all errors. `optimizer="muon"` (`Muon`) takes
+    fewer steps than Adam. `students` is the size of an ensemble; several values of `k` are several students, whose
+    scores add up; `smooth`, `normalise` and `image_quantile` are those of `PointDetector`.
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> import numpy as np
@@ -125,7 +124,8 @@ class StudentTeacher3D(PointDetector):
 
     @classmethod
     def quick(cls) -> dict[str, Any]:
-        """Return keywords of three CPU minutes of training at the thesis's resolution, for a still camera's scans."""
+        """Return keywords for a still camera's scans: three CPU minutes of training at the thesis's resolution, and a
+        second a scan."""
         training = {"patch": 12, "clip": 5.0, "optimizer": "muon", "steps": 3000, "learning_rate": 2e-3, "decay": True}
         return {**training, "validate_every": 500, "normalise": True, "smooth": 2}
 

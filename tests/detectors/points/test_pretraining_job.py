@@ -40,7 +40,7 @@ def test_it_writes_weights_card_and_picture(whole: Path) -> None:
     text = card(whole)
     assert "| scenes | 2 + 1 of 60 points, source solids |" in text
     assert "| steps | 6 of 6 |" in text and "| k | 4 |" in text and "Not finished" not in text
-    assert "geoad pretrain --width 8 --steps 6 --scenes 2 --validation-scenes 1 --points 60 --source solids" in text
+    assert "geoad pretrain --out FOLDER --width 8 --steps 6 --scenes 2 --validation-scenes 1 --points 60" in text
     assert "--set blocks=1 --set k=4" in text
     assert hashlib.sha256(whole.read_bytes()).hexdigest() in text
     assert all(f"\n| {step} | " in text for step in (2, 4, 6)) and " in 1 sitting |" in text
