@@ -7,8 +7,10 @@ A teacher is the name of a shipped one, a path, or "random": the same network as
 are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
 since; several processes may share the work by `--categories`. Writes benchmarks/results/3dst_sim3d.json.
 
-`--student thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (half an hour of one core a cell), and
-scores each student twice: "plain" as the thesis, "normalised" as `quick()` does. Writes 3dst_sim3d_thesis.json.
+`--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
+each student twice: "plain" as the thesis, "normalised" as `quick()` does. `bank` is the teacher's memory bank, without any
+training; `ensemble` and `scales` are `quick()` with three students, and with one for k = 16 and one for 32. Each has a
+file of results of its own, 3dst_sim3d_<variant>.json.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from itertools import product
 from operator import itemgetter
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -34,20 +36,39 @@ import torch
 from geoad.data import Dataset, open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
+from geoad.detectors import make_detector
+from geoad.detectors.points.point_detector import PointDetector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, pixel_auroc, roc_auc
 from geoad.nn.local_features import LocalFeatures
 from geoad.training import Trainer
 
+Facts: TypeAlias = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 LIMITS = (0.05, 0.3)
 IMAGE = {"image_quantile": 0.99}
-STUDENTS: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
-    "quick": ("3dst_sim3d.json", {**StudentTeacher3D.quick(), **IMAGE}, ("normalised",)),
-    "thesis": ("3dst_sim3d_thesis.json", {"normalise": True, "smooth": 2, **IMAGE}, ("plain", "normalised")),
+NORMALISED = {"normalise": True, "smooth": 2, **IMAGE}
+QUICK = {**StudentTeacher3D.quick(), **IMAGE}
+BOTH = ("plain", "normalised")
+
+
+class Variant(NamedTuple):
+    """A file of results, a detector and its keywords, and the kinds of scores that are measured."""
+
+    file: str
+    keywords: Facts
+    method: str = "3d-st"
+    kinds: tuple[str, ...] = ("normalised",)
+
+
+VARIANTS = {
+    "quick": Variant("3dst_sim3d.json", QUICK),
+    "thesis": Variant("3dst_sim3d_thesis.json", NORMALISED, kinds=BOTH),
+    "ensemble": Variant("3dst_sim3d_ensemble.json", {**QUICK, "students": 3}),
+    "scales": Variant("3dst_sim3d_scales.json", {**QUICK, "k": [16, 32]}),
+    "bank": Variant("3dst_sim3d_bank.json", NORMALISED, "feature-bank", BOTH),
 }
-"""By name: the file of results, keywords, and the kinds of scores."""
 KEY = itemgetter("teacher", "scores", "metric", "limit")
 
 
@@ -67,22 +88,22 @@ def digest(teacher: str) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def measure(scans: str, teacher: str, category: str, seed: int, student: str = "quick") -> list[dict[str, Any]]:
+def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int) -> list[Facts]:
     """Fit and score one cell; return its rows."""
     train, validation, test = (
         open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
     )
-    _, settings, kinds = STUDENTS[student]
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         file = random_teacher(seed, folder) if teacher == "random" else teacher
-        detector = StudentTeacher3D(teacher=file, **settings)
+        detector = make_detector(variant.method, teacher=file, **variant.keywords)
+        assert isinstance(detector, PointDetector)
         detector.fit(train, validation=validation, trainer=Trainer(device="cpu", seed=seed, memory=8e9))
     fitted = time.process_time() - began
-    facts = {"method": "3d-st", "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
+    facts = {"method": variant.method, "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
     facts |= {"category": category, "seed": seed}
     level, smooth, rows = detector.level, detector.smooth, []
-    for kind in kinds:
+    for kind in variant.kinds:
         detector.level, detector.smooth = (None, 0) if kind == "plain" else (level, smooth)
         found = {**figures(detector, test), ("fit_cpu_s", None): fitted}
         rows += [
@@ -92,7 +113,7 @@ def measure(scans: str, teacher: str, category: str, seed: int, student: str = "
     return rows
 
 
-def figures(detector: StudentTeacher3D, test: Dataset) -> dict[tuple[str, float | None], float]:
+def figures(detector: PointDetector, test: Dataset) -> dict[tuple[str, float | None], float]:
     """Score the test scans; return figures by metric and limit."""
     began = time.process_time()
     maps = [detector.score(sample) for sample in test]
@@ -108,25 +129,25 @@ def figures(detector: StudentTeacher3D, test: Dataset) -> dict[tuple[str, float 
     }
 
 
-def kept_rows(path: Path, data: dict[str, Any], params: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a file that were made of the same data and settings with teachers as they are now."""
+def kept_rows(path: Path, data: Facts, keywords: Facts) -> list[Facts]:
+    """Return the rows of a file that were made of the same data and keywords with teachers as they are now."""
     before = json.loads(path.read_text()) if path.exists() else {}
-    rows = before.get("rows", []) if before.get("data") == data and before.get("params") == params else []
+    rows = before.get("rows", []) if before.get("data") == data and before.get("params") == keywords else []
     return [row for row in rows if row["teacher_sha256"] == digest(row["teacher"])]
 
 
-def add_rows(path: Path, facts: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+def add_rows(path: Path, command: str, data: Facts, keywords: Facts, rows: Sequence[Facts]) -> None:
     """Add rows to a file that other processes may add to as well."""
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        whole = [*kept_rows(path, facts["data"], facts["params"]), *rows]
-        write_json(path, {**environment(), **facts, "rows": whole})
+        whole = [*kept_rows(path, data, keywords), *rows]
+        write_json(path, {**environment(), "command": command, "data": data, "params": keywords, "rows": whole})
     finally:
         os.close(folder)
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: Sequence[Facts]) -> str:
     """The mean over seeds of AU-PRO at 0.3 and 0.05 and image AUROC, a line a teacher and metric."""
     lines = []
     keys = dict.fromkeys(map(KEY, rows))
@@ -145,26 +166,25 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scans")
-    parser.add_argument("--student", default="quick", choices=list(STUDENTS))
+    parser.add_argument("--variant", default="quick", choices=list(VARIANTS))
     parser.add_argument("--teachers", default="3d-st-64,random")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--categories", default=",".join(CATEGORIES))
     given = parser.parse_args()
     torch.set_num_threads(1)
     manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
-    file, params, _ = STUDENTS[given.student]
-    facts = {"command": " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])}
-    facts |= {"data": {key: manifest[key] for key in ("simulator", "size", "seed")}, "params": params}
-    path = RESULTS / file
-    for seed, category, teacher in product(
-        *(each.split(",") for each in (given.seeds, given.categories, given.teachers))
-    ):
-        done = {(row["teacher"], row["category"], row["seed"]) for row in kept_rows(path, facts["data"], params)}
+    data = {key: manifest[key] for key in ("simulator", "size", "seed")}
+    variant = VARIANTS[given.variant]
+    path, made_of = RESULTS / variant.file, (data, variant.keywords)
+    command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
+    asked = [words.split(",") for words in (given.seeds, given.categories, given.teachers)]
+    for seed, category, teacher in product(*asked):
+        done = {(row["teacher"], row["category"], row["seed"]) for row in kept_rows(path, *made_of)}
         if (teacher, category, int(seed)) not in done:
-            rows = measure(given.scans, teacher, category, int(seed), given.student)
-            add_rows(path, facts, rows)
+            rows = measure(given.scans, variant, teacher, category, int(seed))
+            add_rows(path, command, *made_of, rows)
             print(teacher, category, seed, *(f"{row['metric']} {row['value']}" for row in rows), flush=True)
-    print(table(kept_rows(path, facts["data"], params)))
+    print(table(kept_rows(path, *made_of)))
 
 
 if __name__ == "__main__":
