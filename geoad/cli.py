@@ -52,10 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     """Parse a command; argparse alone takes FILE... only before the options, people write them also behind."""
-    parser = build_parser()
-    arguments, rest = parser.parse_known_args(words)
+    arguments, rest = build_parser().parse_known_args(words)
     if rest and (not hasattr(arguments, "files") or any(word.startswith("-") for word in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        arguments.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if rest:
         arguments.files += rest
     return arguments
@@ -72,7 +71,7 @@ def build_parser() -> Parser:
 
     def command(name: str, text: str, module: str | None = None, among: object = commands) -> Parser:
         added: Parser = among.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[common])  # type: ignore[attr-defined]
-        added.set_defaults(module=module or name)
+        added.set_defaults(module=module or name, parser=added)
         return added
 
     _demo(command("demo", "simulate scans, train two methods, score and evaluate them"))
@@ -232,7 +231,8 @@ def _benchmark(parser: Parser) -> None:
     parser.add_argument("--data", type=a.dataset, required=True, metavar="NAME:ROOT", help="dataset and its folder")
     where = "for cells, tables and pictures; the same command goes on where it stopped, more cells may be added"
     parser.add_argument("--out", required=True, metavar="FOLDER", help=where)
-    parser.add_argument("--categories", type=a.words, metavar="C,C", help="such as bagel,foam (default: every one)")
+    only = "such as bagel,foam (default: every one)"
+    parser.add_argument("--categories", "--category", type=a.words, metavar="C,C", help=only)
     parser.add_argument(
         "--methods", type=a.words, metavar="M,M", help="such as voxel-ae,voxel-ae-rgb (default: all 14)"
     )
@@ -245,6 +245,7 @@ def _benchmark(parser: Parser) -> None:
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
     parser.add_argument("--keep-maps", action="store_true", help="leave the anomaly maps of every cell on disk")
     _device(parser)
+    _precision(parser)
 
 
 def _bench(parser: Parser) -> None:

@@ -8,94 +8,78 @@ import traceback
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
-from inspect import signature
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from geoad import _check
-from geoad._whole_file import make_folder
 from geoad.cli import THREADS
-from geoad.cli_arguments import UsageError, describe
+from geoad.cli_arguments import describe
+from geoad.cli_benchmark_cells import list_cells
 from geoad.cli_benchmark_report import report
-from geoad.data import list_categories
-from geoad.detectors import detector_class
-from geoad.evaluation.cell import Cell, run_cell
+from geoad.evaluation import Run
+from geoad.evaluation.cell import Cell, read_rows, run_cell
 from geoad.evaluation.measure import Row
 from geoad.evaluation.results import write_results
-from geoad.evaluation.thesis_3d import LATENTS, LIMITS, ROWS, budget, keywords
+from geoad.evaluation.thesis_3d import ROWS, budget
 
 DIED = "a process died, perhaps for want of memory: fewer --jobs; the same command goes on where it stopped"
 
 
 def run(arguments: Namespace) -> int:
     """Measure what is not measured yet, print and write the tables; 1 if a cell failed, which stops no other."""
-    cells, out = list_cells(arguments), make_folder(arguments.out)
-    found, failed = dict[Cell, list[Row]](), dict[Cell, str]()
-    for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
-        if isinstance(outcome, str):
-            failed[cell] = outcome
-            print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
-        else:
-            found[cell] = outcome
-            print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
-    rows = [row for cell in cells for row in found.get(cell, [])]
-    if rows:
-        write_results(out, rows, arguments.command)
-        missing = [f"{cell.name}: {error}" for cell, error in failed.items()]
-        print(report(out, rows, budget(arguments.size_preset, arguments.iterations), missing))
+    cells = list_cells(arguments)
+    out = Run.create(arguments.out, _config(arguments)).folder
+    failed: dict[Path, str] = {}
+    try:
+        for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
+            if isinstance(outcome, str):
+                failed[cell.folder(out)] = f"{cell.name}: {outcome}"
+                print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
+            else:
+                print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
+        if arguments.keep_maps:
+            _tell_of_maps(cells, out)
+    finally:  # who interrupts a long benchmark wants the table of what is finished
+        _write_tables(arguments, out, failed)
     return 1 if failed else 0
 
 
-def list_cells(arguments: Namespace) -> list[Cell]:
-    """Return the cells that were asked for: methods, and their other latent dimensions, by categories by seeds."""
+def _config(arguments: Namespace) -> dict[str, Any]:
+    """Return what all cells of a folder have in common, so that their numbers may stand in one table."""
     name, root = arguments.data
-    known = list_categories(name, root)
-    _check_words("method", arguments.methods, list(ROWS))
-    _check_words("category", arguments.categories, known)
-    categories: Sequence[str | None] = arguments.categories or known or [None]
-    facts, variants = {"size": arguments.size_preset}, list(_variants(arguments))
-    return [
-        Cell(
-            place,
-            ROWS[key].name,
-            ROWS[key].source,
-            ROWS[key].detector,
-            params,
-            name,
-            root,
-            category,
-            seed,
-            LIMITS,
-            facts,
-        )
-        for category in categories
-        for place, key, params in variants
-        for seed in (arguments.seeds if ROWS[key].trained else arguments.seeds[:1])
-    ]
+    config = {"benchmark": arguments.name, "dataset": name, "root": str(root.resolve())}
+    config |= {"size": arguments.size_preset, "precision": arguments.precision}
+    return config | ({"iterations": arguments.iterations} if arguments.size_preset == "small" else {})
 
 
-def _check_words(what: str, words: Sequence[str] | None, known: Sequence[str]) -> None:
-    for word in words or ():
+def _write_tables(arguments: Namespace, out: Path, failed: dict[Path, str]) -> None:
+    """Write and print the tables of every finished cell in the folder, whichever command made it."""
+    rows: list[Row] = []
+    for path in sorted(out.glob("cells/*/*/*/cell.json")):
         try:
-            _check.one_of(what, word, known)
+            rows += read_rows(path)
         except ValueError as error:
-            raise UsageError(str(error)) from None
+            failed.setdefault(path.parent, str(error))
+    if not rows:
+        return
+    rows.sort(key=_place)
+    write_results(out, rows, arguments.command)
+    print(report(out, rows, budget(arguments.size_preset, arguments.iterations), list(failed.values())))
 
 
-def _variants(arguments: Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield (folder, row, keywords of the detector): the rows of table 9.3, then those that only 9.5 has."""
-    methods = tuple(dict.fromkeys(arguments.methods or ROWS))
-    for key in methods:
-        yield key, key, keywords(key, arguments.size_preset, arguments.iterations)
-    for key in methods:
-        if not arguments.latents or ROWS[key].source != "3D" or (ROWS[key].name, 128) not in LATENTS:
-            continue
-        default = signature(detector_class(ROWS[key].detector)).parameters["latent"].default
-        usual = keywords(key, arguments.size_preset, arguments.iterations).get("latent", default)
-        for latent in arguments.latents:
-            if latent != usual:
-                yield f"{key}-{latent}", key, keywords(key, arguments.size_preset, arguments.iterations, latent)
+def _place(row: Row) -> tuple[int, str, str, int]:
+    """Return where a row stands: methods in the order of the thesis, other latent dimensions last."""
+    key = row["key"]
+    return list(ROWS).index(key) if key in ROWS else len(ROWS), key, row["category"] or "", row["seed"]
+
+
+def _tell_of_maps(cells: Sequence[Cell], out: Path) -> None:
+    """Say how many cells have no maps, for they were finished before maps were asked for."""
+    folders = [cell.folder(out) for cell in cells]
+    if bare := [each for each in folders if (each / "cell.json").exists() and not (each / "maps").exists()]:
+        many = f"{bare[0]} and {len(bare) - 1} more were" if len(bare) > 1 else f"{bare[0]} was"
+        text = f"{many} finished without --keep-maps: remove what shall be measured again for its maps"
+        print(f"geoad: warning: {text}", file=sys.stderr)
 
 
 def _outcomes(cells: Sequence[Cell], arguments: Namespace, out: Path) -> Iterator[tuple[Cell, list[Row] | str]]:

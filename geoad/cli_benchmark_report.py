@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from geoad._whole_file import write_whole
 from geoad.cli_table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
-from geoad.evaluation.published import SIMULATED, published_values
+from geoad.evaluation.published import MEAN, SIMULATED, published_values
 from geoad.evaluation.thesis_3d import LATENTS, ROWS
+from geoad.evaluation.thesis_3d_means import shared_means
 from geoad.evaluation.thesis_3d_orderings import orderings
 
 Rows = Sequence[Mapping[str, Any]]
@@ -20,17 +21,11 @@ TABLES = {("au_pro", 0.3): "AU-PRO@0.3 (table 9.3)", ("image_auroc", None): "ima
 
 def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> str:
     """Write report.txt and limits.png into `out`, and return the text."""
-    dataset, seeds = rows[0]["dataset"], sorted({row["seed"] for row in rows})
-    numbers = ", ".join(map(str, seeds))
-    lines = [
-        f"{dataset}, seed{'s' * (len(seeds) > 1)} {numbers}; exact curves at native size, 8-connected regions",
-        budget,
-    ]
-    if dataset in SIMULATED:
-        lines.append(f"thesis: numbers on MVTec 3D-AD, beside those on simulated {dataset}, not comparable with them")
+    dataset = rows[0]["dataset"]
+    lines = list(_head(rows, budget))
     usual = [row for row in rows if row["key"] in ROWS]
     for (metric, limit), title in TABLES.items():
-        lines += ["", title, _main_table([row for row in usual if (row["metric"], row["limit"]) == (metric, limit)])]
+        lines += ["", *_main_table(title, [row for row in usual if (row["metric"], row["limit"]) == (metric, limit)])]
     if pairs := _pairs(usual):
         head = ["", "source", dataset, "in categories", "in seeds", "thesis"]
         lines += [
@@ -38,12 +33,11 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
             "AU-PRO@0.3, pair by pair (without colours the thesis has the first above the second)",
             table(head, pairs),
         ]
-    if latents := _latent_table(rows):
-        lines += ["", "mean AU-PRO@0.3 by latent dimension (table 9.5)", latents]
+    lines += _latent_table(rows)
     lines += ["", "CPU seconds of a cell, mean", table(["method", "source", "seconds"], _seconds(usual))]
     picture = out / "limits.png"
     write_limit_curves(picture, _curves(usual), f"{dataset}: {budget.partition(':')[0]}")
-    lines += ["", f"{picture}: mean AU-PRO by integration limit (figure 9.6)"]
+    lines += ["", f"{picture}: mean AU-PRO by integration limit, over what the first table's means are (figure 9.6)"]
     lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
     lines += ["", *(f"failed: {text}" for text in missing)]
     text = "\n".join(lines).rstrip() + "\n"
@@ -51,39 +45,54 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     return text
 
 
-def _main_table(rows: Rows) -> str:
+def _head(rows: Rows, budget: str) -> Iterator[str]:
+    """Yield what all the numbers have in common, and what some may not: the code and the machine."""
+    dataset, seeds = rows[0]["dataset"], sorted({row["seed"] for row in rows})
+    numbers = ", ".join(map(str, seeds))
+    yield f"{dataset}, seed{'s' * (len(seeds) > 1)} {numbers}; exact curves at native size, 8-connected regions"
+    precision = rows[0].get("precision", "32-true")
+    yield budget if precision == "32-true" else f"{budget}; trained in {precision}"
+    if dataset in SIMULATED:
+        yield f"thesis: numbers on MVTec 3D-AD, beside those on simulated {dataset}, not comparable with them"
+    for what in ("commit", "machine"):
+        if found := list(dict.fromkeys(row[what] for row in rows if what in row)):
+            yield f"cells of {len(found)} {what}{'s' * (len(found) > 1)}: {'; '.join(found)}"
+
+
+def _main_table(title: str, rows: Rows) -> list[str]:
     """Return a line a method with the means over the seeds, and one with the thesis's numbers below."""
     if not rows:
-        return "no numbers"
+        return [title, "no numbers"]
+    means = shared_means(rows, lambda row: row["key"])
     categories = list(dict.fromkeys(row["category"] for row in rows))
     dataset, metric, limit = (rows[0][key] for key in ("dataset", "metric", "limit"))
     body: list[list[Cell]] = []
-    for key in dict.fromkeys(row["key"] for row in rows):
+    for key, mean in means.lines.items():
         name, source = ROWS[key].name, ROWS[key].source
-        ours = {c: _mean([r["value"] for r in rows if r["key"] == key and r["category"] == c]) for c in categories}
-        theirs = published_values(name, source, metric, limit)
-        body.append([name, source, dataset, *ours.values(), _mean(list(ours.values()))])
-        if theirs:
-            beside = [theirs.get(category) for category in categories]
-            whole = theirs["mean"] if set(theirs) == {*categories, "mean"} else _mean(beside)
-            body.append([name, source, "thesis", *beside, whole])
-    return table(["method", "source", "", *(category or "all" for category in categories), "mean"], body)
+        body.append([name, source, dataset, *(means.cells.get((key, category)) for category in categories), mean])
+        if theirs := published_values(name, source, metric, limit):
+            beside = {category: theirs.get(category) for category in categories}
+            whole = set(theirs) == {*means.categories, MEAN}
+            mean = theirs[MEAN] if whole else _mean([beside[category] for category in means.categories])
+            body.append([name, source, "thesis", *beside.values(), mean])
+    head = ["method", "source", "", *(category or "all" for category in categories), "mean"]
+    return [title + means.note, table(head, body)]
 
 
-def _latent_table(rows: Rows) -> str | None:
-    """Return a line a method and a column a latent dimension, "" where only one was measured."""
+def _latent_table(rows: Rows) -> list[str]:
+    """Return a line a method and a column a latent dimension, nothing where only one was measured."""
     areas = [row for row in rows if (row["metric"], row["limit"], row["source"]) == ("au_pro", 0.3, "3D")]
     areas = [row for row in areas if "latent" in row["params"] and (row["method"], 128) in LATENTS]
-    latents = sorted({row["params"]["latent"] for row in areas})
     if all(row["key"] in ROWS for row in areas):
-        return None
+        return []
+    means = shared_means(areas, lambda row: (row["method"], row["params"]["latent"]))
+    latents = sorted({row["params"]["latent"] for row in areas})
     body: list[list[Cell]] = []
     for name in dict.fromkeys(row["method"] for row in areas):
-        mine = [row for row in areas if row["method"] == name]
-        ours = [_mean([row["value"] for row in mine if row["params"]["latent"] == latent]) for latent in latents]
-        body.append([name, rows[0]["dataset"], *ours])
+        body.append([name, rows[0]["dataset"], *(means.lines.get((name, latent)) for latent in latents)])
         body.append([name, "thesis", *(LATENTS.get((name, latent)) for latent in latents)])
-    return table(["method", "", *map(str, latents)], body)
+    title = f"mean AU-PRO@0.3 by latent dimension (table 9.5){means.note}"
+    return ["", title, table(["method", "", *map(str, latents)], body)]
 
 
 def _pairs(rows: Rows) -> list[list[Cell]]:
@@ -111,12 +120,11 @@ def _curves(rows: Rows) -> dict[tuple[str, str], dict[float, float]]:
     """Return the mean AU-PRO of each row of the table by limit."""
     curves: dict[tuple[str, str], dict[float, float]] = {}
     areas = [row for row in rows if row["metric"] == "au_pro"]
-    for name, source in dict.fromkeys((row["method"], row["source"]) for row in areas):
-        mine = [row for row in areas if (row["method"], row["source"]) == (name, source)]
-        means = {
-            limit: _mean([r["value"] for r in mine if r["limit"] == limit]) for limit in {r["limit"] for r in mine}
-        }
-        curves[name, source] = {limit: mean for limit, mean in means.items() if mean is not None}
+    for limit in sorted({row["limit"] for row in areas}):
+        means = shared_means([row for row in areas if row["limit"] == limit], lambda row: row["key"])
+        for key, mean in means.lines.items():
+            if mean is not None:
+                curves.setdefault((ROWS[key].name, ROWS[key].source), {})[limit] = mean
     return curves
 
 

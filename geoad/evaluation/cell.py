@@ -23,6 +23,7 @@ from geoad.evaluation.measure import Row
 from geoad.evaluation.reconstruction_picture import draw_reconstructions
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
+from geoad.training.lock import locked
 from geoad.training.trainer import Trainer
 
 KEPT = ("au_pro", "pixel_auroc", "image_auroc")
@@ -49,6 +50,7 @@ class Cell:
     seed: int = 0
     limits: Sequence[float] = (0.3,)
     facts: dict[str, Any] = field(default_factory=dict)
+    precision: str = "32-true"
 
     @property
     def name(self) -> str:
@@ -71,13 +73,27 @@ def read_cell(cell: Cell, out: Path) -> list[Row] | None:
     True
     """
     path = cell.folder(out) / "cell.json"
-    if not path.is_file():
-        return None
+    return read_rows(path) if path.is_file() else None
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Return the rows of a cell.json, each with the machine and the commit that measured it.
+
+    Raises ValueError that names the file for anything else.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "cell.json"
+    ...     write_json(path, {"machine": "a computer", "commit": "c0ffee", "rows": [{"value": 0.5}]})
+    ...     read_rows(path)
+    [{'value': 0.5, 'machine': 'a computer', 'commit': 'c0ffee'}]
+    """
     try:
-        rows: list[Row] = json.loads(path.read_text())["rows"]
-    except (ValueError, KeyError) as error:
+        content = json.loads(path.read_text())
+        made = {key: content[key] for key in ("machine", "commit")}
+        return [{**row, **made} for row in content["rows"]]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not the results of a cell ({error}): remove it to measure again") from error
-    return rows
 
 
 def run_cell(
@@ -90,7 +106,8 @@ def run_cell(
     training's log and, where the method reconstructs, `reconstruction.png`, and of a validation scan every 500 steps
     and at a stage's end `reconstructions/STAGE-STEP.png`; maps are kept if asked for.
 
-    Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config.
+    Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config and
+    for a cell that another process is measuring.
 
     >>> import tempfile
     >>> from geoad.data.sim3d import make_sim3d
@@ -102,27 +119,45 @@ def run_cell(
     >>> [(row["metric"], row["limit"]) for row in rows]
     [('au_pro', 0.3), ('pixel_auroc', None), ('image_auroc', None)]
     """
-    folder = cell.folder(out)
-    detector = make_detector(cell.detector, **cell.params)
-    data = {"dataset": cell.dataset, "root": str(cell.root.resolve()), "category": cell.category}
-    config = {"detector": cell.detector, "params": detector.config, **data, "seed": cell.seed}
-    run = Run.create(folder, {**config, "limits": list(cell.limits), **cell.facts})
-    if (rows := read_cell(cell, out)) is not None:
+    with locked(cell.folder(out)):
+        detector = make_detector(cell.detector, **cell.params)
+        run = Run.create(cell.folder(out), _config(cell, detector))
+        if (rows := read_cell(cell, out)) is None:
+            rows = _measure(cell, detector, run, device, progress)
+            if not keep_maps:
+                shutil.rmtree(run.maps)
         return rows
-    training = folder / "training"
+
+
+def _config(cell: Cell, detector: Detector) -> dict[str, Any]:
+    """Return all that a cell's numbers depend on."""
+    data = {"dataset": cell.dataset, "root": str(cell.root.resolve()), "category": cell.category}
+    made = {"detector": cell.detector, "params": detector.config, "seed": cell.seed, "precision": cell.precision}
+    return {**made, **data, "limits": list(cell.limits), **cell.facts}
+
+
+def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bool) -> list[Row]:
+    """Fit, score and evaluate, write cell.json, and return its rows."""
+    training = run.folder / "training"
     begun, resumed = time.process_time(), (training / "checkpoint.pt").exists()
-    trainer = Trainer(seed=cell.seed, device=device, folder=training, log=folder / "log", progress=progress)
+    trainer = Trainer(
+        seed=cell.seed,
+        device=device,
+        precision=cell.precision,
+        folder=training,
+        log=run.folder / "log",
+        progress=progress,
+    )
     train, validation = cell.split("train"), cell.split("validation")
-    detector.watch = partial(_watch, detector, validation if len(validation) else train, folder / "reconstructions")
+    detector.watch = partial(_watch, detector, validation if len(validation) else train, run.folder / "reconstructions")
     detector.fit(train, validation=validation, trainer=trainer)
     rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
     rows = [{**row, **cell.facts, "params": run.config["params"], **took} for row in rows]
-    write_json(folder / "cell.json", {**environment(), "config": run.config, "rows": rows})
+    path = run.folder / "cell.json"
+    write_json(path, {**environment(), "config": run.config, "rows": rows})
     shutil.rmtree(training, ignore_errors=True)
-    if not keep_maps:
-        shutil.rmtree(run.maps)
-    return rows
+    return read_rows(path)
 
 
 def _watch(detector: Detector, dataset: Dataset, folder: Path, stage: str, step: int) -> None:
@@ -140,5 +175,5 @@ def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:
     if (picture := draw_reconstructions(detector, test)) is not None:
         write_whole(run.folder / "reconstruction.png", partial(picture.save, format="png"))
     kept = [row for row in found.rows if row["metric"] in KEPT]
-    labels = {"source": cell.source, "detector": cell.detector, "key": cell.key}
+    labels = {"source": cell.source, "detector": cell.detector, "key": cell.key, "precision": cell.precision}
     return [{**row, **labels, "value": None if isnan(row["value"]) else row["value"]} for row in kept]

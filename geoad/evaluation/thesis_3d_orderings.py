@@ -45,7 +45,8 @@ class Ordering(NamedTuple):
 def orderings(rows: Rows) -> Iterator[Ordering]:
     """Yield what the rows say of each pair, with and without colours, where both are among them.
 
-    A method that is not trained is the same under every seed. Only categories that both have under all seeds count.
+    A method that is not trained is the same under every seed. Only seeds that both have count, and of the categories
+    those that both have under all of these.
 
     >>> row = {"metric": "au_pro", "limit": 0.3, "category": "foam"}
     >>> rows = [{**row, "key": "voxel-vm", "seed": 0, "value": 0.6}]
@@ -60,8 +61,9 @@ def orderings(rows: Rows) -> Iterator[Ordering]:
         a, b = (
             _spread(values, seeds) if not ROWS[key].trained else values for values, key in ((a, first), (b, second))
         )
+        seeds = [seed for seed in seeds if all(seed in {each for _, each in values} for values in (a, b))]
         shared = [c for c in dict.fromkeys(c for c, _ in a) if all((c, seed) in a and (c, seed) in b for seed in seeds)]
-        if shared:
+        if seeds and shared:
             yield _ordering(ROWS[first + colour], ROWS[second + colour], a, b, shared, seeds)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from geoad import cli_benchmark
 from geoad.cli import build_parser
-from geoad.cli_benchmark import list_cells
-from geoad.cli_benchmark_report import report
+from geoad.cli_benchmark_cells import list_cells
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
 from geoad.evaluation.thesis_3d import LIMITS, ROWS
@@ -56,10 +56,10 @@ def test_a_failed_cell_stops_no_other_and_the_command_fails(geoad, tmp_path: Pat
     said = geoad(*words, "--methods", "depth-vm-rgb,depth-vm", "--size-preset", "tiny")
     assert_one_line(said, "depth-vm-rgb bagel seed 0: train/good/000 must have rgb for source 'depth+rgb', it has none")
     measured = [(row["category"], row["source"]) for row in rows_of(tmp_path / "out") if row["limit"] == 0.3]
-    assert measured == [("bagel", "3D"), ("rope", "3D+RGB"), ("rope", "3D")]
+    assert measured == [("bagel", "3D"), ("rope", "3D"), ("rope", "3D+RGB")]
     lines = [line.split() for line in said.out.splitlines()]
-    assert ["Depth", "VM", "3D+RGB", "thesis", "0.388", "0.268", "0.328"] in lines
-    assert any(line[:4] == ["Depth", "VM", "3D+RGB", "mvtec3d"] and line[-3] == line[-1] == "-" for line in lines)
+    assert ["Depth", "VM", "3D+RGB", "thesis", "0.388", "0.268", "0.268"] in lines  # the mean is over rope, ours too
+    assert any(line[:5] == ["Depth", "VM", "3D+RGB", "mvtec3d", "-"] and line[5] == line[6] for line in lines)
     assert "failed: depth-vm-rgb bagel" in said.out and "not comparable" not in said.out
 
 
@@ -90,27 +90,95 @@ def test_cells_are_methods_by_categories_by_seeds(tmp_path: Path) -> None:
     assert cells_of(root, *words)[3:] == ["depth-ae-128 rope seed 0"]  # 512 is the table's
 
 
-def test_the_report_holds_means_over_seeds_and_latent_dimensions(tmp_path: Path) -> None:
-    rows = []
-    for key, latent, values in (("depth-ae", 512, (0.2, 0.4)), ("depth-ae-128", 128, (0.1, 0.1))):
-        for seed, value in enumerate(values):
-            row = {"key": key, "method": "Depth AE", "source": "3D", "dataset": "mvtec3d", "category": "bagel"}
-            row |= {"seed": seed, "params": {"latent": latent}, "cpu_s": 2.0, "resumed": bool(seed)}
-            rows += [{**row, "metric": "au_pro", "limit": 0.3, "value": value}]
-            rows += [{**row, "metric": "image_auroc", "limit": None, "value": 2 * value}]
-    lines = [line.split() for line in report(tmp_path, rows, "full: as it was").splitlines()]
-    assert lines[0][:4] == ["mvtec3d,", "seeds", "0,", "1;"] and lines[1] == ["full:", "as", "it", "was"]
-    assert ["Depth", "AE", "3D", "mvtec3d", "0.300", "0.300"] in lines  # AU-PRO
-    assert ["Depth", "AE", "3D", "thesis", "0.147", "0.147"] in lines
-    assert ["Depth", "AE", "3D", "mvtec3d", "0.600", "0.600"] in lines  # image AUROC
-    assert ["Depth", "AE", "mvtec3d", "0.100", "0.300"] in lines and [
-        "Depth",
-        "AE",
-        "thesis",
-        "0.199",
-        "0.203",
-    ] in lines
-    assert ["Depth", "AE", "3D", "2.000"] in lines
+def test_no_cell_is_asked_for_twice(tmp_path: Path) -> None:
+    root = make_tree(tmp_path, categories=("bagel", "rope"), train=1, test=1, kinds=("good",))
+    words = ("--methods", "depth-ae,depth-ae", "--category", "rope,rope", "--seeds", "1,1", "--latents", "8,8")
+    assert cells_of(root, *words) == ["depth-ae rope seed 1", "depth-ae-8 rope seed 1"]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tree(tmp_path_factory.mktemp("two"), categories=("bagel", "rope"), train=2, test=1)
+
+
+def words_of(tree: Path, out: Path, *words: str, size: str = "tiny") -> tuple[object, ...]:
+    return ("benchmark", "thesis-3d", "--data", f"mvtec3d:{tree}", "--out", out, "--size-preset", size, *words)
+
+
+def test_a_later_command_adds_its_cells_to_the_tables(geoad, two: Path, tmp_path: Path) -> None:
+    assert geoad(*words_of(two, tmp_path, "--methods", "voxel-vm", "--categories", "bagel,rope")).code == 0
+    said = geoad(*words_of(two, tmp_path, "--methods", "depth-vm", "--categories", "rope"))
+    assert said.code == 0, said.err
+    found = {(row["key"], row["category"]) for row in rows_of(tmp_path)}
+    assert found == {("voxel-vm", "bagel"), ("voxel-vm", "rope"), ("depth-vm", "rope")}
+    assert "means leave out what some lack: bagel" in said.out and "cells of 1 commit: " in said.out
+    assert all(row["machine"] and row["commit"] for row in rows_of(tmp_path))
+    refused = geoad(*words_of(two, tmp_path, "--methods", "depth-ae", size="small"))
+    assert_one_line(refused, tmp_path, 'size = "tiny" there, "small" now', "choose a new folder")
+    assert {(row["key"], row["category"]) for row in rows_of(tmp_path)} == found
+    assert (tmp_path / "report.txt").read_text() in said.out
+
+
+def test_results_of_others_are_not_replaced(geoad, two: Path, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("mine")
+    assert_one_line(geoad(*words_of(two, tmp_path)), tmp_path, "holds metrics.json", "choose an empty or a new one")
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
+    assert (tmp_path / "metrics.json").read_text() == "mine"
+
+
+def test_an_interrupted_command_leaves_the_tables_of_what_is_finished(
+    geoad, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_cell = cli_benchmark.run_cell
+
+    def interrupted(cell, *arguments, **options):
+        if cell.category == "rope":
+            raise KeyboardInterrupt
+        return run_cell(cell, *arguments, **options)
+
+    monkeypatch.setattr(cli_benchmark, "run_cell", interrupted)
+    said = geoad(*words_of(two, tmp_path, "--methods", "depth-vm"))
+    assert said.code == 130 and "interrupted" in said.err
+    assert {row["category"] for row in rows_of(tmp_path)} == {"bagel"}
+    assert (tmp_path / "report.txt").read_text() in said.out
+
+
+def test_latent_dimensions_from_end_to_end(geoad, two: Path, tmp_path: Path) -> None:
+    words = ("--methods", "depth-ae", "--categories", "bagel", "--latents", "3,5", "--precision", "bf16-mixed")
+    said = geoad(*words_of(two, tmp_path, *words))
+    assert said.code == 0, said.err
+    latents = {row["key"]: row["params"]["latent"] for row in rows_of(tmp_path)}
+    assert latents["depth-ae-3"] == 3 and latents["depth-ae-5"] == 5 and len(set(latents.values())) == 3
+    text = said.out.partition("by latent dimension (table 9.5)\n")[2].splitlines()
+    assert set(text[0].split()[1:]) == {str(latent) for latent in latents.values()}
+    assert text[2].split()[:3] == ["Depth", "AE", "mvtec3d"] and "-" not in text[2].split()
+    assert {row["precision"] for row in rows_of(tmp_path)} == {"bf16-mixed"} and "trained in bf16-mixed" in said.out
+
+
+def test_a_damaged_cell_is_named_and_the_others_are_in_the_tables(geoad, two: Path, tmp_path: Path) -> None:
+    words = words_of(two, tmp_path, "--methods", "depth-vm")
+    assert geoad(*words).code == 0
+    (tmp_path / "cells" / "depth-vm" / "bagel" / "seed-0" / "cell.json").write_text("[]")
+    said = geoad(*words)
+    assert_one_line(said, "depth-vm bagel seed 0", "cell.json: not the results of a cell", "remove it")
+    assert {row["category"] for row in rows_of(tmp_path)} == {"rope"} and said.out.count("failed: ") == 1
+    elsewhere = geoad(*words, "--categories", "rope")
+    assert elsewhere.code == 1 and "failed: " in elsewhere.out and "bagel" in elsewhere.out
+
+
+def test_maps_that_cannot_be_had_any_more(geoad, two: Path, tmp_path: Path) -> None:
+    words = words_of(two, tmp_path, "--methods", "depth-vm")
+    assert geoad(*words).code == 0
+    said = geoad(*words, "--keep-maps")
+    assert said.code == 0 and said.err.startswith("geoad: warning: ") and said.err.count("\n") == 1
+    assert "depth-vm/bagel/seed-0 and 1 more were finished without --keep-maps" in said.err
+
+
+def test_a_folder_without_data(geoad, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    said = geoad(*words_of(tmp_path / "scans", tmp_path / "out"))
+    assert_one_line(said, tmp_path / "scans", "empty or no such folder")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -120,6 +188,9 @@ def test_the_report_holds_means_over_seeds_and_latent_dimensions(tmp_path: Path)
         (("--categories", "bread"), "unknown category 'bread'"),
         (("--seeds", "0,x"), "must be a whole number"),
         (("--latents", "0"), "must be whole numbers"),
+        (("--categories", ","), "no category is named"),
+        (("--methods", ","), "no method is named"),
+        (("--categorie-names", "bagel"), "see geoad benchmark --help"),
     ],
 )
 def test_wrong_words(geoad, tree: Path, tmp_path: Path, words: tuple[str, str], error: str) -> None:

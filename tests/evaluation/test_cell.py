@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from geoad.detectors.images.variation_model import DepthVariationModel
 from geoad.evaluation import cell as module
 from geoad.evaluation.cell import Cell, read_cell, run_cell
 from geoad.evaluation.evaluate import evaluate_maps
+from geoad.training.lock import locked
 from tests.trees import make_tree
 
 FAST = {"size": 64, "width": 2, "latent": 4, "steps": 6, "batch_size": 2, "copies": 0}
@@ -46,7 +48,8 @@ def test_rows_are_those_of_the_maps(tree: Path, tmp_path: Path) -> None:
     }
     assert all(facts.items() <= row.items() and row["cpu_s"] > 0 and not row["resumed"] for row in rows)
     written = json.loads((cell.folder(tmp_path) / "cell.json").read_text())
-    assert written["rows"] == rows and {"machine", "commit", "versions", "config"} <= written.keys()
+    made = {"machine": written["machine"], "commit": written["commit"]}
+    assert [{**row, **made} for row in written["rows"]] == rows and {"versions", "config"} <= written.keys()
     assert rows[0]["params"]["floor"] == 1 / 255
 
 
@@ -59,9 +62,31 @@ def test_a_finished_cell_is_read(tree: Path, tmp_path: Path, monkeypatch: pytest
     assert run_cell(cell, tmp_path) == rows == read_cell(cell, tmp_path)
     with pytest.raises(ValueError, match="holds a run with another config"):
         run_cell(replace(cell, params={"floor": 0.5}), tmp_path)
-    (cell.folder(tmp_path) / "cell.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"cell\.json: not the results of a cell"):
+    for damaged in ("{}", "[]", "{"):
+        (cell.folder(tmp_path) / "cell.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"cell\.json: not the results of a cell"):
+            run_cell(cell, tmp_path)
+
+
+def test_a_cell_is_measured_by_one_process_at_a_time(tree: Path, tmp_path: Path) -> None:
+    cell = cell_of(tree)
+    with locked(cell.folder(tmp_path)), pytest.raises(ValueError, match="seed-0 is in use by another process"):
         run_cell(cell, tmp_path)
+    assert run_cell(cell, tmp_path)
+
+
+def test_the_precision_is_that_of_the_training(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell, seen = cell_of(tree, precision="bf16-mixed"), []
+    fit = DepthVariationModel.fit
+
+    def spied(self, samples, *, validation=None, trainer=None):
+        seen.append(trainer.precision)
+        return fit(self, samples, validation=validation, trainer=trainer)
+
+    monkeypatch.setattr(DepthVariationModel, "fit", spied)
+    assert {row["precision"] for row in run_cell(cell, tmp_path)} == {"bf16-mixed"} and seen == ["bf16-mixed"]
+    with pytest.raises(ValueError, match='precision = "bf16-mixed" there, "32-true" now'):
+        run_cell(replace(cell, precision="32-true"), tmp_path)
 
 
 def test_an_interrupted_training_goes_on(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

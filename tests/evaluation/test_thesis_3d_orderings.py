@@ -40,6 +40,13 @@ def test_means_are_over_categories_that_both_have_under_all_seeds() -> None:
     assert found.seeds == (1, 2)
 
 
+def test_seeds_that_only_one_has_do_not_count() -> None:
+    voxel = {("foam", 0): 0.5, ("foam", 1): 0.1, ("tire", 0): 0.3}
+    (found,) = orderings(rows("voxel-ae", voxel) + rows("depth-ae", {("foam", 0): 0.4, ("tire", 0): 0.2}))
+    assert found.means == pytest.approx((0.4, 0.3)) and (found.categories, found.seeds) == ((2, 2), (1, 1))
+    assert not list(orderings(rows("voxel-ae", {("foam", 0): 0.5}) + rows("depth-ae", {("foam", 1): 0.4})))
+
+
 def test_what_was_not_measured_is_not_compared() -> None:
     assert not list(orderings(rows("voxel-vm", {("foam", 0): 0.5})))
     none = rows("voxel-ae", {("foam", 0): None}) + rows("voxel-vm", {("foam", 0): 0.5})

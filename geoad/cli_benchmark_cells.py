@@ -1,0 +1,71 @@
+"""What `geoad benchmark` is to measure: the cells that were asked for."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from functools import partial
+from inspect import signature
+from itertools import product
+from typing import Any
+
+from geoad import _check
+from geoad.cli_arguments import UsageError
+from geoad.data import list_categories, open_dataset
+from geoad.detectors import detector_class
+from geoad.evaluation.cell import Cell
+from geoad.evaluation.thesis_3d import LATENTS, LIMITS, ROWS, keywords
+
+
+def list_cells(arguments: Namespace) -> list[Cell]:
+    """Return the cells that were asked for, each once: methods and latent dimensions, by categories by seeds."""
+    name, root = arguments.data
+    known = list_categories(name, root)
+    if not known:
+        open_dataset(name, root)  # one error for a folder without data, not one a cell
+    _check_words("method", arguments.methods, list(ROWS))
+    _check_words("category", arguments.categories, known)
+    categories: Sequence[str | None] = arguments.categories or known or [None]
+    return [
+        Cell(
+            key=place,
+            method=ROWS[key].name,
+            source=ROWS[key].source,
+            detector=ROWS[key].detector,
+            params=params,
+            dataset=name,
+            root=root,
+            category=category,
+            seed=seed,
+            limits=LIMITS,
+            facts={"size": arguments.size_preset},
+            precision=arguments.precision,
+        )
+        for category, (place, key, params) in product(dict.fromkeys(categories), list(_variants(arguments)))
+        for seed in (arguments.seeds if ROWS[key].trained else arguments.seeds[:1])
+    ]
+
+
+def _check_words(what: str, words: Sequence[str] | None, known: Sequence[str]) -> None:
+    if words is not None and not words:
+        raise UsageError(f"no {what} is named: give names with commas between, or leave the option out for all")
+    for word in words or ():
+        try:
+            _check.one_of(what, word, known)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+
+def _variants(arguments: Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield (folder, row, keywords of the detector): the rows of table 9.3, then those that only 9.5 has."""
+    asked = partial(keywords, size=arguments.size_preset, iterations=arguments.iterations)
+    usual = {key: asked(key) for key in arguments.methods or ROWS}
+    yield from ((key, key, params) for key, params in usual.items())
+    for key, latent in product(usual, dict.fromkeys(arguments.latents or ())):
+        if ROWS[key].source == "3D" and (ROWS[key].name, 128) in LATENTS and latent != _latent(key, usual[key]):
+            yield f"{key}-{latent}", key, asked(key, latent=latent)
+
+
+def _latent(key: str, params: dict[str, Any]) -> Any:
+    """Return the latent dimension of a row's detector with these keywords."""
+    return params.get("latent", signature(detector_class(ROWS[key].detector)).parameters["latent"].default)
