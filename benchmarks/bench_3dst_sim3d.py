@@ -8,7 +8,7 @@ are written as soon as they are known and a second run does the missing ones, an
 since; several processes may share the work by `--categories`. Writes benchmarks/results/3dst_sim3d.json.
 
 `--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
-each student twice: "plain" as the thesis, "normalised" as `quick()` does. `bank` is the teacher's memory bank, without any
+each student twice: "plain" as the thesis, "normalised" as `quick()` does. `bank` is the teacher's memory bank, without
 training; `ensemble` and `scales` are `quick()` with three students, and with one for k = 16 and one for 32. Each has a
 file of results of its own, 3dst_sim3d_<variant>.json.
 """

@@ -158,8 +158,10 @@ class StudentTeacher3D(PointDetector):
         if not any(bool(scale.moments.varies.any()) for scale in self._scales()):
             raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
         self._targets = KeptTargets(KEPT_TARGETS, disk=self.device.type == "cpu")
-        yield self._descent()
-        self._forget()
+        try:
+            yield self._descent()
+        finally:
+            self._forget()
         yield from self.levels()
 
     def _forget(self) -> None:
