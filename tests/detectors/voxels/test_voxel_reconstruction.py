@@ -17,7 +17,7 @@ from geoad.detectors.voxels.voxel_reconstruction import VoxelReconstruction
 from geoad.detectors.voxels.voxel_vae import VoxelVAE
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
-from geoad.training.stage import Descend
+from geoad.training.stage import Batch, Descend
 from geoad.training.trainer import Trainer
 
 SCANS = [synthetic_scan(seed) for seed in range(3)]
@@ -26,6 +26,10 @@ FAST: dict[str, Any] = {**VoxelAutoencoder.tiny(), "steps": 2}
 
 def fitted(cls: Any = VoxelAutoencoder, **keywords: Any) -> Any:
     return cls(**{**cls.tiny(), "steps": 2, **keywords}).fit(SCANS, trainer=Trainer(device="cpu"))
+
+
+def batch_of(detector: Any, *scans: Sample) -> Batch:
+    return detector.collate([detector.cells(detector.prepare(scan)) for scan in scans])  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +52,7 @@ def test_the_critic_learns_five_times_as_often() -> None:
 def test_the_encoder_leaves_generator_and_critic_alone() -> None:
     detector = fitted(VoxelFAnoGAN)
     before = {name: value.clone() for name, value in detector.networks.state_dict().items()}
-    batch = detector.collate([detector.prepare(SCANS[0])])
+    batch = batch_of(detector, SCANS[0])
     *_, stage = detector.stages()
     optimizer = stage.updates[0].optimizer(list(stage.updates[0].module.parameters()))
     stage.updates[0].loss(batch)["total"].backward(inputs=list(stage.updates[0].module.parameters()))
@@ -81,31 +85,31 @@ def test_weights_balance_the_rare_occupied_cells() -> None:
 
 def test_grids_are_one_and_minus_one_or_mean_colours() -> None:
     plain, coloured = fitted(), fitted(source="xyz+rgb")
-    grids = plain.grids(plain.collate([plain.prepare(scan) for scan in SCANS]))
+    grids = plain.grids(batch_of(plain, *SCANS))
     assert grids.shape == (3, 1, 32, 32, 32) and set(grids.unique().tolist()) == {-1.0, 1.0}
     painted = replace(SCANS[0], rgb=np.full((*SCANS[0].shape, 3), 51, np.uint8))
-    colours = coloured.grids(coloured.collate([coloured.prepare(painted)]))[0]
+    colours = coloured.grids(batch_of(coloured, painted))[0]
     full = grids[0, 0] == 1
     assert colours[:, full].unique().tolist() == [pytest.approx(0.2)] and (colours[:, ~full] == -1).all()
 
 
 def test_the_autoencoder_learns_what_is_occupied() -> None:
     detector = VoxelAutoencoder(**{**VoxelAutoencoder.tiny(), "steps": 150}).fit(SCANS, trainer=Trainer(device="cpu"))
-    grids = detector.grids(detector.collate([detector.prepare(SCANS[0])]))
+    grids = detector.grids(batch_of(detector, SCANS[0]))
     made = detector.reconstruct(grids).detach()
     assert made[grids == 1].mean() > 0.5 and made[grids == -1].mean() < -0.5
 
 
 def test_a_vae_without_variance_is_an_autoencoder() -> None:
     detector = fitted(VoxelVAE)
-    grids = detector.grids(detector.collate([detector.prepare(SCANS[0])]))
+    batch = batch_of(detector, SCANS[0])
+    grids = detector.grids(batch)
     last = detector.encoder[-1]
     with torch.no_grad():
         last.weight[16:] = 0
         last.bias[16:] = -200
     torch.manual_seed(0)
     detector.eval()
-    batch = detector.collate([detector.prepare(SCANS[0])])
     expected = detector.weighted_error(detector.reconstruct(grids), grids)
     for training in (False, True):
         detector.train(training)
@@ -131,8 +135,7 @@ def test_points_outside_the_box_are_clipped_or_dropped_and_scored() -> None:
     stray = replace(SCANS[0], xyz=XYZImage(xyz))
     for outside in ("clip", "drop"):
         detector = fitted(outside=outside)
-        filled = detector.fill(detector.prepare(stray)["points"].numpy(), None)
-        corner = bool(filled.values[0, -1, -1, -1] == 1)
+        corner = bool(detector.grids(batch_of(detector, stray))[0, 0, -1, -1, -1] == 1)
         assert detector.count_outside(stray) == 1 and corner == (outside == "clip")
         assert np.isfinite(detector.score(stray).pixels).all()
 
