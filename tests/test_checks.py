@@ -217,6 +217,17 @@ def test_every_check_catches_something() -> None:
     assert set(BROKEN.values()) == CHECKS.keys()
 
 
+class DrawsWeights(Good):
+    def __init__(self, *, floor: float = 1e-4) -> None:
+        super().__init__(floor=floor)
+        torch.rand(3)
+
+
+def test_a_check_alone_is_not_broken_by_the_detectors_it_makes_itself() -> None:
+    for name in CHECKS:
+        check_detector(DrawsWeights, [name])
+
+
 class Supervised(Good):
     supervised = True
 
