@@ -1,9 +1,9 @@
 """Time and memory of the voxel and depth methods: `python benchmarks/bench_voxels.py [--cases …] [--repeats 5]`.
 
 Each case runs in a process of its own, so that its peak is its own. `voxel-ae`, `voxel-vae` and `depth-ae` are one
-training step at the thesis's widths and batches (64³ and 2, 256² and 32), from points or images at hand to new
-weights: grids, losses, gradients, Adam; `voxel-fanogan` and `depth-fanogan` one iteration of five steps of the critic,
-each on a batch of its own, and one of the generator. `hull` and `gather` bring the scores of 64³ cells onto the
+training step at the thesis's widths and batches (64³ and 2, 256² and 32), from occupied cells or images at hand to new
+weights: grids, losses, gradients, Adam; `voxel-fanogan` and `depth-fanogan` one iteration of five steps of the critic
+and one of the generator, all on the same batch. `hull` and `gather` bring the scores of 64³ cells onto the
 800 x 800 pixels of a scan, its points voxelised: everything between the points and the map but the scores. `vm-fit` is
 the variation model's training by the scan, once the box is known, `vm-floor` that of `floor=None`, `vm-dense` what the
 same moments cost if every cell had them, `vm-score` a scan to its map; the state is counted from its buffers, and for
@@ -37,6 +37,7 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
 from geoad.sample import Sample
+from geoad.training.batches import stack
 from geoad.training.memory import kept_memory
 from geoad.training.trainer import Trainer
 
@@ -85,14 +86,15 @@ class GivenScores(VoxelDetector):
 def training(method: str, batch_size: int, critic_steps: int = 0, device: str = "cpu") -> Run:
     """A step of the autoencoders' only stage, or an iteration of the GAN's first, as the trainer runs it."""
     detector = make_detector(method, copies=0)
-    distinct = [detector.prepare(scan(seed)) for seed in range(2)]
-    together = getattr(detector, "collate", lambda items: {"image": torch.stack([item["image"] for item in items])})
-    batch = together([distinct[i % 2] for i in range(batch_size)])
-    stages = detector.stages()
-    for stage in stages:
+    together = getattr(detector, "collate", stack)
+    clouds = [detector.prepare(scan(seed)) for seed in range(2)]
+    for stage in detector.stages():
+        items = clouds if stage.refine is None else [stage.refine(cloud) for cloud in clouds]
         if hasattr(stage, "updates"):
             break
-        stage.see(batch)
+        stage.see(together(items))
+    batch = {**together([items[i % 2] for i in range(batch_size)]), "sample": torch.arange(batch_size)}
+    batch = {name: tensor.to(device) for name, tensor in batch.items()}
     detector.to(device)
     optimizers = [(update, update.optimizer(list(update.module.parameters()))) for update in stage.updates]
 
@@ -157,7 +159,7 @@ def vm_dense(source: str, resolution: int) -> tuple[Run, Any]:
 
     def run() -> None:
         for batch in batches:
-            moments.see(detector.grids(batch).flatten(1))
+            moments.see(detector.grids(detector.collate([detector.cells(batch)])).flatten(1))
 
     return run, lambda: _bytes(moments)
 

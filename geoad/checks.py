@@ -224,9 +224,9 @@ def _fit_returns_self(case: Case) -> None:
 
 
 def _fit_and_score_leave_torchs_randomness(case: Case) -> None:
-    detector = case.factory()
+    detector, train = case.factory(), case.train[:2]  # to make a detector draws its weights
     before = torch.random.get_rng_state()
-    fit(detector, case.train[:2])
+    fit(detector, train)
     detector.score(case.good[0])
     _expect(torch.equal(before, torch.random.get_rng_state()), "torch's global generator was left changed")
 

@@ -45,9 +45,17 @@ class Sample:
                 raise ValueError(
                     f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}"
                 )
-
         if self.rgb is None and self.xyz is not None:
             object.__setattr__(self, "rgb", self.xyz.rgb)
+        if self.rgb is not None:
+            self._check_colours(self.rgb)
+
+    def _check_colours(self, rgb: NDArray[np.uint8]) -> None:
+        """Raise ValueError unless colours are red, green and blue in 0..255: others would be scored as wrong ones."""
+        if rgb.shape[2:] != (3,) or rgb.dtype != np.uint8:
+            mend = "scale shares to 0..255" if rgb.shape[2:] == (3,) else "convert it to RGB"
+            got = f"{rgb.dtype} of shape {rgb.shape}: {mend}"
+            raise ValueError(f"rgb of {self.name or 'sample'} must be uint8 of shape (H, W, 3), got {got}")
 
     @property
     def shape(self) -> tuple[int, int]:

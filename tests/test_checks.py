@@ -39,6 +39,45 @@ def test_colours_pass_too() -> None:
     check_detector(lambda: make_detector("voxel-vm", resolution=16, source="xyz+rgb"))
 
 
+COLOURS = {
+    "voxel-ae": "xyz+rgb",
+    "voxel-vae": "xyz+rgb",
+    "voxel-fanogan": "xyz+rgb",
+    "depth-ae": "depth+rgb",
+    "depth-fanogan": "depth+rgb",
+    "depth-vm": "depth+rgb",
+}
+FEW = ("maps_are_finite_and_native", "invalid_pixels_are_scored", "all_state_is_in_state_dict",
+       "prepare_serves_training_and_scoring", "samples_are_not_changed",
+       "fit_and_score_leave_torchs_randomness")  # fmt: skip
+
+
+def coloured(name: str, **keywords: Any) -> Callable[[], Detector]:
+    return lambda: make_detector(name, **{**detector_class(name).tiny(), "source": COLOURS[name], **keywords})
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_methods_of_colours_pass_the_checks_that_need_little_training(name: str) -> None:
+    check_detector(coloured(name, **({} if name == "depth-vm" else {"steps": 2, "width": 2})), FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COLOURS)
+def test_methods_of_colours_pass_every_check(name: str) -> None:
+    check_detector(coloured(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in COLOURS if name != "depth-vm"])
+def test_methods_that_learn_from_copies_pass_every_check(name: str) -> None:
+    check_detector(coloured(name, copies=2), [check for check in CHECKS if check != "defects_score_higher"])
+
+
+@pytest.mark.parametrize("name", ["depth-ae", "voxel-ae"])
+def test_copies_carry_no_ground_truth(name: str) -> None:
+    check_detector(coloured(name, copies=2, steps=2, width=2), ["ground_truth_is_never_read"])
+
+
 class Good(Detector):
     """Deviation of the depth at each pixel from a bank of good depths: correct, and the ground to break."""
 
@@ -215,6 +254,17 @@ def test_a_broken_detector_is_caught_by_the_check_meant_for_it(broken: Callable[
 
 def test_every_check_catches_something() -> None:
     assert set(BROKEN.values()) == CHECKS.keys()
+
+
+class DrawsWeights(Good):
+    def __init__(self, *, floor: float = 1e-4) -> None:
+        super().__init__(floor=floor)
+        torch.rand(3)
+
+
+def test_a_check_alone_is_not_broken_by_the_detectors_it_makes_itself() -> None:
+    for name in CHECKS:
+        check_detector(DrawsWeights, [name])
 
 
 class Supervised(Good):

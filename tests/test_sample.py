@@ -32,6 +32,22 @@ def test_the_colours_of_the_scan_are_those_of_the_sample() -> None:
     assert Sample(xyz=XYZ).rgb is None and Sample(xyz=XYZ, rgb=RGB).rgb is RGB
 
 
+@pytest.mark.parametrize(
+    ("rgb", "got"),
+    [
+        (np.zeros((4, 5, 4), np.uint8), r"uint8 of shape \(4, 5, 4\): convert it to RGB"),
+        (np.zeros((4, 5), np.uint8), r"uint8 of shape \(4, 5\): convert it to RGB"),
+        (np.zeros((4, 5, 3), np.float32), r"float32 of shape \(4, 5, 3\): scale shares to 0..255"),
+    ],
+)
+def test_colours_of_another_kind_are_refused(rgb: np.ndarray, got: str) -> None:
+    with pytest.raises(ValueError, match=rf"rgb of part must be uint8 of shape \(H, W, 3\), got {got}"):
+        Sample(xyz=XYZ, rgb=rgb, name="part")
+    if rgb.shape == (4, 5, 3):
+        with pytest.raises(ValueError, match="rgb of part must be uint8"):
+            Sample(xyz=XYZImage(XYZ.xyz, rgb), name="part")
+
+
 def test_a_map_has_a_score_and_validity() -> None:
     found = AnomalyMap(np.array([[0.0, 2.0, 1.0]]))
     assert found.pixels.dtype == np.float32 and found.score == 2.0 and found.valid.all()

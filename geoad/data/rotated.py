@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import overload
 
 import numpy as np
 
 from geoad import _check
+from geoad.geometry.camera import Camera
 from geoad.geometry.pinhole import fit_pinhole
 from geoad.geometry.plane import Plane, fit_background
 from geoad.geometry.rotate import rotate_scan
@@ -25,11 +27,12 @@ class Rotated(Sequence[Sample]):
     The plane is that of the whole sequence, found once, by RANSAC on points of several scans. Each copy has a seed of
     its own, so that it is the same in any order and any process. Copies are made when they are asked for, and kept
     while all kept ones fit in `memory` bytes; the scans themselves are not among them, nor is ground truth: copies are
-    to learn from. A scan without a camera is seen through the pinhole camera that fits it. 0 copies: the scans as they
-    are.
+    to learn from. A scan without a camera is seen through the pinhole camera that fits it, one with a camera of another
+    size too, and the first of these is named in a warning. 0 copies: the scans as they are. A slice is a sequence of
+    the same copies.
 
-    Raises ValueError, when a copy is asked for, that names the scan: not organised, without a valid pixel, with a
-    camera of another size, or seen by no pinhole camera; and for scans without a background.
+    Raises ValueError, when a copy is asked for, that names the scan: not organised, without a valid pixel, or seen by
+    no pinhole camera; and for scans without a background.
 
     >>> from geoad.data.sim3d.scan import simulate
     >>> from geoad.data.sim3d import get_category
@@ -54,15 +57,24 @@ class Rotated(Sequence[Sample]):
         self.samples, self.copies, self.degrees, self.seed = samples, copies, degrees, seed
         self._left, self._kept = memory, dict[int, Sample]()
         self._last: tuple[int, Sample] | None = None
+        self._told = False
 
     def __len__(self) -> int:
         return len(self.samples) * (self.copies or 1)
 
-    def __getitem__(self, i: Any) -> Any:
-        if not 0 <= i < len(self):
-            raise IndexError(f"i must be in [0, {len(self)}), got {i}")
-        if not self.copies:
-            return self.samples[i]
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> Part: ...
+    def __getitem__(self, i: int | slice) -> Sample | Part:
+        if isinstance(i, slice):
+            return Part(self, range(len(self))[i])
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"i must be in [{-len(self)}, {len(self)}), got {i}")
+        return self._copy(i % len(self)) if self.copies else self.samples[i]
+
+    def _copy(self, i: int) -> Sample:
+        """Return one copy, made now or kept."""
         if i not in self._kept:
             made = self._turn(i)
             assert made.xyz is not None
@@ -92,17 +104,48 @@ class Rotated(Sequence[Sample]):
 
     def _turn(self, i: int) -> Sample:
         """Make one copy."""
-        position, copy = divmod(i, self.copies)
+        position, number = divmod(i, self.copies)
         if self._last is None or self._last[0] != position:  # copies of one scan are often asked for one by one
             self._last = position, self.samples[position]
         sample, name = self._last[1], self._last[1].name or "sample"
         scan, plane = _scan(sample), self.plane
         try:
-            camera = sample.camera if sample.camera is not None else fit_pinhole(scan)
-            turned = rotate_scan(scan, plane, self.angle(i), camera)
+            turned = rotate_scan(scan, plane, self.angle(i), self._camera(sample, scan))
         except ValueError as error:
             raise ValueError(f"{name} cannot be turned: {error}, or set copies=0") from error
-        return Sample(xyz=turned, camera=sample.camera, name=f"{name} turned {copy}", path=sample.path)
+        return Sample(xyz=turned, camera=sample.camera, name=f"{name} turned {number}", path=sample.path)
+
+    def _camera(self, sample: Sample, scan: XYZImage) -> Camera:
+        """Return the camera that sees a scan: its own, if that makes images of its size."""
+        camera, name = sample.camera, sample.name or "sample"
+        if camera is not None and camera.shape == scan.shape:
+            return camera
+        if camera is not None and not self._told:
+            self._told = True
+            told = f"{name} has {scan.shape} pixels and its camera {camera.shape}: it is turned before a pinhole camera"
+            warnings.warn(f"{told} that fits; said of the first such scan only", stacklevel=2)
+        return fit_pinhole(scan)
+
+
+class Part(Sequence[Sample]):
+    """Some samples of a sequence, by their `numbers`, taken from it when they are asked for.
+
+    >>> [*Part("abcd", range(4)[::2])], Part("abcd", range(4))[1:][-1]
+    (['a', 'c'], 'd')
+    """
+
+    def __init__(self, whole: Sequence[Sample], numbers: range) -> None:
+        self.whole, self.numbers = whole, numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, i: int) -> Sample: ...
+    @overload
+    def __getitem__(self, i: slice) -> Part: ...
+    def __getitem__(self, i: int | slice) -> Sample | Part:
+        return Part(self.whole, self.numbers[i]) if isinstance(i, slice) else self.whole[self.numbers[i]]
 
 
 def _scan(sample: Sample) -> XYZImage:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 
 import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.detectors.reconstruction import descend
 from geoad.nn.wasserstein import critic_loss, generator_loss
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Descend, Stage, Update
+from geoad.training.stage import Batch, Stage, Update
 
 BETAS = (0.0, 0.9)
 
@@ -20,7 +22,8 @@ class FAnoGANNetworks(nn.Module):
     """Generator, critic and encoder, and the stages that train them; called, it reconstructs samples.
 
     `critic` maps samples (B, C, ...) to scores (B, 1, ...): a sequence whose last layer sees its features. The
-    generator takes latent vectors (B, latent, 1, ...) from a normal distribution, as `encoder` returns them.
+    generator takes latent vectors (B, latent, 1, ...) from a normal distribution, as `encoder` returns them, of so many
+    `dimensions` behind the latent ones.
 
     First the GAN: `critic_steps` of the critic, each on a batch of its own, for one of the generator; losses are those
     of WGAN-GP with the weight `penalty`. Then the encoder, the other two left alone: "izi_f", the squared error of the
@@ -41,6 +44,7 @@ class FAnoGANNetworks(nn.Module):
         encoder: nn.Module,
         *,
         latent: int,
+        dimensions: int = 0,
         batch_size: int,
         learning_rate: float,
         epochs: int = 50,
@@ -52,9 +56,19 @@ class FAnoGANNetworks(nn.Module):
         super().__init__()
         for name, value in (("latent", latent), ("batch_size", batch_size), ("epochs", epochs)):
             _check.positive(name, value)
-        _check.positive("critic_steps", critic_steps)
+        positive = {
+            "critic_steps": critic_steps,
+            "steps": 1 if steps is None else steps,
+            "learning_rate": learning_rate,
+        }
+        for name, number in positive.items():
+            _check.positive(name, number)
+        for name, number in (("penalty", penalty), ("kappa", kappa)):
+            if not 0 <= number < inf:
+                raise ValueError(f"{name} must be 0 or more, got {number}")
         self.generator, self.critic, self.encoder = generator, critic, encoder
-        self.latent, self.batch_size, self.learning_rate = latent, batch_size, learning_rate
+        self.latent, self.dimensions = latent, dimensions
+        self.batch_size, self.learning_rate = batch_size, learning_rate
         self.epochs, self.steps, self.critic_steps = epochs, steps, critic_steps
         self.penalty, self.kappa = penalty, kappa
 
@@ -63,35 +77,47 @@ class FAnoGANNetworks(nn.Module):
         made: Tensor = self.generator(self.encoder(samples))
         return made
 
-    def generate(self, count: int, dimensions: int, device: torch.device) -> Tensor:
-        """Return `count` samples from the prior, of so many `dimensions` behind the channels."""
-        made: Tensor = self.generator(torch.randn(count, self.latent, *[1] * dimensions, device=device))
+    def generate(self, count: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return `count` samples from the prior; the `generator` of its numbers is torch's, or one of the CPU."""
+        device = next(self.encoder.parameters()).device
+        where = device if generator is None else generator.device
+        latent = torch.randn(count, self.latent, *[1] * self.dimensions, device=where, generator=generator)
+        made: Tensor = self.generator(latent.to(device))
         return made
 
-    def stages(self, samples: Callable[[Batch], Tensor]) -> Iterator[Stage]:
-        """Yield the training of the GAN and that of the encoder on the `samples` (B, C, ...) of a batch."""
+    def example(self) -> Tensor:
+        """Return what the generator makes of one latent vector, always the same."""
+        return self.generate(1, torch.Generator().manual_seed(0))
+
+    def stages(
+        self, samples: Callable[[Batch], Tensor], refine: Callable[[Batch], Batch] | None = None
+    ) -> Iterator[Stage]:
+        """Yield the training of the GAN and that of the encoder on the `samples` (B, C, ...) of a batch.
+
+        `refine` is that of the stages.
+        """
         adam = partial(make_optimizer, lr=self.learning_rate, betas=BETAS)
         updates = [
             Update(self.critic, lambda batch: self.critic_loss(samples(batch)), adam),
-            Update(self.generator, lambda batch: self.generator_loss(samples(batch)), adam, every=self.critic_steps),
+            Update(
+                self.generator, lambda batch: self.generator_loss(len(batch["sample"])), adam, every=self.critic_steps
+            ),
         ]
-        yield self._descend("gan", updates, self.critic_steps)
-        yield self._descend("encoder", [Update(self.encoder, lambda batch: self.encoder_loss(samples(batch)), adam)], 1)
-
-    def _descend(self, name: str, updates: list[Update], times: int) -> Descend:
-        """Return a stage of `epochs`, or of `times` batches for each of `steps`."""
-        epochs, steps = (self.epochs, None) if self.steps is None else (None, self.steps * times)
-        return Descend(name, updates, epochs=epochs, steps=steps, batch_size=self.batch_size)
+        encoder = Update(self.encoder, lambda batch: self.encoder_loss(samples(batch)), adam)
+        batches = None if self.steps is None else self.steps * self.critic_steps
+        stage = partial(descend, epochs=self.epochs, batch_size=self.batch_size, refine=refine)
+        yield stage("gan", updates, steps=batches)
+        yield stage("encoder", [encoder], steps=self.steps)
 
     def critic_loss(self, real: Tensor) -> dict[str, Tensor]:
         """Return the losses of the critic on real samples and as many generated ones."""
         with torch.no_grad():
-            fake = self.generate(len(real), real.dim() - 2, real.device)
+            fake = self.generate(len(real))
         return critic_loss(self.critic, real, fake, self.penalty)
 
-    def generator_loss(self, real: Tensor) -> dict[str, Tensor]:
-        """Return the loss of the generator on as many samples as there are real ones."""
-        return generator_loss(self.critic, self.generate(len(real), real.dim() - 2, real.device))
+    def generator_loss(self, count: int) -> dict[str, Tensor]:
+        """Return the loss of the generator on `count` samples."""
+        return generator_loss(self.critic, self.generate(count))
 
     def encoder_loss(self, samples: Tensor) -> dict[str, Tensor]:
         """Return "residual" and "features", the mean squared errors of reconstructions, and their weighted sum."""

@@ -51,9 +51,10 @@ def fit_background(points: NDArray[np.floating]) -> Plane:
     """
     _check.shape("points", points, ("N", 3))
     ground, height = points[:, :2].astype(np.float64), points[:, 2].astype(np.float64)
-    tolerance = TOLERANCE * float(np.median(height)) if len(height) else 0.0
-    if not tolerance > 0:
-        raise ValueError(f"points must lie before the camera (z > 0), got {len(points)} of median z {tolerance}")
+    median = float(np.median(height)) if len(height) else 0.0
+    if not median > 0:
+        raise ValueError(f"points must lie before the camera (z > 0), got {len(points)} of median z {median:g} m")
+    tolerance = TOLERANCE * median
 
     def is_behind_all(model: Any, *_: Any) -> bool:
         return bool(np.mean(height - model.predict(ground) > tolerance) <= BEHIND)

@@ -12,12 +12,14 @@ from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of
 from geoad.training.stage import Batch, Descend
 
+Refine = Callable[[Batch], Batch]
+
 
 class Batches:
     """Batches of `train` and `validation` on the device, with their positions under the key "sample".
 
     `collate` joins prepared items, `move` takes a batch to the device, `seed` decides the order of every epoch,
-    `ranks` which samples of a batch are this process's.
+    `ranks` which samples of a batch are this process's. What a stage's `refine` makes of an item is kept in memory.
 
     >>> items = [{"x": torch.tensor(value)} for value in (1.0, 2.0, 3.0)]
     >>> batches = Batches(items, items[:1], collate=stack, move=lambda batch: batch, seed=0)
@@ -41,17 +43,18 @@ class Batches:
         self._train, self._validation = train, validation
         self._collate, self._move, self._seed, self._ranks = collate, move, seed, ranks
         self._epoch: tuple[int, int] | None = None
+        self._refined: dict[tuple[Refine, int], Batch] = {}
 
     @property
     def held_out_samples(self) -> int:
         """The number of validation samples."""
         return 0 if self._validation is None else len(self._validation)
 
-    def visited(self, step: int, *, held_out: bool = False) -> Batch:
+    def visited(self, step: int, *, held_out: bool = False, refine: Refine | None = None) -> Batch:
         """Return one sample, in order: of the training samples, or of those held out for validation."""
         if held_out:
-            return self._held([step])
-        return self._batch(self._train, [step], [step])
+            return self._held([step], refine)
+        return self._batch(self._train, [step], [step], refine)
 
     def shuffled(self, stage: Descend, index: int, step: int) -> tuple[Batch, float]:
         """Return this process's share of the batch of one step of stage number `index`, and the part that it is.
@@ -67,25 +70,36 @@ class Batches:
         chosen = self._order[place * stage.batch_size : (place + 1) * stage.batch_size]
         mine = chosen[self._ranks.rank :: self._ranks.size]
         shown = mine or chosen[:1]
-        return self._batch(self._train, shown, shown), len(mine) / len(chosen)
+        return self._batch(self._train, shown, shown, stage.refine), len(mine) / len(chosen)
 
-    def held_out(self, size: int) -> Iterator[tuple[int, Batch]]:
+    def held_out(self, size: int, refine: Refine | None = None) -> Iterator[tuple[int, Batch]]:
         """Yield the number of each validation batch that is this process's turn, and its samples, named -1, -2, …"""
         assert self._validation is not None
         samples = range(len(self._validation))
         for number in range(self._ranks.rank, ceil(len(samples) / size), self._ranks.size):
-            yield number, self._held(list(samples[number * size : (number + 1) * size]))
+            yield number, self._held(list(samples[number * size : (number + 1) * size]), refine)
 
-    def _held(self, chosen: list[int]) -> Batch:
+    def _held(self, chosen: list[int], refine: Refine | None) -> Batch:
         """Return the chosen validation samples as one batch."""
         assert self._validation is not None
-        return self._batch(self._validation, chosen, [-1 - position for position in chosen])
+        return self._batch(self._validation, chosen, [-1 - position for position in chosen], refine)
 
-    def _batch(self, cache: Sequence[Batch] | Cache, chosen: list[int], names: list[int]) -> Batch:
+    def _batch(
+        self, cache: Sequence[Batch] | Cache, chosen: list[int], names: list[int], refine: Refine | None
+    ) -> Batch:
         """Return the chosen samples as one batch on the device."""
-        batch = dict(self._collate([cache[position] for position in chosen]))
+        items = [self._item(cache, *place, refine) for place in zip(chosen, names, strict=True)]
+        batch = dict(self._collate(items))
         batch["sample"] = torch.tensor(names)
         return self._move(batch)
+
+    def _item(self, cache: Sequence[Batch] | Cache, position: int, name: int, refine: Refine | None) -> Batch:
+        """Return one sample as a stage sees it."""
+        if refine is None:
+            return cache[position]
+        if (refine, name) not in self._refined:
+            self._refined[refine, name] = refine(cache[position])
+        return self._refined[refine, name]
 
 
 def stack(items: list[Batch]) -> Batch:

@@ -23,7 +23,8 @@ class Cache:
 
     Items are kept in memory unless `len(samples)` times the size of the first exceeds `memory` bytes. Then, or if
     several processes have the cache (`shared`), they go to files under `folder`. Files that an interrupted run left
-    there are taken up if the first of them equals a fresh preparation, bit for bit.
+    there are taken up if the first of them equals a fresh preparation, bit for bit. With `files` False there are none:
+    what does not fit in memory is prepared again each time.
 
     Raises TypeError if `prepare` returns anything but a dict of CPU tensors without the reserved key "sample".
 
@@ -40,6 +41,7 @@ class Cache:
         folder: Path,
         *,
         shared: bool = False,
+        files: bool = True,
     ) -> None:
         self._samples, self._prepare, self._folder = samples, prepare, folder
         self._items: dict[int, Batch] = {}
@@ -47,7 +49,7 @@ class Cache:
         self.bytes = len(samples) * sum(tensor.numel() * tensor.element_size() for tensor in first.values())
         self.fingerprint = _digest(first)
         self.in_memory = self.bytes <= memory
-        self.in_files = shared or not self.in_memory
+        self.in_files = files and (shared or not self.in_memory)
         if self.in_memory:
             self._items[0] = first
         if self.in_files:
@@ -65,8 +67,8 @@ class Cache:
         return item
 
     def fill(self, position: int) -> None:
-        """See to it that the file of one item is there."""
-        if not self._file(position).exists():
+        """See to it that the file of one item is there, if it is to have one."""
+        if self.in_files and not self._file(position).exists():
             self._from_file(position)
 
     def _from_file(self, position: int) -> Batch:

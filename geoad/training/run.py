@@ -124,7 +124,7 @@ class Run:
         """Show every sample once, in order."""
         self.module.eval()
         for step in range(total):
-            batch = self.batches.visited(step, held_out=self._held_out(stage))
+            batch = self.batches.visited(step, held_out=self._held_out(stage), refine=stage.refine)
             self._seed("step", index, step)
             with torch.no_grad(), self.fabric.autocast():
                 stage.see(batch)
@@ -204,7 +204,7 @@ class Run:
         """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
         self.module.eval()
         total, count = 0.0, 0.0
-        for number, batch in self.batches.held_out(stage.batch_size):
+        for number, batch in self.batches.held_out(stage.batch_size, stage.refine):
             self._seed("validation", index, number)
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)

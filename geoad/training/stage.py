@@ -42,6 +42,8 @@ class Descend(NamedTuple):
     `select="best"` ends with the state of the lowest mean validation loss of the first update, measured at the end of
     each epoch or every `validate_every` steps, and at the end; without validation data it ends with the last state.
     `prolongs` says that no step depends on the number of steps to come: a checkpoint of another number is gone on from.
+    `refine(item)` makes of a prepared sample, on the CPU, what this stage sees in its place. It may rest on what stages
+    before have learnt; what it returns is kept in memory, and shared by the stages that have the same function.
 
     >>> Descend("student", [], epochs=10, batch_size=4).total_steps(samples=9)
     30
@@ -55,6 +57,7 @@ class Descend(NamedTuple):
     select: Literal["last", "best"] = "last"
     validate_every: int | None = None
     prolongs: bool = False
+    refine: Callable[[Batch], Batch] | None = None
 
     def check(self) -> None:
         """Raise ValueError that names the stage and what is wrong with it."""
@@ -83,7 +86,7 @@ class Descend(NamedTuple):
 class Visit(NamedTuple):
     """One pass over all samples, in order, one at a time, without gradients: statistics, memory banks.
 
-    `held_out` shows the validation samples instead, if there are any.
+    `held_out` shows the validation samples instead, if there are any. `refine` is that of `Descend`.
 
     >>> seen = []
     >>> Visit("count", lambda batch: seen.append(batch["sample"])).name
@@ -93,6 +96,7 @@ class Visit(NamedTuple):
     name: str
     see: Callable[[Batch], None]
     held_out: bool = False
+    refine: Callable[[Batch], Batch] | None = None
 
     def total_steps(self, samples: int) -> int:
         """Return the steps of the whole stage over `samples` samples."""

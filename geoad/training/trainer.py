@@ -37,7 +37,8 @@ class Trainer:
     `device` is "auto", "cpu", "cuda" or "cuda:1"; `precision` one of "32-true", "bf16-mixed", "16-mixed". With a
     `folder` it writes `checkpoint.pt` there every `checkpoint_every` steps and at each stage's end, and a second run
     goes on from it: on the CPU of the same machine to the same weights, bit for bit. `log` is a file of JSON lines.
-    `memory` bytes of prepared samples are kept in memory, more go to files. `progress` shows a bar. `stop()` is asked
+    `memory` bytes of prepared samples are kept in memory, more go to files; or, if the module says
+    `prepared_on_disk = False`, are prepared again when they are needed. `progress` shows a bar. `stop()` is asked
     after each step (`training.stop.Stop` knows hours and signals): if it says yes, the checkpoint is written and
     `Stopped` raised.
 
@@ -134,12 +135,13 @@ class Trainer:
         self, module: Any, samples: Sequence[Any], validation: Sequence[Any] | None, scratch: Path
     ) -> tuple[Cache, Cache | None]:
         """Return the prepared samples and validation samples; all processes share the memory."""
-        shared, memory = self.devices > 1, self.memory / self.devices
-        train = Cache(samples, module.prepare, memory, scratch / "train", shared=shared)
+        memory = self.memory / self.devices
+        how = {"shared": self.devices > 1, "files": getattr(module, "prepared_on_disk", True)}
+        train = Cache(samples, module.prepare, memory, scratch / "train", **how)
         if validation is None or not len(validation):
             return train, None
         left = max(memory - train.bytes, 0) if train.in_memory else memory
-        return train, Cache(validation, module.prepare, left, scratch / "validation", shared=shared)
+        return train, Cache(validation, module.prepare, left, scratch / "validation", **how)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def test_twenty_copies_of_each_within_five_degrees() -> None:
     copy = copies[20]
     assert copy.name == "s1 turned 0" and copy.shape == (48, 64) and copy.rgb is not None and copy.camera is not None
     assert not np.array_equal(copy.rgb, scans()[1].rgb)
-    with pytest.raises(IndexError, match=r"in \[0, 40\), got 40"):
+    with pytest.raises(IndexError, match=r"in \[-40, 40\), got 40"):
         copies[40]
 
 
@@ -58,6 +59,17 @@ def test_copies_are_kept_while_they_fit() -> None:
     assert copies[7] is not copies[7] and copies[0] is copies[0]
 
 
+def test_a_negative_index_and_slices_are_those_of_a_dataset() -> None:
+    copies = Rotated(scans(), copies=3)
+    assert copies[-1].name == "s1 turned 2" and np.array_equal(copies[-1].xyz.xyz, copies[5].xyz.xyz)
+    part = copies[1:5:2]
+    assert [copy.name for copy in part] == ["s0 turned 1", "s1 turned 0"] and part[-1] is copies[3]
+    assert len(copies[:2]) == 2 and len(copies[9:]) == 0 and [copy.name for copy in part[1:]] == ["s1 turned 0"]
+    with pytest.raises(IndexError, match=r"in \[-6, 6\), got -7"):
+        copies[-7]
+    assert Rotated(scans(), copies=0)[-1].name == "s1"
+
+
 def test_none_leaves_the_scans_as_they_are() -> None:
     samples = scans()
     assert list(Rotated(samples, copies=0)) == samples
@@ -78,6 +90,16 @@ def test_without_calibration_a_pinhole_is_fitted() -> None:
     assert near.mean() > 0.95
 
 
+def test_a_scan_that_its_camera_did_not_make_is_seen_by_a_pinhole_and_named_once() -> None:
+    copies = Rotated([LARGER, replace(LARGER, name="too")], copies=2)
+    with pytest.warns(UserWarning, match=r"larger has \(48, 64\) pixels and its camera \(96, 128\)"):
+        first = copies[0]
+    assert np.array_equal(first.xyz.xyz, Rotated([replace(LARGER, camera=None)] * 2, copies=2)[0].xyz.xyz)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert copies[3].shape == (48, 64)
+
+
 def test_a_dataset_on_disk(tree: Path) -> None:
     train = open_dataset("mvtec3d", tree, category="bagel")
     copies = Rotated(train, copies=2)
@@ -95,9 +117,6 @@ BAD = {
         Sample(rgb=np.zeros((4, 4, 3), np.uint8), name="photo")
     ],
     "empty has no valid pixel: remove it, or scan it again": [EMPTY],
-    "larger cannot be turned: camera must make images of (48, 64) like the scan, got (96, 128), or set copies=0": [
-        LARGER
-    ],
     "scans cannot be turned on their table: no plane lies behind": [
         Sample(xyz=XYZImage(BALL + np.array([0, 0, 1])), camera=Camera.pinhole(30.0, (24, 24)))
     ],

@@ -52,7 +52,7 @@ def test_each_update_changes_its_own_network_and_no_other() -> None:
     module = Cloud(critic_steps=1, steps=1)
     gan, encoder = module.stages()
     assert isinstance(gan, Descend) and isinstance(encoder, Descend)
-    batch = {"x": torch.stack(POINTS)}
+    batch = {"x": torch.stack(POINTS), "sample": torch.arange(len(POINTS))}
     for update, name in zip([*gan.updates, *encoder.updates], ("critic", "generator", "encoder"), strict=True):
         assert update.module is getattr(module.networks, name)
         update.loss(batch)["total"].backward(inputs=list(update.module.parameters()))
@@ -98,7 +98,7 @@ def test_generated_points_come_to_lie_where_the_real_ones_do() -> None:
     def distance() -> float:
         torch.manual_seed(0)
         with torch.no_grad():
-            return float((module.eval().networks.generate(500, 0, real.device).mean(0) - real.mean(0)).norm())
+            return float((module.eval().networks.generate(500).mean(0) - real.mean(0)).norm())
 
     before = distance()
     Trainer(device="cpu").run(module, POINTS)
@@ -115,10 +115,26 @@ def test_epochs_or_steps() -> None:
 
 
 def test_latent_vectors_have_the_dimensions_of_samples() -> None:
-    networks, seen = Cloud().networks, []
-    networks.generator = nn.Sequential(nn.Identity())
-    seen = [networks.generate(3, dimensions, torch.device("cpu")).shape for dimensions in (0, 2, 3)]
+    seen = []
+    for dimensions in (0, 2, 3):
+        networks = Cloud(dimensions=dimensions).networks
+        networks.generator = nn.Sequential(nn.Identity())
+        seen.append(networks.generate(3).shape)
     assert seen == [(3, 2), (3, 2, 1, 1), (3, 2, 1, 1, 1)]
+
+
+def test_the_example_is_always_the_same_and_draws_nothing() -> None:
+    networks, before = Cloud().eval().networks, torch.random.get_rng_state()
+    assert networks.example().shape == (1, 4) and torch.equal(networks.example(), networks.example())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_generator_s_step_looks_at_no_sample() -> None:
+    module, looked = Cloud(critic_steps=1, steps=3), []
+    gan, _ = module.networks.stages(lambda batch: looked.append(1) or batch["x"])
+    assert isinstance(gan, Descend)
+    gan.updates[1].loss({"sample": torch.arange(4)})
+    assert not looked
 
 
 def test_what_is_no_number_is_told_with_stage_and_step() -> None:
@@ -129,7 +145,14 @@ def test_what_is_no_number_is_told_with_stage_and_step() -> None:
         Trainer(device="cpu").run(module, POINTS)
 
 
-@pytest.mark.parametrize("keyword", ["latent", "batch_size", "epochs", "critic_steps"])
+@pytest.mark.parametrize("keyword", ["latent", "batch_size", "epochs", "critic_steps", "steps", "learning_rate"])
 def test_wrong_keywords(keyword: str) -> None:
     with pytest.raises(ValueError, match=f"{keyword} must be positive, got 0"):
         Cloud(**{keyword: 0})
+
+
+@pytest.mark.parametrize("keyword", ["penalty", "kappa"])
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_weights_are_finite_and_not_negative(keyword: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{keyword} must be 0 or more, got {value}"):
+        Cloud(**{keyword: value})

@@ -43,5 +43,7 @@ def test_no_background_is_said() -> None:
     for points in (np.zeros((0, 3)), -table()):
         with pytest.raises(ValueError, match="points must lie before the camera"):
             fit_background(points)
+    with pytest.raises(ValueError, match=r"got 1600 of median z -0.5 m$"):
+        fit_background(table(slope=0) * [1, 1, -1])
     with pytest.raises(ValueError, match=r"normal must have shape \(3,\)"):
         Plane(np.zeros(2), np.zeros(3))

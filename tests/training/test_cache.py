@@ -70,3 +70,15 @@ def test_what_a_preparation_draws_does_not_depend_on_when_it_is_made(tmp_path: P
 def test_what_is_not_a_dict_of_tensors_is_refused(tmp_path: Path, made: Any, error: str) -> None:
     with pytest.raises(TypeError, match=error):
         Cache(SAMPLES, lambda sample: made, 0, tmp_path)
+
+
+def test_without_files_what_does_not_fit_is_made_again(tmp_path: Path) -> None:
+    cook = Cook()
+    cache = Cache(SAMPLES, cook, 0, tmp_path / "cache", shared=True, files=False)
+    for position in range(3):
+        cache.fill(position)
+    assert [float(cache[i]["x"][0]) for i in (2, 0, 2)] == [4, 3, 4]
+    assert cook.calls == [3, 4, 3, 4] and not (tmp_path / "cache").exists()
+    cook.calls.clear()
+    kept = Cache(SAMPLES, cook, 1e6, tmp_path / "cache", shared=True, files=False)
+    assert [float(kept[i]["x"][0]) for i in (2, 2)] == [4, 4] and cook.calls == [3, 4]

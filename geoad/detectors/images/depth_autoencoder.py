@@ -11,9 +11,10 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.images.depth_image import Source
 from geoad.detectors.images.depth_reconstruction import DepthReconstruction
+from geoad.detectors.reconstruction import descend
 from geoad.nn.image_coder import image_decoder, image_encoder, start_decoder
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Descend, Stage, Update
+from geoad.training.stage import Batch, Stage, Update
 
 
 class DepthAutoencoder(DepthReconstruction):
@@ -48,7 +49,8 @@ class DepthAutoencoder(DepthReconstruction):
         stretch: bool = False,
     ) -> None:
         super().__init__(source=source, size=size, copies=copies, stretch=stretch)
-        for name, value in (("latent", latent), ("width", width), ("epochs", epochs), ("batch_size", batch_size)):
+        positive = {"latent": latent, "width": width, "epochs": epochs, "batch_size": batch_size}
+        for name, value in {**positive, "steps": 1 if steps is None else steps, "learning_rate": learning_rate}.items():
             _check.positive(name, value)
         self.epochs, self.steps, self.batch_size, self.learning_rate = epochs, steps, batch_size, learning_rate
         self.encoder = image_encoder(self.channels, latent, size=size, width=width)
@@ -65,8 +67,7 @@ class DepthAutoencoder(DepthReconstruction):
         yield from self.statistics()
         start_decoder(self.decoder, self.moments.mean, self.moments.std)
         update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
-        epochs = self.epochs if self.steps is None else None
-        yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
+        yield descend("autoencoder", [update], epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over pixels and channels of the squared error."""

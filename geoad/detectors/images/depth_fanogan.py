@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.fanogan_networks import FAnoGANNetworks
 from geoad.detectors.images.depth_image import Source
-from geoad.detectors.images.depth_reconstruction import DepthReconstruction, Picture
+from geoad.detectors.images.depth_reconstruction import DepthReconstruction
 from geoad.nn.image_coder import image_decoder, image_encoder, start_decoder
-from geoad.sample import Sample
 from geoad.training.stage import Batch, Stage
 
 
@@ -61,6 +59,7 @@ class DepthFAnoGAN(DepthReconstruction):
             image_encoder(self.channels, 1, **shape),
             image_encoder(self.channels, latent, **shape),
             latent=latent,
+            dimensions=2,
             batch_size=batch_size,
             learning_rate=learning_rate,
             epochs=epochs,
@@ -85,13 +84,9 @@ class DepthFAnoGAN(DepthReconstruction):
     def _images(self, batch: Batch) -> Tensor:
         return self.scaled(batch["image"])
 
-    @torch.no_grad()
-    def reconstruction(self, sample: Sample) -> dict[str, Picture]:
-        """Return the pictures of a sample, and what the generator makes of one latent vector, always the same."""
-        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
-        latent = torch.randn(1, self.networks.latent, 1, 1, generator=torch.Generator().manual_seed(0))
-        made = {", reconstructed": self.reconstruct(images), ", generated": self.networks.generator(latent.to(images))}
-        return self.pictures({"": images, **made})
+    def generated(self) -> dict[str, Tensor]:
+        """Return what the generator makes of one latent vector, always the same."""
+        return {", generated": self.networks.example()}
 
     def reconstruct(self, images: Tensor) -> Tensor:
         """Return what the generator makes of the codes of images."""

@@ -19,7 +19,8 @@ Source = Literal["depth", "depth+rgb"]
 def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     """Return the channels (C, H, W): depth in metres, 0 where invalid, and with `rgb` the colours in 0..1.
 
-    Raises ValueError that names the sample if it is no organised scan, has no valid pixel, or no colours to give.
+    Raises ValueError that names the sample if it is no organised scan, has no valid pixel or one that is not before the
+    camera (z > 0), or no colours to give.
 
     >>> from geoad.checks import synthetic_scan
     >>> depth_channels(synthetic_scan(0), rgb=True).shape
@@ -32,7 +33,11 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
         raise ValueError(f"{name} must be an organised scan for a depth method, got {sample.shape}: a cloud of one row")
     if not sample.xyz.valid.any():
         raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
-    channels = [xyz_to_depth(sample.xyz)]
+    depth = xyz_to_depth(sample.xyz)
+    if behind := np.count_nonzero(depth[sample.xyz.valid] <= 0):
+        told = f"{behind} of {np.count_nonzero(sample.xyz.valid)} points do not: turn the scan into the camera's frame"
+        raise ValueError(f"{name} must lie before the camera (z > 0) for a depth method, {told}")
+    channels = [depth]
     if rgb:
         if sample.rgb is None:
             raise ValueError(f"{name} must have rgb for source 'depth+rgb', it has none")

@@ -14,6 +14,7 @@ from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
 from geoad.detectors.images.depth_image import Source, bilinear, depth_channels, zoom
+from geoad.detectors.reconstruction import looked_at
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
@@ -64,7 +65,7 @@ class DepthReconstruction(Detector):
 
     def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
         """Return copies of the scans, turned on their table."""
-        return Rotated(samples, copies=self.copies, seed=seed, memory=0) if self.copies else samples
+        return Rotated(samples, copies=self.copies, seed=seed, memory=0)
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the image (C, size, size), depth in metres."""
@@ -108,31 +109,39 @@ class DepthReconstruction(Detector):
         pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
-    @torch.no_grad()
     def reconstruction(self, sample: Sample) -> dict[str, Picture]:
         """Return pictures of a sample as the network sees it and of what it makes of it, by name, in 0..1.
 
         Depth is (size, size), near is bright and what is invalid black; colours are (size, size, 3). It may be asked
-        for while the network is being trained.
+        for while the network is being trained; before that it raises NotFittedError.
         """
-        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
-        return self.pictures({"": images, ", reconstructed": self.reconstruct(images)})
+        if not self.farthest:
+            self.check_fitted()
+        image = self.prepare(sample)["image"]
+        with looked_at(self):
+            images = self.scaled(image[None].to(self.device))
+            made = {", reconstructed": self.reconstruct(images), **self.generated()}
+        return _pictures(images, image[0].numpy() != 0, made)
 
-    def pictures(self, images: Mapping[str, Tensor]) -> dict[str, Picture]:
-        """Return pictures of scaled images (1, C, H, W) by what follows their names, all as bright as the first."""
-        arrays = {suffix: image[0].float().cpu().numpy() for suffix, image in images.items()}
-        first, *_ = arrays.values()
-        shown = dict[str, Picture]()
-        for suffix, (depth, *colours) in arrays.items():
-            shown[f"depth{suffix}"] = _shade(depth, first[0])
-            if colours:
-                shown[f"colours{suffix}"] = np.stack(colours, -1)
-        return shown
+    def generated(self) -> dict[str, Tensor]:
+        """Return further images (1, C, size, size) to be drawn, by name: none, unless a method has some."""
+        return {}
 
 
-def _shade(depth: Picture, like: Picture) -> Picture:
-    """Return depth (H, W) as brightness in 0..1: dim is the farthest of `like`, bright its nearest, black no depth."""
-    far = like.max()
-    near = like[like != 0].min(initial=far)
-    bright = 1 - 0.8 * (depth - near) / max(float(far - near), 1e-9)
-    return np.where(depth > near / 2, bright, 0).clip(0, 1).astype(np.float32)
+def _pictures(images: Tensor, valid: NDArray[np.bool_], made: Mapping[str, Tensor]) -> dict[str, Picture]:
+    """Return pictures of a scaled image (1, C, H, W), and of what a network made, all as bright as the first."""
+    arrays = {suffix: image[0].float().cpu().numpy() for suffix, image in {"": images, **made}.items()}
+    near, far = (
+        float(arrays[""][0].min(where=valid, initial=np.inf)),
+        float(arrays[""][0].max(where=valid, initial=-np.inf)),
+    )
+    shown = dict[str, Picture]()
+    for suffix, (depth, *colours) in arrays.items():
+        bright = (1 - 0.8 * (depth - near) / max(far - near, 1e-9)).clip(0, 1)
+        there = (
+            depth > near - abs(near) / 2 if suffix else valid
+        )  # a network makes no depth by one that is far too small
+        shown[f"depth{suffix}"] = np.where(there, bright, 0).astype(np.float32)
+        if colours:
+            shown[f"colours{suffix}"] = np.stack(colours, -1)
+    return shown

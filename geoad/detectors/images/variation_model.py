@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from math import isinf
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -44,15 +45,12 @@ class DepthVariationModel(Detector):
         _check.one_of("source", source, get_args(Source))
         _check.one_of("reduce", reduce, get_args(Reduce))
         _check.positive("floor", floor)
+        if isinf(floor):
+            raise ValueError(f"floor must be finite, got {floor}")
         self.rgb, self.floor, self.reduce = source == "depth+rgb", floor, reduce
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(0)
-
-    @classmethod
-    def tiny(cls) -> dict[str, Any]:
-        """Return nothing: it is as fast as it can be."""
-        return {}
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""

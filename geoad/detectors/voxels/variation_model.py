@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isinf
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -59,10 +60,10 @@ class VoxelVariationModel(VoxelDetector):
         _check.one_of("reduce", reduce, get_args(Reduce))
         if floor is not None:
             _check.positive("floor", floor)
+            if isinf(floor):
+                raise ValueError(f"floor must be finite, got {floor}")
         if not 0 <= smooth < resolution:
             raise ValueError(f"smooth must be 0 or more cells, and less than the grid's {resolution}, got {smooth}")
-        if resolution**3 >= 2**31:
-            raise ValueError(f"resolution must be at most 1290, so that cells have 32-bit numbers, got {resolution}")
         self.given, self.reduce, self.smooth = floor, reduce, smooth
         self.moments = SparseMoments(self.channels, empty=EMPTY)
         self.register_buffer("losses", torch.zeros(len(FLOORS), dtype=torch.float64))
@@ -94,25 +95,20 @@ class VoxelVariationModel(VoxelDetector):
             yield Visit("floor", self._see_floor)
 
     def _see_cells(self, batch: Batch) -> None:
-        for cloud in self.clouds(batch):
-            self.moments.see(*self.cells(*cloud)[1:])
+        self.moments.see(*self._row(self.cells(batch)))
 
     def _see_floor(self, batch: Batch) -> None:
-        for cloud in self.clouds(batch):
-            _, cells, values = self.cells(*cloud)
-            self.losses += floor_losses(self.moments, cells, values, self.resolution**3)
+        self.losses += floor_losses(self.moments, *self._row(self.cells(batch)), self.resolution**3)
 
-    def score_cells(
-        self, points: NDArray[np.float32], rgb: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[np.float32], VoxelGrid]:
+    def _row(self, cells: Batch) -> tuple[Tensor, Tensor]:
+        """Return the occupied cells (m,) of a scan and their values (C, m) on the device."""
+        place = cells["cells"].to(self.device).long()
+        return place, cells["colours"].to(self.device).T if self.rgb else torch.ones(1, len(place), device=self.device)
+
+    def score_cells(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
         """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
-        filled, cells, values = self.cells(points, rgb)
-        return self._scores(cells, values).cpu().numpy(), filled
-
-    def cell_scores(self, values: Tensor) -> Tensor:
-        """Return the deviation of each cell."""
-        cells = (values != EMPTY).any(0).flatten().nonzero()[:, 0]
-        return self._scores(cells, values.flatten(1)[:, cells])
+        filled, cells = self.fill(cloud)
+        return self._scores(*self._row(cells)).cpu().numpy(), filled
 
     def _scores(self, cells: Tensor, values: Tensor) -> Tensor:
         """Return the scores (X, Y, Z) of a grid by its occupied cells (m,), ascending, and their values (C, m)."""

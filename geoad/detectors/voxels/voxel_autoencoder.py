@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from geoad import _check
+from geoad.detectors.reconstruction import descend
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source
 from geoad.detectors.voxels.voxel_reconstruction import VoxelReconstruction
 from geoad.nn.voxel_coder import voxel_decoder, voxel_encoder
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Descend, Stage, Update
+from geoad.training.stage import Batch, Stage, Update
 
 
 class VoxelAutoencoder(VoxelReconstruction):
@@ -48,7 +49,8 @@ class VoxelAutoencoder(VoxelReconstruction):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, copies=copies, project=project, outside=outside)
-        for name, value in (("latent", latent), ("width", width), ("epochs", epochs), ("batch_size", batch_size)):
+        positive = {"latent": latent, "width": width, "epochs": epochs, "batch_size": batch_size}
+        for name, value in {**positive, "steps": 1 if steps is None else steps, "learning_rate": learning_rate}.items():
             _check.positive(name, value)
         self.latent, self.epochs, self.steps = latent, epochs, steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
@@ -65,8 +67,8 @@ class VoxelAutoencoder(VoxelReconstruction):
         """Find the box and the share of empty cells, then descend the error."""
         yield from self.statistics()
         update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
-        epochs = self.epochs if self.steps is None else None
-        yield Descend("autoencoder", [update], epochs=epochs, steps=self.steps, batch_size=self.batch_size)
+        stage = partial(descend, epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
+        yield stage("autoencoder", [update], refine=self.cells)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted squared error."""

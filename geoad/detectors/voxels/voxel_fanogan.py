@@ -57,6 +57,7 @@ class VoxelFAnoGAN(VoxelReconstruction):
             voxel_encoder(self.channels, 1, **shape),
             voxel_encoder(self.channels, latent, **shape),
             latent=latent,
+            dimensions=3,
             batch_size=batch_size,
             learning_rate=learning_rate,
             epochs=epochs,
@@ -75,7 +76,11 @@ class VoxelFAnoGAN(VoxelReconstruction):
     def stages(self) -> Iterator[Stage]:
         """Find the box, then train the GAN and the encoder."""
         yield self.box()
-        yield from self.networks.stages(self.grids)
+        yield from self.networks.stages(self.grids, refine=self.cells)
+
+    def generated(self) -> dict[str, Tensor]:
+        """Return what the generator makes of one latent vector, always the same."""
+        return {"cells, generated": self.networks.example()}
 
     def reconstruct(self, grids: Tensor) -> Tensor:
         """Return what the generator makes of the codes of grids."""

@@ -1,6 +1,8 @@
-"""The variational autoencoder on voxel grids (after Bengs et al. 2021, as the thesis's benchmark names it)."""
+"""The variational autoencoder on voxel grids (after Bengs et al. 2021; thesis 8.3 names it)."""
 
 from __future__ import annotations
+
+from math import inf
 
 import torch
 from torch import Tensor
@@ -15,8 +17,8 @@ class VoxelVAE(VoxelAutoencoder):
     """`voxel-ae` whose encoder gives mean and log-variance of a Gaussian code; scores are squared errors.
 
     The loss is half the autoencoder's weighted squared error plus `beta` times the Kullback–Leibler divergence of the
-    code from N(0, I); scoring decodes the mean. The thesis prints no weights: `beta` 1 is the likelihood of a unit
-    Gaussian. The other keywords are those of `VoxelAutoencoder`.
+    code from N(0, I): with `beta` 1 the likelihood is that of a unit Gaussian. Scoring decodes the mean of the code and
+    draws nothing. It is no row of the thesis's benchmark. The other keywords are those of `VoxelAutoencoder`.
 
     >>> from geoad.checks import synthetic_scan
     >>> detector = VoxelVAE(**VoxelVAE.tiny()).fit([synthetic_scan(seed) for seed in range(4)])
@@ -55,8 +57,8 @@ class VoxelVAE(VoxelAutoencoder):
             project=project,
             outside=outside,
         )
-        if beta < 0:
-            raise ValueError(f"beta must not be negative, got {beta}")
+        if not 0 <= beta < inf:
+            raise ValueError(f"beta must be 0 or more, got {beta}")
         self.beta = beta
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from geoad.checks import check_detector, synthetic_scan
-from geoad.detectors import make_detector
+from geoad.checks import synthetic_scan
+from geoad.detectors.base import NotFittedError
 from geoad.detectors.images.depth_autoencoder import DepthAutoencoder
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
@@ -61,11 +61,6 @@ def test_colours_are_three_channels_more_and_count() -> None:
     assert np.array_equal(blind.score(painted).pixels, blind.score(SCANS[0]).pixels)
 
 
-def test_colours_pass_the_checks_too() -> None:
-    names = ["maps_are_finite_and_native", "samples_are_not_changed", "all_state_is_in_state_dict"]
-    check_detector(lambda: make_detector("depth-ae", **{**FAST, "source": "depth+rgb"}), names)
-
-
 def test_scores_are_squared_errors_summed_over_the_channels() -> None:
     detector = fitted(source="depth+rgb")
     images = torch.rand(1, 4, 64, 64)
@@ -73,6 +68,31 @@ def test_scores_are_squared_errors_summed_over_the_channels() -> None:
     torch.testing.assert_close(detector.errors(images), torch.full((1, 64, 64), 5.0))
     assert np.allclose(detector.score(SCANS[0]).pixels, 5.0)
     assert float(detector.loss({"image": images})["total"]) == pytest.approx(5 / 4)
+
+
+def test_what_is_reconstructed_exactly_scores_nothing() -> None:
+    detector = fitted(source="depth+rgb")
+    detector.reconstruct = lambda images: images  # type: ignore[method-assign]
+    assert not detector.score(synthetic_scan(9, defect=True)).pixels.any()
+
+
+@pytest.mark.parametrize("stretch", [True, False])
+def test_invalid_pixels_are_drawn_black_however_near_the_scan_is(stretch: bool) -> None:
+    detector, scan = fitted(stretch=stretch), SCANS[0]
+    assert scan.xyz is not None
+    near = replace(scan, xyz=XYZImage(np.where(scan.xyz.valid[..., None], scan.xyz.xyz - [0, 0, 0.1], 0)))
+    image = detector.prepare(near)["image"][0].numpy()
+    picture = detector.reconstruction(near)["depth"]
+    assert (image == 0).any() and not picture[image == 0].any()
+    assert picture[image != 0].min() >= 0.19 and picture[image == image[image != 0].min()] == pytest.approx(1)
+
+
+def test_to_draw_needs_something_learnt_and_changes_nothing() -> None:
+    detector = DepthAutoencoder(**FAST)
+    with pytest.raises(NotFittedError, match="DepthAutoencoder is not fitted"):
+        detector.reconstruction(SCANS[0])
+    detector.load_state_dict(fitted().state_dict())
+    assert detector.reconstruction(SCANS[0]) and detector.training
 
 
 def test_a_boss_is_found() -> None:
@@ -101,10 +121,6 @@ def test_copies_are_what_is_learnt_from() -> None:
     assert np.array_equal(turned.score(samples[0]).pixels, again.score(samples[0]).pixels)
 
 
-def test_copies_without_ground_truth() -> None:
-    check_detector(lambda: make_detector("depth-ae", **{**FAST, "copies": 2}), ["ground_truth_is_never_read"])
-
-
 def test_what_cannot_be_used_is_named() -> None:
     with pytest.raises(ValueError, match="must have rgb for source 'depth\\+rgb'"):
         fitted([replace(SCANS[0], rgb=None)], source="depth+rgb")
@@ -112,6 +128,9 @@ def test_what_cannot_be_used_is_named() -> None:
     for use in (lambda: fitted([empty]), lambda: fitted().score(empty)):
         with pytest.raises(ValueError, match="empty has no valid pixel"):
             use()
+    risen = replace(SCANS[0], xyz=XYZImage(-SCANS[0].xyz.xyz), name="risen")  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match=r"risen must lie before the camera \(z > 0\)"):
+        fitted([risen], stretch=False)
     cloud = Sample(xyz=XYZImage(np.random.default_rng(0).random((1, 90, 3))), name="cloud")
     with pytest.raises(ValueError, match=r"cloud must be an organised scan to be turned.*copies=0"):
         fitted([cloud], copies=2)

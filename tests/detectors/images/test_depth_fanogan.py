@@ -74,7 +74,7 @@ def test_the_networks_begin_at_the_data(monkeypatch: pytest.MonkeyPatch) -> None
 
     def look(images: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.no_grad():
-            made.append((images, detector.networks.generate(32, 2, images.device)))
+            made.append((images, detector.networks.generate(32)))
         return critic_loss(images)
 
     monkeypatch.setattr(detector.networks, "critic_loss", look)

@@ -53,6 +53,11 @@ BAD = {
 }
 
 
+BAD[r"risen must lie before the camera \(z > 0\) for a depth method, 8 of 72 points do not: turn the scan"] = Sample(
+    xyz=XYZImage(np.linspace([0, 0, -0.1], [0, 1, 0.8], 72).reshape(8, 9, 3)), name="risen"
+)
+
+
 @pytest.mark.parametrize("error", BAD)
 def test_what_a_depth_method_cannot_see_is_named(error: str) -> None:
     with pytest.raises(ValueError, match=error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import get_args
 
@@ -14,9 +15,16 @@ from geoad.checks import synthetic_scan
 from geoad.detectors.base import NotFittedError
 from geoad.detectors.voxels.deviation_floor import FLOORS
 from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
-from geoad.detectors.voxels.voxel_detector import Outside, Source
+from geoad.detectors.voxels.voxel_detector import Outside, Source, VoxelDetector
 from geoad.geometry.camera import Camera
-from geoad.geometry.convert import depth_to_xyz, scores_to_pixels, voxel_scores_to_points
+from geoad.geometry.convert import (
+    cloud_to_voxels,
+    depth_to_xyz,
+    scores_to_pixels,
+    voxel_scores_to_points,
+    xyz_to_cloud,
+)
+from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
 from geoad.ops.splat_voxels import splat_voxels
@@ -39,6 +47,13 @@ def wall(boss: bool = False, hole: bool = False, camera: Camera | None = CAMERA)
 
 def fitted(**keywords: object) -> VoxelVariationModel:
     return VoxelVariationModel(resolution=16, **keywords).fit([wall()] * 3)  # type: ignore[arg-type]
+
+
+def dense(detector: VoxelDetector, scan: Sample) -> VoxelGrid:
+    """The grid of a scan, by the function for whole grids."""
+    assert scan.xyz is not None
+    cloud = xyz_to_cloud(XYZImage(scan.xyz.xyz, scan.rgb))
+    return cloud_to_voxels(cloud, detector.grid(), rgb=detector.rgb, clip=detector.outside == "clip")
 
 
 def seen(*values: float) -> Moments:
@@ -107,6 +122,45 @@ def test_points_outside_the_grid_are_counted_and_scored_as_in_the_nearest_cell()
     assert np.array_equal(detector.score(outside).pixels, same)
 
 
+def test_points_outside_are_told_once_a_detector() -> None:
+    detector = fitted(outside="drop")
+    scan = wall()
+    assert scan.xyz is not None
+    gone = replace(scan, xyz=XYZImage(np.where(scan.xyz.valid[..., None], scan.xyz.xyz + 1, 0)), name="gone")
+    with pytest.warns(UserWarning, match="gone has 2400 of 2400 points outside the training set's grid: they fill no"):
+        found = detector.score(gone)  # no cell is filled
+    assert np.isfinite(found.pixels).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.score(gone)
+        fitted().score(wall(boss=True))
+    with pytest.warns(UserWarning, match="each counts as one in the nearest cell"):
+        fitted().score(gone)
+
+
+@pytest.mark.parametrize(
+    ("camera", "why"), [(None, "no camera"), ((4, 4), r"\(40, 60\) pixels and its camera \(4, 4\)")]
+)
+def test_a_scan_that_its_camera_did_not_make_is_told_once_and_scored_by_its_own_points(
+    camera: tuple[int, int] | None, why: str
+) -> None:
+    detector, scan = fitted(), wall(boss=True)
+    other = replace(scan, camera=None if camera is None else Camera.pinhole(1.0, camera))
+    with pytest.warns(UserWarning, match=f"wall has {why}: pixels get the scores of their own points alone"):
+        found = detector.score(other).pixels
+    assert np.array_equal(found, fitted(project="gather").score(scan).pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detector.score(other)
+
+
+def test_scans_of_several_sizes_with_one_calibration_are_learnt_and_scored() -> None:
+    scans = [wall(), replace(wall(), xyz=XYZImage(wall().xyz.xyz[:36]), name="shorter")]  # type: ignore[union-attr]
+    detector = VoxelVariationModel(resolution=16).fit(scans)
+    with pytest.warns(UserWarning, match=r"shorter has \(36, 60\) pixels and its camera \(40, 60\)"):
+        assert detector.score(scans[1]).pixels.shape == (36, 60)
+
+
 def test_a_deviating_cell_scores_less_than_one_that_never_varied() -> None:
     often = VoxelVariationModel(resolution=16).fit([wall(boss=True), wall(), wall()])
     assert 0 < (often.score(wall(boss=True)).score or 0) == pytest.approx((2 - 2 / 3) / np.sqrt(8 / 9), rel=1e-4)
@@ -145,12 +199,11 @@ def test_what_cannot_be_used_is_named() -> None:
         detector.score(Sample(rgb=np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(ValueError, match="must have rgb for source"):
         VoxelVariationModel(source="xyz+rgb").fit([scan])
-    with pytest.raises(ValueError, match=r"camera must make images of \(40, 60\) like the scan, got \(4, 4\)"):
-        detector.score(replace(scan, camera=Camera.pinhole(1.0, (4, 4))))
     for keywords in (
         {"source": "rgb"},
         {"resolution": 0},
         {"floor": 0.0},
+        {"floor": float("inf")},
         {"smooth": -1},
         {"resolution": 1291},
         {"reduce": "sum"},
@@ -167,16 +220,13 @@ def test_scores_are_those_of_dense_moments(source: Source, reduce: Reduce, outsi
     detector = VoxelVariationModel(source=source, resolution=16, reduce=reduce, outside=outside).fit(scans)
     moments = Moments(detector.channels * 16**3)
     for scan in scans:
-        moments.see(detector.grids(detector.collate([detector.prepare(scan)])).flatten(1))
+        moments.see(torch.from_numpy(dense(detector, scan).values).flatten()[None])
     for scan in (scans[0], synthetic_scan(9, defect=True)):
-        prepared = {name: tensor.numpy() for name, tensor in detector.prepare(scan).items()}
-        cloud = prepared["points"], prepared.get("rgb")
-        values = torch.from_numpy(detector.fill(*cloud).values)
-        expected = deviation_scores(values, moments, detector.floor, reduce).float()
-        scores, filled = detector.score_cells(*cloud)
+        filled = dense(detector, scan)
+        expected = deviation_scores(torch.from_numpy(filled.values), moments, detector.floor, reduce).float()
+        scores, sparse = detector.score_cells(detector.prepare(scan))
         torch.testing.assert_close(torch.from_numpy(scores), expected, rtol=0, atol=1e-6)
-        torch.testing.assert_close(detector.cell_scores(values), expected, rtol=0, atol=1e-6)
-        assert filled.values is None and np.array_equal(filled.nearest, detector.fill(*cloud).nearest)
+        assert sparse.values is None and np.array_equal(sparse.nearest, filled.nearest)
 
 
 @pytest.mark.parametrize("floor", [0.05, None])
@@ -204,7 +254,7 @@ def test_a_floor_is_chosen_that_makes_held_out_good_scans_likely() -> None:
         for scan in scans:
             if scan is not held_out:
                 part._see_cells(part.collate([part.prepare(scan)]))
-        values = part.grids(part.collate([part.prepare(held_out)])).double().flatten(1)
+        values = torch.from_numpy(dense(part, held_out).values).double().flatten(1)
         moments = part.moments.at(torch.arange(16**3))
         for i, floor in enumerate(FLOORS):
             wide = moments.std.clamp_min(floor)
@@ -219,9 +269,9 @@ def test_a_floor_is_chosen_that_makes_held_out_good_scans_likely() -> None:
 
 def test_scores_are_smoothed_over_cells() -> None:
     plain, smooth = (fitted(smooth=deviation) for deviation in (0.0, 0.5))
-    cloud = plain.prepare(wall(boss=True))["points"].numpy(), None
-    expected = gaussian_filter(plain.score_cells(*cloud)[0], 0.5, mode="nearest")
-    np.testing.assert_allclose(smooth.score_cells(*cloud)[0], expected, rtol=0, atol=1e-5)
+    cloud = plain.prepare(wall(boss=True))
+    expected = gaussian_filter(plain.score_cells(cloud)[0], 0.5, mode="nearest")
+    np.testing.assert_allclose(smooth.score_cells(cloud)[0], expected, rtol=0, atol=1e-5)
     assert 0 < (smooth.score(wall(boss=True)).score or 0) < (plain.score(wall(boss=True)).score or 0)
 
 
@@ -244,9 +294,9 @@ def test_two_devices_learn_the_same_state() -> None:
 
 def test_cells_that_score_nothing_need_not_be_drawn() -> None:
     detector, sample = fitted(), wall(boss=True, hole=True)
-    prepared = detector.prepare(sample)
-    scores, filled = detector.score_cells(prepared["points"].numpy(), None)
+    scores, filled = detector.score_cells(detector.prepare(sample))
     assert (scores == 0).mean() > 0.9
     drawn = splat_voxels(scores, filled.origin, filled.cell, CAMERA, sample.shape)
-    own = scores_to_pixels(voxel_scores_to_points(scores, filled), prepared["pixel"].numpy(), sample.shape)
+    pixel = np.flatnonzero(sample.xyz.valid)  # type: ignore[union-attr]
+    own = scores_to_pixels(voxel_scores_to_points(scores, filled), pixel, sample.shape)
     assert np.array_equal(detector.score(sample).pixels, np.fmax(own, drawn))
