@@ -131,10 +131,8 @@ class DepthReconstruction(Detector):
 def _pictures(images: Tensor, valid: NDArray[np.bool_], made: Mapping[str, Tensor]) -> dict[str, Picture]:
     """Return pictures of a scaled image (1, C, H, W), and of what a network made, all as bright as the first."""
     arrays = {suffix: image[0].float().cpu().numpy() for suffix, image in {"": images, **made}.items()}
-    near, far = (
-        float(arrays[""][0].min(where=valid, initial=np.inf)),
-        float(arrays[""][0].max(where=valid, initial=-np.inf)),
-    )
+    seen = arrays[""][0][valid]
+    near, far = float(seen.min(initial=np.inf)), float(seen.max(initial=-np.inf))
     shown = dict[str, Picture]()
     for suffix, (depth, *colours) in arrays.items():
         bright = (1 - 0.8 * (depth - near) / max(far - near, 1e-9)).clip(0, 1)
