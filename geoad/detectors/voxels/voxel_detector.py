@@ -30,6 +30,7 @@ from geoad.training.stage import Batch, Visit
 Source = Literal["xyz", "xyz+rgb"]
 Project = Literal["hull", "gather"]
 Outside = Literal["clip", "drop"]
+MANY = 0.05  # of a scan's points
 OUTSIDE = {"clip": "each counts as one in the nearest cell", "drop": "they fill no cell"}
 
 
@@ -40,7 +41,7 @@ class VoxelDetector(Detector):
     occupied or empty; with "xyz+rgb" it is the mean colour of its points, in 0 to 1, or -1 in every channel.
 
     A point outside the grid counts as one in the nearest cell, or with `outside` "drop" fills none; its pixel has the
-    nearest cell's score in either case. The first scan that has such points is named in a warning, and
+    nearest cell's score in either case. The first scan that has many of them is named in a warning, and
     `count_outside(sample)` says how many there are.
 
     With `project` "hull" a pixel gets the highest score of the voxels whose eight projected corners have it in their
@@ -181,10 +182,10 @@ class VoxelDetector(Detector):
         return int(np.count_nonzero(filled.index == -1))
 
     def _tell_outside(self, cloud: Batch, filled: VoxelGrid, sample: Sample) -> None:
-        """Warn of a scan's points outside the grid."""
+        """Warn of a scan with many points outside the grid: a few are nothing unusual."""
         points = cloud["points"]
         beyond = (points.amin(0).numpy() < filled.origin) | (points.amax(0).numpy() > filled.upper)
-        if "outside" not in self._told and beyond.any() and (count := self._count_outside(cloud)):
+        if "outside" not in self._told and beyond.any() and (count := self._count_outside(cloud)) > MANY * len(points):
             told = f"has {count} of {len(points)} points outside the training set's grid: {OUTSIDE[self.outside]}"
             self._tell("outside", sample, told)
 
