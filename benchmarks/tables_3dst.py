@@ -1,9 +1,9 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
-Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training) and
-sim3d_ranking.json in benchmarks/results and prints tables by category, seed and training, and of 3dst_ablations.json
-what was held against the thesis's claims; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds
-that lack a category are left out.
+Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training),
+3dst_sim3d_bank.json (no training) and sim3d_ranking.json in benchmarks/results and prints tables by category, seed and
+training, and of 3dst_ablations.json what was held against the thesis's claims; --write puts them into docs/3d-st.md,
+between their marks. A teacher's seeds that lack a category are left out.
 """
 
 from __future__ import annotations
@@ -139,9 +139,9 @@ def _wins(ours: Value, *others: Value) -> str:
 def tables() -> dict[str, str]:
     """Return the tables by the names of their marks."""
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
-    half, thesis = Results(_rows("3dst_sim3d_1500.json")), _rows("3dst_sim3d_thesis.json")
-    kinds = {kind: Results([row for row in thesis if row["scores"] == kind]) for kind in ("plain", "normalised")}
-    trainings = {"thesis": kinds["plain"], "thesis, scores as `quick()`": kinds["normalised"], "`quick()`": whole}
+    half = Results(_rows("3dst_sim3d_1500.json"))
+    trainings = {**_both("thesis", "3dst_sim3d_thesis.json"), "`quick()`": whole}
+    trainings |= _both("memory bank", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
         "categories": by_category(whole, peers),
@@ -149,6 +149,12 @@ def tables() -> dict[str, str]:
         "seeds of 1500 steps": by_seed(half, peers),
         "claims": claims(json.loads((RESULTS / "3dst_ablations.json").read_text())["orderings"]),
     }
+
+
+def _both(name: str, file: str) -> dict[str, Results]:
+    """Return the results of plain and of normalised scores."""
+    kinds = {"plain": name, "normalised": f"{name}, scores as `quick()`"}
+    return {said: Results([row for row in _rows(file) if row["scores"] == kind]) for kind, said in kinds.items()}
 
 
 def _rows(file: str) -> list[dict[str, Any]]:
