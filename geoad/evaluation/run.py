@@ -60,6 +60,8 @@ class Run:
     def create(cls, folder: str | Path, config: Mapping[str, Any]) -> Run:
         """Make the folder, or resume one with the same config.
 
+        Weights that the detector is made of, such as a teacher's, are copied into it: it may be moved, and so may they.
+
         Raises ValueError for a folder with another config, naming the keys that differ, or with other things in it;
         OSError if it cannot be made or written; TypeError if the config is not made of JSON values.
         """
@@ -69,13 +71,16 @@ class Run:
         if (folder / "config.json").exists():
             run = cls.open(folder)
             _check_same(folder, run.config, asked)
+            run._keep_weights()
             return run
         strangers = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
         if set(strangers) - {"environment.json"}:
             raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
         write_json(folder / "environment.json", environment())
-        write_json(folder / "config.json", asked)  # last: with it, the folder is a run
-        return cls(folder, asked)
+        write_json(folder / "config.json", asked)  # with it, the folder is a run
+        run = cls(folder, asked)
+        run._keep_weights()
+        return run
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
@@ -95,21 +100,15 @@ class Run:
         """Return a new, untrained detector of this run's name and parameters."""
         from geoad.detectors import make_detector
 
-        params = {name: self._kept(name, value) for name, value in self.config.get("params", {}).items()}
-        return make_detector(self._name, **params)
+        kept = {name: str(own) for name, _, own in self._weights() if own.is_file()}
+        return make_detector(self._name, **{**self.config.get("params", {}), **kept})
 
     def save_detector(self, detector: nn.Module) -> None:
-        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all.
-
-        Weights that it was made of, such as a teacher's, are kept beside it: a run may be moved, and so may they.
-        """
+        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
         from safetensors.torch import save
 
         from geoad.training.state import copy_state
 
-        for name, value in self.config.get("params", {}).items():
-            if _is_weights(value):
-                write_whole(self.folder / f"{name}.safetensors", Path(value).read_bytes())
         state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
         content = save(state, metadata={"detector": self._name})
         write_whole(self.checkpoint, content)
@@ -144,10 +143,17 @@ class Run:
             raise ValueError(f"{self.folder}/config.json: names no detector: fit again into a new folder")
         return name
 
-    def _kept(self, name: str, value: Any) -> Any:
-        """Return a parameter, of a file of weights the path where the run keeps it."""
-        own = self.folder / f"{name}.safetensors"
-        return str(own) if _is_weights(value) and own.is_file() else value
+    def _weights(self) -> Iterator[tuple[str, Path, Path]]:
+        """Yield the parameters that name a file of weights: the name, the file, and where the run keeps it."""
+        for name, value in self.config.get("params", {}).items():
+            if isinstance(value, str) and value.endswith(".safetensors"):
+                yield name, Path(value), self.folder / f"{name}.safetensors"
+
+    def _keep_weights(self) -> None:
+        """Copy the weights that the detector is made of, while they are there: training may take days."""
+        for _, given, own in self._weights():
+            if given.is_file() and not own.exists():
+                write_whole(own, given.read_bytes())
 
     def _read_checkpoint(self) -> tuple[str | None, dict[str, Any]]:
         """Return the detector's name and its tensors."""
@@ -180,10 +186,6 @@ def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
         if place.is_file():
             return Threshold.load(place)
     raise FileNotFoundError(f"{path}: holds no threshold: give a threshold.json, or a run fitted with validation parts")
-
-
-def _is_weights(value: Any) -> bool:
-    return isinstance(value, str) and value.endswith(".safetensors")
 
 
 def _check_same(folder: Path, there: Config, asked: Config) -> None:

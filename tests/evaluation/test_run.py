@@ -100,9 +100,9 @@ def test_a_run_keeps_the_weights_that_its_detector_was_made_of(tmp_path, monkeyp
     save_teacher("mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
     params = {"teacher": "mine.safetensors", "points": 60, "k": 4, "steps": 2}
     run = Run.create("run", {"detector": "3d-st", "params": params, "seed": 0})
-    detector = run.make_detector().fit([synthetic_scan(0)], trainer=Trainer(device="cpu"))
-    run.save_detector(detector)
-    (tmp_path / "mine.safetensors").unlink()
+    detector = run.make_detector()
+    (tmp_path / "mine.safetensors").unlink()  # while it learns
+    run.save_detector(detector.fit([synthetic_scan(0)], trainer=Trainer(device="cpu")))
     (tmp_path / "run").rename(tmp_path / "moved")
     loaded = Run.open(tmp_path / "moved").load_detector()
     assert loaded.score(synthetic_scan(1)).score == detector.score(synthetic_scan(1)).score
