@@ -105,7 +105,8 @@ class VoxelDetector(Detector):
         return {**joined, "sizes": torch.tensor([len(next(iter(item.values()))) for item in items])}
 
     def box(self) -> Visit:
-        """Return the stage that finds the box around the training set."""
+        """Return the stage that finds the box around the training set: the first of a training."""
+        self._told.clear()
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:

@@ -137,6 +137,8 @@ def test_points_outside_are_told_once_a_detector() -> None:
         few = replace(scan, xyz=XYZImage(scan.xyz.xyz + np.where(np.arange(60) < 2, 1, 0)[None, :, None]), name="few")
         assert fitted().count_outside(few) > 0
         fitted().score(few)
+    with pytest.warns(UserWarning, match="gone has 2400 of 2400"):  # another training, another first scan
+        detector.fit([wall()] * 3).score(gone)
     with pytest.warns(UserWarning, match="each counts as one in the nearest cell"):
         fitted().score(gone)
 
