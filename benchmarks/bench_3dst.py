@@ -7,8 +7,8 @@ torch, which materialises (n, k, d), on an eighth of the points, `pretraining` o
 scan of 360 k points to a filled map of 800×800 (`fps` is its share of farthest point sampling), `million` the
 descriptors of a million points. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the
 process's largest resident size. Clouds are an undulating surface with noise, row by row as a scanner gives it;
-pretraining has a scene of ten solids. A run of all cases and widths is written to benchmarks/results/bench_3dst.json,
-a part of them where --out says.
+pretraining has a scene of ten solids. The whole of it is written to benchmarks/results/bench_3dst.json; a run of fewer
+cases or widths, or of other points, only where --out says.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def main() -> None:
                 f"{case:12} d = {width:4} {rows[-1]['cpu_s']:8.3f} CPU s   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB"
             )
     command_line = " ".join(["python benchmarks/bench_3dst.py", *sys.argv[1:]])
-    whole = (given.cases, given.widths) == (parser.get_default("cases"), parser.get_default("widths"))
+    whole = all(getattr(given, name) == parser.get_default(name) for name in ("points", "widths", "cases"))
     if out := given.out or (RESULTS if whole else None):
         write_json(out, {**environment(), "command": command_line, "rows": rows})
 

@@ -48,8 +48,8 @@ Facts: TypeAlias = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 LIMITS = (0.05, 0.3)
 IMAGE = {"image_quantile": 0.99}
-NORMALISED = {"normalise": True, "smooth": 2, **IMAGE}
 QUICK = {**StudentTeacher3D.quick(), **IMAGE}
+NORMALISED = {name: QUICK[name] for name in ("normalise", "smooth", *IMAGE)}
 BOTH = ("plain", "normalised")
 
 

@@ -85,7 +85,7 @@ def by_seed(results: Results, peers: Sequence[dict[str, Any]]) -> str:
 
 
 def by_training(results: Mapping[str, Results]) -> str:
-    """Return a row for each way to train and score the pretrained teacher's student, over the seeds that all have."""
+    """Return a row for each way to learn from the pretrained teacher and to score, over the seeds that all have."""
     seeds = sorted(set.intersection(*(set(each.seeds["3d-st-64"]) for each in results.values())))
     lines = [f"| | {' | '.join(CATEGORIES)} | mean |", "|---" * (len(CATEGORIES) + 2) + "|"]
     for metric, said in METRICS.items() if seeds else ():
