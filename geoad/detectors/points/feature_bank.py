@@ -15,7 +15,22 @@ from geoad.nn.moments import Moments
 from geoad.nn.point_graph import neighbour_distance
 from geoad.training.stage import Batch, Stage, Visit
 
-ROWS = 4096  # points that are compared with the whole bank at once
+BLOCK = {"cpu": 512, "cuda": 8192}  # rows and columns of a block of distances; 1 MB stays in a core's cache
+
+
+def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
+    """Return the squared distance of each row of (n, d) to the nearest row of (m, d), (n,), from |a|² − 2ab + |b|².
+
+    >>> nearest_sq_dist(torch.tensor([[0.0, 1.0], [5.0, 0.0]]), torch.tensor([[0.0, 0.0], [4.0, 0.0]]))
+    tensor([1., 1.])
+    """
+    block = BLOCK[features.device.type]
+    nearest = features.new_full((len(features),), torch.inf)
+    for others in torch.split(bank, block):
+        lengths = others.square().sum(1)
+        for rows, best in zip(torch.split(features, block), torch.split(nearest, block), strict=True):
+            torch.minimum(best, torch.addmm(lengths, rows, others.T, alpha=-2).amin(1), out=best)
+    return (nearest + features.square().sum(1)).clamp_(min=0)
 
 
 class FeatureBank(PointDetector):
@@ -71,8 +86,7 @@ class FeatureBank(PointDetector):
     def terms(self, batch: Batch) -> Tensor:
         """Return the squared distance of each point to the bank, (n, 1)."""
         features = self.moments.normalise(self._features(batch))
-        pieces = torch.split(features, ROWS)
-        return torch.cat([torch.cdist(rows, self.bank).amin(1, keepdim=True).square() for rows in pieces])
+        return nearest_sq_dist(features, self.bank)[:, None]
 
     def _features(self, batch: Batch) -> Tensor:
         described: Tensor = self.teacher(batch["points"], batch["index"], 1 / self.spacing.mean[0])

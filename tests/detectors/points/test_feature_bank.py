@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.detectors.points.feature_bank import FeatureBank
+from geoad.detectors.points.feature_bank import FeatureBank, nearest_sq_dist
 
 SMALL = {"points": 300, "k": 8}
 
@@ -41,6 +41,14 @@ def test_errors_are_squared_distances_to_the_nearest() -> None:
     features = detector.moments.normalise(detector._features(batch))
     expected = (features[:, None] - detector.bank).square().sum(-1).amin(1)
     torch.testing.assert_close(detector.errors(batch), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (700, 1300), (512, 1024)])
+def test_nearest_sq_dist_over_several_blocks(sizes: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    features, bank = (torch.randn(size, 16, generator=generator) for size in sizes)
+    expected = torch.cdist(features.double(), bank.double()).square().amin(1)
+    torch.testing.assert_close(nearest_sq_dist(features, bank).double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_bad_keywords() -> None:
