@@ -1,7 +1,8 @@
 """Everything that needs a GPU, in one command: `python benchmarks/gpu.py [--out gpu-results]` or `make bench-gpu`.
 
 Builds the CUDA library, runs the tests that need a device, runs them again under compute-sanitizer where that is
-installed, and measures all kernels. Every step runs whatever became of the one before, with its output in OUT/STEP.log;
+installed (memcheck with each tensor an allocation of its own; racecheck and synccheck for the kernels' own tests), and
+measures all kernels. Every step runs whatever became of the one before, with its output in OUT/STEP.log;
 OUT/steps.json and the last lines say how each ended. The exit code is 0 only if no step failed. Needs torch, numpy,
 scipy, numba and pytest; peers and libraries that are missing are named as such.
 """
@@ -20,17 +21,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests")
+TOOLS = {"memcheck": "tests", "racecheck": "tests/cuda", "synccheck": "tests/cuda"}
 BENCH = (sys.executable, "-m", "geoad", "bench", "--device", "cuda")
 
 
 def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple[str, ...] | str]:
     """Return {step: its command, or why there is none}."""
-    check = (sanitizer, "--tool", "memcheck", "--error-exitcode", "9", *PYTEST) if sanitizer else "not installed"
+    checks: dict[str, tuple[str, ...] | str] = {
+        tool: (sanitizer, "--tool", tool, "--error-exitcode", "9", *PYTEST[:-1], tests) if sanitizer else "not installed"
+        for tool, tests in TOOLS.items()
+    }
     return {
         "build": (sys.executable, "setup.py", "build_ext", "--inplace"),
         "info": (sys.executable, "-m", "geoad", "info"),
         "tests": PYTEST,
-        "compute-sanitizer": check,
+        **checks,
         "bench": (*BENCH, "all", "--out", str(out), *words),
         "bench-large": (*BENCH, "knn", "--sizes", "1M", "--out", str(out / "large"), *words),
     }
@@ -40,6 +45,8 @@ def run_step(name: str, command: tuple[str, ...], out: Path, minutes: float) -> 
     """Run one step with its output in a file, the last lines of which are shown if it fails."""
     start, log = time.monotonic(), out / f"{name}.log"
     environment = {**os.environ, "GEOAD_CUDA": "1"}  # a library that cannot be built is an error here
+    if name == "memcheck":
+        environment["PYTORCH_NO_CUDA_MEMORY_CACHING"] = "1"  # else an access beside a tensor may hit another
     with log.open("w") as file:
         try:
             streams = {"stdout": file, "stderr": subprocess.STDOUT}
@@ -49,7 +56,7 @@ def run_step(name: str, command: tuple[str, ...], out: Path, minutes: float) -> 
             code, state = 124, f"stopped after {minutes:g} minutes"
         except OSError as error:
             code, state = 127, f"could not be started: {error}"
-    if name == "tests" and code == 0 and " passed" not in log.read_text():
+    if name in ("tests", *TOOLS) and code == 0 and " passed" not in log.read_text():
         code, state = 5, "no test ran: every one was skipped"
     if code:
         print("".join(f"    {line}\n" for line in log.read_text(errors="replace").splitlines()[-20:]), end="")

@@ -22,13 +22,19 @@ def find_nvcc() -> str | None:
 
 
 def architectures(nvcc: str) -> list[int]:
-    """Return GEOAD_CUDA_ARCHS, else what the GPUs of this machine are, else every current one that nvcc knows."""
+    """Return GEOAD_CUDA_ARCHS, else what the GPUs of this machine are, else every current one, as far as nvcc knows them.
+
+    Raises RuntimeError if it knows none.
+    """
     asked = re.findall(r"\d+", os.environ.get("GEOAD_CUDA_ARCHS", ""))
     if asked:
         return sorted({int(arch) for arch in asked})
-    known = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout
-    present = _present()
-    return sorted(set(present or CURRENT) & {int(arch) for arch in re.findall(r"compute_(\d+)", known)})
+    listed = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=False)
+    known = {int(arch) for arch in re.findall(r"compute_(\d+)", listed.stdout)}
+    found = sorted(known.intersection(_present()) or known.intersection(CURRENT))
+    if not found:
+        raise RuntimeError(f"{nvcc} compiles for none of {CURRENT}: set GEOAD_CUDA_ARCHS\n{listed.stderr}")
+    return found
 
 
 def _present() -> list[int]:

@@ -32,6 +32,13 @@ def on_live_cuda(array: Any) -> bool:
     return _cuda.is_live()
 
 
+def _cuda_fault() -> str | None:
+    """Return why no kernel of the CUDA library runs here, None if they do."""
+    from geoad.ops import _cuda
+
+    return _cuda.why_not()
+
+
 def to_cuda(name: str, array: Any, kinds: str = "fiu") -> Any:
     """Return a CUDA tensor, gradients cut; raise ValueError for what is elsewhere, TypeError for another dtype."""
     if not is_tensor(array) or array.device.type != "cuda":
@@ -48,7 +55,9 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
     """Return `array` as numpy, gradients cut; raise TypeError unless it is an array whose dtype is of `kinds`."""
     if is_tensor(array):
         if not on_cpu(array):
-            raise ValueError(f"{name} is on {array.device}, where this function has no backend: pass {name}.cpu()")
+            told = f"{name} is on {array.device}, where this function has no backend"
+            why = _cuda_fault() if array.device.type == "cuda" else None
+            raise ValueError(f"{told}{f' ({why})' if why else ''}: pass {name}.cpu()")
         array = array.detach().resolve_conj().resolve_neg()
         array = (array.float() if array.is_floating_point() and array.element_size() < 4 else array).numpy()
     if not isinstance(array, np.ndarray):
@@ -81,7 +90,7 @@ def to_corner(origin: Any, cell: float) -> NDArray[np.float64]:
     _check.shape("origin", corner, (3,))
     if not np.isfinite(corner).all():
         raise ValueError(f"origin must be finite, got {corner.tolist()}")
-    _check.positive("cell", cell)
+    _check.positive(cell=cell)
     if not math.isfinite(cell):
         raise ValueError(f"cell must be finite, got {cell}")
     return corner
@@ -96,7 +105,7 @@ def whole(name: str, value: Any) -> int:
     """Return `value` as int; raise TypeError unless it is a whole number's type, ValueError unless positive."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    _check.positive(name, int(value))
+    _check.positive(**{name: int(value)})
     return int(value)
 
 

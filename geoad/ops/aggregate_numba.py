@@ -38,6 +38,7 @@ def backward_weight(
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients (d_w, 4) and (d_w,), summed in a fixed order whatever the number of threads."""
     table, layer, share = _numpy(index), _layer(weight, bias), _numpy(gradient)
+    _arrays.check_range("index", table, len(points))
     inputs = _numpy(points).reshape(-1), _whole(table), layer, share.reshape(-1), layer.dtype.type(slope)
     shape = table.shape[1], len(weight), share.shape[1]
     blocks = max(1, -(-len(table) // BLOCK))
@@ -59,6 +60,7 @@ def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Te
     Threads take columns, so that no two write to one place and every column is summed in the same order.
     """
     table, share, rest = _numpy(index), _numpy(gradient), gradient.shape[1] - width
+    _arrays.check_range("index", table, n)
     tiles = -(-rest // LANES)
     out = torch.zeros(n, tiles * LANES, dtype=gradient.dtype)
     inputs, result, shape = (

@@ -93,9 +93,17 @@ def _key_by_axis(keys, first, last, bits, axis):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def select(keys, first, last, middle):  # type: ignore[no-untyped-def]
-    """Partition keys[first:last] so that those before `middle` are smaller; keys are distinct."""
+    """Partition keys[first:last] so that those before `middle` are smaller; keys are distinct.
+
+    The pivot is the median of three a third apart that begin anywhere: no order of the points, such as that of a
+    contour, which goes out and comes back, makes it the smallest again and again.
+    """
     while last - first > FEW:
-        a, b, c = keys[first], keys[(first + last) // 2], keys[last - 1]
+        span = last - first
+        start = ((first * 0x9E3779B1 + last * 0x85EBCA77) & 0x7FFFFFFF) % span
+        a = keys[first + start]
+        b = keys[first + (start + span // 3) % span]
+        c = keys[first + (start + 2 * span // 3) % span]
         pivot = max(min(a, b), min(max(a, b), c))
         split = first
         for t in range(first, last):  # branch-free: a swap at every step

@@ -68,7 +68,7 @@ def radius_search(
     ([0, 1, 3, 4], [1, 0, 2, 1], [1.0, 1.0, 4.0, 4.0])
     """
     limit = _sq_radius(radius)
-    most = None if max_neighbours is None else _arrays.whole("max_neighbours", max_neighbours)
+    most = None if max_neighbours is None else min(_arrays.whole("max_neighbours", max_neighbours), EDGES)
     check_roles(queries, batch, include_self)
     if backend is None:
         backend = "numba" if _arrays.on_cpu(points) else "cuda" if _arrays.on_live_cuda(points) else "torch"

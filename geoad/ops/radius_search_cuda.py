@@ -33,7 +33,7 @@ def within(asked: Search, limit: float, most: int | None, *, long: int = LONG) -
     _cuda.call("geoad_radius_count", device, *asked.arguments(), limit, counts, space)
     starts, kept = _starts(counts), _starts(counts if most is None else counts.clamp(max=most))
     total, edges, longest = torch.stack([starts[-1], kept[-1], torch.cat([counts, starts[:1]]).max()]).tolist()
-    admit(edges)
+    admit(total)  # with max_neighbours too: rows are cut when they are sorted
     keys = torch.empty(total, dtype=torch.int64, device=device)
     count, asking, clouds = asked.sizes
     sizes = (count, asking, asked.offsets, clouds, int(asked.include_self))

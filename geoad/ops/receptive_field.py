@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
-from geoad.ops import receptive_field_numba
+from geoad.ops import _arrays, receptive_field_numba
 
 
 class ReceptiveField(NamedTuple):
@@ -56,6 +56,9 @@ def relabel(index: Any, nodes: NDArray[np.int64], rows: int) -> NDArray[np.int32
     [[1], [0]]
     """
     table = np.ascontiguousarray(np.asarray(index))
+    if not 0 <= rows <= len(nodes):
+        raise ValueError(f"rows must lie in [0, {len(nodes)}], the number of nodes, got {rows}")
+    _arrays.check_range("nodes", nodes, len(table))
     result = receptive_field_numba.relabel(table, nodes, rows)
     if rows and result.min() < 0:
         raise ValueError("nodes must hold every neighbour of the first rows, got a neighbour outside")

@@ -11,6 +11,7 @@ from numba import njit
 from geoad.ops._vector_numba import at, prefetch
 
 AHEAD = 16  # rows
+BEYOND = "index must hold rows of the table, and -1 for none, got a neighbour beyond its end"
 
 
 @njit(cache=True, nogil=True)
@@ -33,6 +34,8 @@ def search(index, seeds, hops):  # type: ignore[no-untyped-def]
             row = nodes[i] * k
             for place in range(row, row + k):
                 neighbour = at(flat, place)
+                if neighbour >= n:
+                    raise ValueError(BEYOND)
                 if neighbour >= 0 and not at(seen, neighbour):
                     seen[neighbour] = True
                     nodes[count] = neighbour
@@ -56,5 +59,7 @@ def relabel(index, nodes, rows):  # type: ignore[no-untyped-def]
         prefetch(flat, nodes[min(i + AHEAD, rows - 1)] * k)
         for j in range(k):
             neighbour = at(flat, row + j)
+            if neighbour >= n:
+                raise ValueError(BEYOND)
             table[i, j] = at(position, neighbour) if neighbour >= 0 else -1
     return table

@@ -47,7 +47,7 @@ def voxel_downsample(points: Any, cell: float, *, values: Any = None) -> Downsam
     """
     cloud = _arrays.to_points("points", points)
     side = _arrays.real("cell", cell)
-    _check.positive("cell", side)
+    _check.positive(cell=side)
     if not math.isfinite(side):
         raise ValueError(f"cell must be finite, got {cell}")
     numbers = np.empty((len(cloud), 0)) if values is None else _arrays.to_numpy("values", values)

@@ -152,7 +152,8 @@ def test_one_failing_step_hides_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     plan = {
         "build": (sys.executable, "-c", "print('why'); raise SystemExit(3)"),
         "tests": (sys.executable, "-c", "print('7 skipped')"),
-        "compute-sanitizer": "not installed",
+        "memcheck": "not installed",
+        "racecheck": (sys.executable, "-c", "print('7 skipped')"),
         "bench": (sys.executable, "-c", "print('fine')"),
     }
     monkeypatch.setattr(gpu, "steps", lambda *_: plan)
@@ -162,10 +163,11 @@ def test_one_failing_step_hides_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     assert {name: step["state"] for name, step in steps.items()} == {
         "build": "failed with exit code 3",
         "tests": "no test ran: every one was skipped",
-        "compute-sanitizer": "not run: not installed",
+        "memcheck": "not run: not installed",
+        "racecheck": "no test ran: every one was skipped",
         "bench": "ok",
     }
     assert "    why" in capsys.readouterr().out
     plan["build"] = plan["bench"]
-    plan["tests"] = (sys.executable, "-c", "print('7 passed')")
+    plan["tests"] = plan["racecheck"] = (sys.executable, "-c", "print('7 passed')")
     assert gpu.main() == 0

@@ -56,3 +56,22 @@ def test_a_library_that_is_missing_or_older_than_its_sources_is_refused(
     with pytest.raises(ImportError, match=r"older than cuda_ext/knn\.cu"):
         _cuda.library()
     _cuda.library.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("known", "present", "expected"),
+    [("compute_80 compute_90", "9.0", [90]), ("compute_80 compute_90", "7.0", [80, 90]), ("", "9.0", None)],
+)
+def test_architectures_are_those_that_nvcc_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: str, present: str, expected: list[int] | None
+) -> None:
+    for name, text in (("nvcc", known), ("nvidia-smi", present)):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("GEOAD_CUDA_ARCHS", raising=False)
+    if expected is None:  # setup.py takes RuntimeError for a warning, and goes on without the kernels
+        with pytest.raises(RuntimeError, match="compiles for none of"):
+            BUILD["architectures"](str(tmp_path / "nvcc"))
+    else:
+        assert BUILD["architectures"](str(tmp_path / "nvcc")) == expected

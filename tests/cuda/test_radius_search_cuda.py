@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -96,3 +98,11 @@ def test_nothing_within_and_nobody_asks(device):
         assert len(index) == len(sq_dist) == 0 and starts.tolist() == [0] * 41
     for asked in (Search(to(device, points), to(device, none)), Search(to(device, none))):
         assert within(asked, 0.01, None)[2].tolist() == within(asked, 0.01, 5)[2].tolist() == [0]
+
+
+def test_what_the_rows_hold_before_they_are_cut_is_admitted(device, monkeypatch):
+    asked = Search(to(device, np.zeros((300, 3), np.float32)))
+    monkeypatch.setattr(sys.modules["geoad.ops.radius_search"], "EDGES", 50_000)
+    with pytest.raises(ValueError, match="at most 50000 neighbours in all, got 90000"):
+        within(asked, 0.0, 65)
+    assert len(within(asked, 0.0, 64)[0]) == 300 * 64

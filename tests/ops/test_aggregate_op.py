@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from geoad.ops import aggregate_numba
 from geoad.ops.aggregate import aggregate
 
 OPERATORS = torch.ops.geoad
@@ -70,3 +71,11 @@ def test_new_tensors_share_no_memory() -> None:
     points, index, weight, bias, _ = case()
     by_weight, by_bias = OPERATORS.aggregate_backward_weight(points, index, weight[:1], bias[:1], torch.ones(7, 7), 0.2)
     assert by_weight.untyped_storage().data_ptr() != by_bias.untyped_storage().data_ptr()
+
+
+def test_gradients_of_a_table_beyond_the_points_are_refused() -> None:
+    index, gradient = torch.full((5, 2), 10**6), torch.zeros(5, 8)
+    with pytest.raises(ValueError, match=r"index must lie in \[0, 5\), got values from 1000000"):
+        aggregate_numba.backward_features(5, index, gradient, 4)
+    with pytest.raises(ValueError, match=r"index must lie in \[0, 5\), got values from 1000000"):
+        aggregate_numba.backward_weight(torch.zeros(5, 3), index, torch.zeros(4, 4), torch.zeros(4), gradient, 0.2)

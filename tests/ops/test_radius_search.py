@@ -130,6 +130,7 @@ def test_a_result_too_large_is_refused_with_its_size(backend, monkeypatch):
     with pytest.raises(ValueError, match=r"at most 50000 neighbours in all, got \d+: pass max"):
         radius_search(np.concatenate([points, points])[:400], 0.0, batch=np.arange(400) // 200, backend=backend)
     assert len(radius_search(points, 0.0, max_neighbours=100, backend=backend).index) == 30_000
+    assert len(radius_search(points[:9], 0.0, max_neighbours=sys.maxsize, backend=backend).index) == 81
 
 
 def test_a_million_coinciding_points_are_counted_or_cut_not_listed():

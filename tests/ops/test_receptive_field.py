@@ -68,3 +68,15 @@ def test_size_on_random_planar_points() -> None:
     index = knn(points, 32, include_self=False).index
     central = np.argsort(((points - [0.5, 0.5, 0]) ** 2).sum(1))[:20]
     assert np.mean([len(receptive_field(index, q, 8).nodes) for q in central]) == pytest.approx(1660, rel=0.05)
+
+
+def test_neighbours_and_nodes_beyond_the_table_are_refused() -> None:
+    index = np.array([[1], [10**9], [0]])
+    with pytest.raises(ValueError, match="index must hold rows of the table, and -1 for none"):
+        receptive_field(index, 0, 3)
+    with pytest.raises(ValueError, match="index must hold rows of the table, and -1 for none"):
+        relabel(index, np.array([0, 1]), 2)
+    with pytest.raises(ValueError, match=r"nodes must lie in \[0, 3\), got values from 0 to 12"):
+        relabel(index, np.array([0, 12]), 1)
+    with pytest.raises(ValueError, match=r"rows must lie in \[0, 2\], the number of nodes, got 3"):
+        relabel(index, np.array([0, 1]), 3)
