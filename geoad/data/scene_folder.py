@@ -50,7 +50,7 @@ class SceneFolder(Sequence[Scene]):
     """
 
     def __init__(self, folder: str | Path, count: int, *, k: int = 32, **settings: Any) -> None:
-        _check.positive("k", k)
+        _check.positive(k=k)
         points = Scenes(count, **settings).points  # faults of the settings are found before anything is written
         if points <= k:
             raise ValueError(f"points must be greater than k = {k}, got {points}")
@@ -142,10 +142,17 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _map(path: Path) -> NDArray[Any]:
-    """Map a file into memory, copied on writing: torch takes no array that is read-only."""
+    """Map a file into memory, copied on writing: torch takes no array that is read-only.
+
+    Each map of numpy's keeps a file open, and a process may often have no more than 1024 of them: torch's do not.
+    """
+    import torch
+
     with reading(path, "npy"):
-        array: NDArray[Any] = np.load(path, mmap_mode="c")
-    return array
+        like = np.load(path, mmap_mode="r")
+        storage = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=path.stat().st_size)
+    content: NDArray[Any] = torch.empty(0, dtype=torch.uint8).set_(storage).numpy()
+    return content[like.offset :].view(like.dtype).reshape(like.shape)
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

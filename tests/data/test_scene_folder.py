@@ -31,6 +31,14 @@ def test_scenes_and_their_tables_are_those_that_would_be_made_anew(tmp_path: Pat
         stored[3]
 
 
+def test_mapped_scenes_keep_no_file_open(tmp_path: Path) -> None:
+    stored = SceneFolder(tmp_path, 3, k=5, **SMALL)
+    stored.fill()
+    before = len(os.listdir("/proc/self/fd"))
+    scenes = [stored[i] for i in (0, 1, 2) * 20]
+    assert len(os.listdir("/proc/self/fd")) == before and len(scenes) == 60
+
+
 def test_what_is_there_is_read_and_never_written_to(tmp_path: Path) -> None:
     SceneFolder(tmp_path, 2, k=5, **SMALL).fill()
     before = contents(tmp_path)
