@@ -51,7 +51,7 @@ slow: $(STAMP) ## the tests that take minutes
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(STAMP) ## run the benchmarks that need no scans; results go to benchmarks/results
-	@set -e; for name in 3dst kernels metrics; do echo "== $$name"; $(BIN)/python benchmarks/bench_$$name.py; done
+	@set -e; for name in 3dst kernels metrics voxels; do echo "== $$name"; $(BIN)/python benchmarks/bench_$$name.py; done
 
 bench-gpu: $(STAMP) ## on a machine with a GPU: build, test, sanitize and measure the CUDA kernels
 	$(BIN)/python benchmarks/gpu.py --out gpu-results

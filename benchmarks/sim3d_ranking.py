@@ -30,7 +30,7 @@ from geoad.training import Trainer
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "sim3d_ranking.json"
-# 3D-ST: half the steps of the demo, on an eighth of the thesis's points; the others as the thesis has them
+# 3D-ST: 600 steps of Adam on whole clouds of an eighth of the thesis's points; the others as the thesis has them
 SETTINGS: dict[str, dict[str, Any]] = {
     "voxel-vm": {},
     "depth-vm": {},

@@ -26,15 +26,16 @@ def shape(name: str, array: Any, expected: tuple[int | str, ...]) -> None:
         raise ValueError(f"{name} must have shape ({wanted}), got {got}")
 
 
-def positive(name: str, value: float) -> None:
-    """Raise ValueError unless `value` > 0.
+def positive(**numbers: float) -> None:
+    """Raise ValueError that names the first number which is not > 0.
 
-    >>> positive("k", 0)
+    >>> positive(points=100, k=0)
     Traceback (most recent call last):
     ValueError: k must be positive, got 0
     """
-    if not value > 0:
-        raise ValueError(f"{name} must be positive, got {value}")
+    for name, value in numbers.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
 
 
 def one_of(name: str, value: str, known: Iterable[str]) -> None:
@@ -44,11 +45,19 @@ def one_of(name: str, value: str, known: Iterable[str]) -> None:
     Traceback (most recent call last):
     ValueError: unknown detector '3d-ts' (did you mean '3d-st'?); known: 3d-st, voxel-vm
     """
+    if value not in (names := sorted(known)):
+        raise ValueError(f"unknown {name} {value!r}{likely(value, names)}")
+
+
+def likely(value: str, known: Iterable[str]) -> str:
+    """Return what an error says of a name after naming it: which known one may be meant, and which are known.
+
+    >>> likely("sauce", ["floor", "source"])
+    " (did you mean 'source'?); known: floor, source"
+    """
     names = sorted(known)
-    if value not in names:
-        near = get_close_matches(value, names, 1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"unknown {name} {value!r}{hint}; known: {', '.join(names) or 'none'}")
+    near = get_close_matches(value, names, 1)
+    return f"{f' (did you mean {near[0]!r}?)' if near else ''}; known: {', '.join(names) or 'none'}"
 
 
 def kinds(function: Callable[..., Any], keywords: Mapping[str, Any]) -> None:

@@ -85,7 +85,7 @@ def build_parser() -> Parser:
     _fit(command("fit", "train a detector on good parts"))
     _score(command("score", "write an anomaly map for every scan"))
     _evaluate(command("evaluate", "compute the metrics of maps, whoever made them"))
-    _benchmark(command("benchmark", "measure methods on a dataset as the literature did, its numbers beside"))
+    _benchmark(command("benchmark", "measure methods as a paper did, and print its numbers beside"))
     _bench(command("bench", "compare kernels with their peers: outputs first, then time and memory"))
     return parser
 
@@ -109,7 +109,8 @@ def _make(parser: Parser) -> None:
         metavar="C",
         help="only these: bagel foam, or bagel,foam",
     )
-    parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help="default: tiny")
+    sizes = "tiny: 52 scans a category of 300 pixels a side, small: 156 of 400, full: as the originals (default: tiny)"
+    parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help=sizes)
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="X", help="multiply the images' sides, or the points"
     )
@@ -118,7 +119,7 @@ def _make(parser: Parser) -> None:
         action="store_true",
         help="clouds from all around, labelled, in Real3D-AD's tree: .pcd and .txt",
     )
-    parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
 
 
@@ -143,9 +144,11 @@ def _pretrain(parser: Parser) -> None:
     parser.add_argument("--out", required=True, metavar="RUN", help=goes_on)
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
     parser.add_argument("--steps", type=a.count, metavar="N", help="default: 250000, or what the preset says")
-    parser.add_argument("--preset", choices=["quick"], help="keywords to begin with: a good teacher in an hour")
+    quick = "start from these keywords: a good teacher in half an hour of one core"
+    parser.add_argument("--preset", choices=["quick"], help=quick)
     parser.add_argument("--scenes", type=a.count, default=1000, metavar="N", help="default: 1000")
-    parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help="to choose the best by")
+    chosen = "scenes that choose the best teacher (default: 50)"
+    parser.add_argument("--validation-scenes", type=a.count, default=50, metavar="N", help=chosen)
     parser.add_argument(
         "--points", type=a.count, default=64_000, metavar="N", help="points of a scene (default: 64000)"
     )
@@ -153,14 +156,13 @@ def _pretrain(parser: Parser) -> None:
     parser.add_argument("--source", default="solids", help=sources)
     kept = "where scenes are drawn and kept; several runs may share it (default: RUN/scenes)"
     parser.add_argument("--scenes-folder", metavar="FOLDER", help=kept)
-    elsewhere = "the checkpoint.pt of an earlier sitting, from whatever machine, for a RUN that has none"
+    elsewhere = "checkpoint.pt of an earlier sitting, on any machine, to start a new RUN from"
     parser.add_argument("--continue-from", metavar="FILE", help=elsewhere)
-    parser.add_argument(
-        "--hours", type=a.hours, metavar="H", help="stop after so long, with the best teacher so far, as Ctrl-C does"
-    )
+    until = "stop after so many hours and write the best teacher so far, as Ctrl-C does"
+    parser.add_argument("--hours", type=a.hours, metavar="H", help=until)
     keyword = "a keyword of the pretraining, such as k=16, coordinates=absolute or rotate=True"
     parser.add_argument("--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help=keyword)
-    parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that draw scenes (default: 1)")
     _device(parser)
     _precision(parser)
@@ -179,9 +181,9 @@ def _fit(parser: Parser) -> None:
     parser.add_argument(
         "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
     )
-    presets = "keywords to begin with: for a first look, or for a good student in three CPU minutes (3d-st alone)"
+    presets = "start from these keywords: tiny, for a first look, or quick (3d-st), a good student in three CPU minutes"
     parser.add_argument("--preset", choices=["tiny", "quick"], help=presets)
-    parser.add_argument("--seed", type=a.seed, default=0)
+    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
     _device(parser)
     share = "processes that share each batch, on a GPU each or all on the CPU (default: 1)"
     parser.add_argument("--devices", type=a.count, default=1, metavar="N", help=share)
@@ -197,7 +199,7 @@ def _score(parser: Parser) -> None:
     parser.add_argument("run", metavar="RUN", help="folder that `geoad fit` wrote")
     parser.add_argument("files", nargs="*", metavar="FILE", help="scans, or folders of scans, instead of --data")
     _data(parser, required=False)
-    parser.add_argument("--split", default="test", choices=["train", "validation", "test"])
+    parser.add_argument("--split", default="test", choices=["train", "validation", "test"], help="default: test")
     parser.add_argument("--out", required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures")
     parser.add_argument("--overwrite", action="store_true", help="replace maps of the same names")
     parser.add_argument("--jsonl", action="store_true", help="print one JSON object a part")
@@ -219,7 +221,8 @@ def _evaluate(parser: Parser) -> None:
     )
     parser.add_argument("--bootstrap", type=a.seed, default=0, metavar="N", help="intervals from N draws of the images")
     parser.add_argument("--versus", metavar="MAPS", help="other maps of these images: which are better, and how surely")
-    parser.add_argument("--against", choices=["published"], help="set published numbers beside, and say what differs")
+    beside = "print published numbers beside, and say how the protocols differ"
+    parser.add_argument("--against", choices=["published"], help=beside)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that read maps (default: 1)")
     parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="for metrics.json, metrics.csv and pictures of the curves"
@@ -237,9 +240,10 @@ def _benchmark(parser: Parser) -> None:
         "--methods", type=a.words, metavar="M,M", help="such as voxel-ae,voxel-ae-rgb (default: all 14)"
     )
     parser.add_argument("--seeds", type=a.seeds, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)")
-    sizes = "training: a few steps; --iterations of each stage; as in the thesis (default: small)"
+    sizes = "length of training: tiny a few steps, small --iterations of each stage, full the thesis's (default: small)"
     parser.add_argument("--size-preset", default="small", choices=["tiny", "small", "full"], help=sizes)
-    parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help="of small (default: 500)")
+    steps = "steps of each stage of small (default: 500)"
+    parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help=steps)
     latents = "also these latent dimensions of autoencoders and GANs, such as 128,512,2048"
     parser.add_argument("--latents", type=a.sizes, metavar="D,D", help=latents)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
@@ -254,10 +258,11 @@ def _bench(parser: Parser) -> None:
     )
     parser.add_argument("--sizes", type=a.sizes, metavar="N,N", help="such as 4096,64k,1M (default: the kernel's own)")
     parser.add_argument("--cases", type=a.words, metavar="C,C", help="such as scan,cube (default: every one)")
-    parser.add_argument("--k", type=a.count, metavar="K", help="neighbours, or what the kernel has in their place")
+    neighbours = "neighbours of knn, radius, window and aggregate (default: the kernel's own)"
+    parser.add_argument("--k", type=a.count, metavar="K", help=neighbours)
     parser.add_argument("--backends", type=a.words, metavar="B,B", help="such as numba,pykdtree (default: every one)")
     parser.add_argument("--repeats", type=a.count, metavar="N", help="timed calls (default: CPU 7, CUDA 50)")
-    patience = "no further call of what has taken so long on one case (default: 10)"
+    patience = "a contestant that has taken this long on a case is not called again (default: 10)"
     parser.add_argument("--patience", type=a.seconds, default=10.0, metavar="SECONDS", help=patience)
     parser.add_argument("--out", default="bench", metavar="FOLDER", help="for KERNEL.json and .png (default: bench)")
     _device(parser)

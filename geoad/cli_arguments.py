@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,6 +154,17 @@ def _known(what: str, name: str, known: dict[str, str]) -> None:
         _check.one_of(what, name, known)
     except ValueError as error:
         raise ArgumentTypeError(str(error)) from None
+
+
+def check_words(what: str, words: Sequence[str] | None, known: Collection[str]) -> None:
+    """Raise UsageError for names that an option gave if there are none, or one that is not known."""
+    if words is not None and not words:
+        raise UsageError(f"no {what} is named: give names with commas between, or leave the option out for all")
+    for word in words or ():
+        try:
+            _check.one_of(what, word, known)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
 
 
 def describe(error: BaseException) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-from geoad import _check
 from geoad._optional import need
 from geoad._whole_file import make_folder, write_whole
 from geoad.bench import KERNELS
@@ -22,7 +21,7 @@ from geoad.bench.contestant import Kernel
 from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE
 from geoad.bench.picture import draw
 from geoad.bench.timing import Rounds
-from geoad.cli_arguments import UsageError
+from geoad.cli_arguments import check_words
 from geoad.cli_table import Cell, table
 from geoad.evaluation.results import environment, write_json
 from geoad.training.progress import Bar, Lines
@@ -37,8 +36,8 @@ def run(arguments: Namespace) -> int:
     """Print a table a kernel and write KERNEL.json and KERNEL.png; 1 if a backend of ours gave another answer."""
     device = _device(arguments.device)
     kernels = [_kernel(name) for name in (KERNELS if "all" in arguments.kernels else dict.fromkeys(arguments.kernels))]
-    _check_words("case", arguments.cases, [case for kernel in kernels for case in kernel.cases])
-    _check_words("backend", arguments.backends, [one.name for kernel in kernels for one in kernel.contestants()])
+    check_words("case", arguments.cases, {case for kernel in kernels for case in kernel.cases})
+    check_words("backend", arguments.backends, {each.name for kernel in kernels for each in kernel.contestants()})
     out = make_folder(arguments.out)
     wrong: list[str] = []
     measured = 0
@@ -68,14 +67,6 @@ def _device(asked: str) -> str:
 def _kernel(name: str) -> Kernel:
     kernel: Kernel = import_module(KERNELS[name]).KERNEL
     return kernel
-
-
-def _check_words(what: str, words: Sequence[str] | None, known: Sequence[str]) -> None:
-    for word in words or ():
-        try:
-            _check.one_of(what, word, set(known))
-        except ValueError as error:
-            raise UsageError(str(error)) from None
 
 
 def _measure(kernel: Kernel, arguments: Namespace, device: str) -> tuple[list[Row], list[Row], list[str]]:

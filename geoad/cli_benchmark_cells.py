@@ -9,8 +9,7 @@ from inspect import signature
 from itertools import product
 from typing import Any
 
-from geoad import _check
-from geoad.cli_arguments import UsageError
+from geoad.cli_arguments import check_words
 from geoad.data import list_categories, open_dataset
 from geoad.detectors import detector_class
 from geoad.evaluation.cell import Cell
@@ -23,8 +22,8 @@ def list_cells(arguments: Namespace) -> list[Cell]:
     known = list_categories(name, root)
     if not known:
         open_dataset(name, root)  # one error for a folder without data, not one a cell
-    _check_words("method", arguments.methods, list(ROWS))
-    _check_words("category", arguments.categories, known)
+    check_words("method", arguments.methods, list(ROWS))
+    check_words("category", arguments.categories, known)
     categories: Sequence[str | None] = arguments.categories or known or [None]
     return [
         Cell(
@@ -44,16 +43,6 @@ def list_cells(arguments: Namespace) -> list[Cell]:
         for category, (place, key, params) in product(dict.fromkeys(categories), list(_variants(arguments)))
         for seed in (arguments.seeds if ROWS[key].trained else arguments.seeds[:1])
     ]
-
-
-def _check_words(what: str, words: Sequence[str] | None, known: Sequence[str]) -> None:
-    if words is not None and not words:
-        raise UsageError(f"no {what} is named: give names with commas between, or leave the option out for all")
-    for word in words or ():
-        try:
-            _check.one_of(what, word, known)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
 
 
 def _variants(arguments: Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -6,8 +6,7 @@ import sys
 from argparse import Namespace
 from inspect import signature
 
-from geoad import _check
-from geoad.cli_arguments import UsageError
+from geoad.cli_arguments import UsageError, check_words
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.progress import Bar
@@ -59,7 +58,4 @@ def _check_settings(settings: dict[str, object]) -> None:
     for name in settings:
         if name in OPTIONS:
             raise UsageError(f"{name} is an option: --{name} N")
-        try:
-            _check.one_of("keyword of pretrain", name, known)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+        check_words("keyword of pretrain", [name], known)

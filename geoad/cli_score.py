@@ -132,9 +132,7 @@ def _load(run: Run, device: str) -> Detector:
 def _write_mask(exported: Exported, threshold: Threshold | None) -> None:
     """Write which pixels are above the threshold, beside the map."""
     if threshold is not None:
-        # A name may hold a dot: the suffix is put on, not replaced.
-        path = exported.path.with_name(exported.path.name.removesuffix(".tiff") + ".mask.png")
-        write_mask(path, threshold.apply(read_map(exported.path)))
+        write_mask(exported.beside(".mask.png"), threshold.apply(read_map(exported.path)))
 
 
 def _verdict(exported: Exported, threshold: Threshold | None) -> str | None:

@@ -20,7 +20,7 @@ def cloud(name: str, n: int) -> Floats:
     (100, 3)
     """
     _check.one_of("case", name, CLOUDS)
-    _check.positive("n", n)
+    _check.positive(n=n)
     return np.ascontiguousarray(CLOUDS[name](n), dtype=np.float32)
 
 

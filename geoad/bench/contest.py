@@ -59,21 +59,23 @@ def hold(
         problem = kernel.problem(case, n, k or kernel.k or 0)
         about |= problem.about
         tried = _try_all(kernel, problem, present, device)
-    runs = {one.one.name: one.run for one in tried if one.run and (one.verdict.equal or not one.one.own)}
+    runs = {
+        each.contestant.name: each.run for each in tried if each.run and (each.verdict.equal or not each.contestant.own)
+    }
     measured = _measure(runs, device, rounds)
-    rows = [_row(about, one, measured.get(one.one.name)) for one in tried if one.run]
+    rows = [_row(about, each, measured.get(each.contestant.name)) for each in tried if each.run]
     _set_ratios(rows)
-    reasons |= {one.one.name: one.verdict.note for one in tried if not one.run}
+    reasons |= {each.contestant.name: each.verdict.note for each in tried if not each.run}
     absent = [{**about, "backend": name, "reason": reason} for name, reason in reasons.items() if reason]
-    wrong = [one for one in tried if one.one.own and not one.verdict.equal and not one.lacks]
+    wrong = [each for each in tried if each.contestant.own and not each.verdict.equal and not each.lacks]
     place = f"{kernel.name} {case} {about['n']}"
-    return Outcome(rows, absent, [f"{place}: {one.one.name}: {one.verdict.note}" for one in wrong])
+    return Outcome(rows, absent, [f"{place}: {each.contestant.name}: {each.verdict.note}" for each in wrong])
 
 
 class _Tried(NamedTuple):
     """A contestant after its first call: no `run` if that raised, and `lacks` if for want of a library."""
 
-    one: Contestant
+    contestant: Contestant
     run: Run | None
     verdict: Verdict
     lacks: bool = False
@@ -163,7 +165,7 @@ def _warm_up(runs: Mapping[str, Run], device: str) -> None:
 
 
 def _row(about: Row, tried: _Tried, measured: tuple[list[Lap], int | None] | None) -> Row:
-    one, verdict = tried.one, tried.verdict
+    one, verdict = tried.contestant, tried.verdict
     figures: Row = dict.fromkeys(("median_s", "min_s", "spread_s", "cpu_s", "kernel_s", "repeats", "peak_bytes"))
     if measured is not None:
         figures |= {**summarise(measured[0]), "peak_bytes": measured[1]}

@@ -40,7 +40,7 @@ class Folder(Dataset):
         points: int = 100_000,
         seed: int = 0,
     ) -> None:
-        _check.positive("points", points)
+        _check.positive(points=points)
         super().__init__(root, category=category, split=split, faults=faults)
         self.points, self.seed = points, seed
 

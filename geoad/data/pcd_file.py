@@ -91,7 +91,7 @@ def _dtype(lines: dict[str, list[str]]) -> np.dtype[Any]:
 
 def _ascii(body: bytes, header: Header) -> NDArray[Any]:
     table = np.loadtxt(body.decode("ascii").splitlines(), ndmin=2)
-    _expect(len(table), header, "points")
+    _expect(len(table), header)
     points = np.empty(len(table), header.dtype)
     column = 0
     for name in header.dtype.names or ():
@@ -103,7 +103,7 @@ def _ascii(body: bytes, header: Header) -> NDArray[Any]:
 
 def _binary(body: bytes, header: Header) -> NDArray[Any]:
     size = header.dtype.itemsize
-    _expect(len(body) // size, header, "points")
+    _expect(len(body) // size, header)
     return np.frombuffer(body, header.dtype, count=header.width * header.height)
 
 
@@ -112,7 +112,7 @@ def _compressed(body: bytes, header: Header) -> NDArray[Any]:
     if len(body) < 8:
         raise ValueError("truncated before the compressed block")
     packed, size = (int(n) for n in np.frombuffer(body, "<u4", count=2))
-    _expect(size // header.dtype.itemsize, header, "points")
+    _expect(size // header.dtype.itemsize, header)
     plain = decompress(body[8 : 8 + packed], size)
     points = np.empty(header.width * header.height, header.dtype)
     start = 0
@@ -124,10 +124,10 @@ def _compressed(body: bytes, header: Header) -> NDArray[Any]:
     return points
 
 
-def _expect(count: int, header: Header, what: str) -> None:
+def _expect(count: int, header: Header) -> None:
     expected = header.width * header.height
     if count < expected:
-        raise ValueError(f"truncated: {count} of {expected} {what}")
+        raise ValueError(f"truncated: {count} of {expected} points")
 
 
 def _colours(points: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.uint8] | None:

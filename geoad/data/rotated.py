@@ -53,7 +53,7 @@ class Rotated(Sequence[Sample]):
     ) -> None:
         if copies < 0:
             raise ValueError(f"copies must be 0 or more, got {copies}")
-        _check.positive("degrees", degrees)
+        _check.positive(degrees=degrees)
         self.samples, self.copies, self.degrees, self.seed = samples, copies, degrees, seed
         self._left, self._kept = memory, dict[int, Sample]()
         self._last: tuple[int, Sample] | None = None

@@ -107,7 +107,7 @@ class Scenes(Sequence[NDArray[np.float32]]):
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise TypeError(f"{name} must be an integer, got {value!r}")
             if name != "seed":
-                _check.positive(name, value)
+                _check.positive(**{name: value})
         if seed < 0:
             raise ValueError(f"seed must not be negative, got {seed}")
         if not isinstance(source, str) and not (hasattr(source, "draw") or hasattr(source, "scan")):

@@ -28,7 +28,7 @@ MIN_AREA = 0.1  # of a solid in the unit cube; a needle of a hundredth in width 
 def make_solid(rng: Rng, kind: str | None = None) -> trimesh.Trimesh:
     """Draw a closed random solid whose bounding box is centred at 0 and has the longest side 1.
 
-    `kind` is one of `list_solids()`; None draws it by the weights of SOLIDS. At most 20 000 faces. The solid follows
+    `kind` is a key of SOLIDS; None draws it by their weights. At most 20 000 faces. The solid follows
     from the state of `rng` alone.
 
     >>> solid = make_solid(np.random.default_rng(0), "drilled")
@@ -44,15 +44,6 @@ def make_solid(rng: Rng, kind: str | None = None) -> trimesh.Trimesh:
         solid = _unit(make(rng))
         if not solid.is_empty() and solid.surface_area() > MIN_AREA and solid.num_tri() <= MAX_FACES:
             return _trimesh(solid)
-
-
-def list_solids() -> list[str]:
-    """Return the kinds that `make_solid` knows.
-
-    >>> list_solids()[:3]
-    ['body', 'bent', 'rough']
-    """
-    return list(SOLIDS)
 
 
 class Solids:

@@ -53,7 +53,7 @@ class Teacher(nn.Module):
 
     def __init__(self, network: LocalFeatures, k: int = 32) -> None:
         super().__init__()
-        _check.positive("k", k)
+        _check.positive(k=k)
         self.network, self.k = network, k
 
     @classmethod
@@ -114,7 +114,7 @@ class Teacher(nn.Module):
 
     def _describe(self, points: Tensor, spacing: float | None, chunk: int) -> Tensor:
         """Return the descriptors (N, d) of float64 points, in the precision of the network."""
-        _check.positive("chunk", chunk)
+        _check.positive(chunk=chunk)
         if len(points) < 2:
             raise ValueError(f"points must be at least 2, got {len(points)}")
         if not (finite := points.isfinite().all(1)).all():

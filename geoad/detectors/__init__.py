@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from geoad import _check
+from geoad._lazy import lazy
 
 if TYPE_CHECKING:
     from geoad.detectors.base import Detector, NotFittedError
@@ -47,10 +47,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("Detector", "NotFittedError"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("geoad.detectors.base"), name)
+__getattr__ = lazy(__name__, dict.fromkeys(("Detector", "NotFittedError"), "geoad.detectors.base"))
 
 
 def list_detectors() -> dict[str, str]:
@@ -85,10 +82,8 @@ def make_detector(name: str, **params: Any) -> Detector:
     TypeError: depth-vm has no keyword 'sauce' (did you mean 'source'?); known: floor, reduce, source
     """
     made = detector_class(name)
-    known = sorted(signature(made).parameters)
+    known = signature(made).parameters
     for keyword in params:
         if keyword not in known:
-            near = get_close_matches(keyword, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise TypeError(f"{name} has no keyword {keyword!r}{hint}; known: {', '.join(known)}")
+            raise TypeError(f"{name} has no keyword {keyword!r}{_check.likely(keyword, known)}")
     return made(**params)

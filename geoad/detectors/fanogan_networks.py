@@ -54,15 +54,10 @@ class FAnoGANNetworks(nn.Module):
         kappa: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in (("latent", latent), ("batch_size", batch_size), ("epochs", epochs)):
-            _check.positive(name, value)
-        positive = {
-            "critic_steps": critic_steps,
-            "steps": 1 if steps is None else steps,
-            "learning_rate": learning_rate,
-        }
-        for name, number in positive.items():
-            _check.positive(name, number)
+        _check.positive(latent=latent, batch_size=batch_size, epochs=epochs)
+        _check.positive(critic_steps=critic_steps, learning_rate=learning_rate)
+        if steps is not None:
+            _check.positive(steps=steps)
         for name, number in (("penalty", penalty), ("kappa", kappa)):
             if not 0 <= number < inf:
                 raise ValueError(f"{name} must be 0 or more, got {number}")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-
-import torch
-from torch import nn
+from collections.abc import Callable, Sequence
 
 from geoad.training.stage import Batch, Descend, Update
 
@@ -28,23 +24,3 @@ def descend(
     """
     limit = epochs if steps is None else None
     return Descend(name, updates, epochs=limit, steps=steps, batch_size=batch_size, refine=refine)
-
-
-@contextmanager
-def looked_at(module: nn.Module) -> Iterator[None]:
-    """Have a module in evaluation mode and without gradients for a while, also one that is being trained.
-
-    >>> net = nn.BatchNorm1d(2).train()
-    >>> with looked_at(net):
-    ...     net.training
-    False
-    >>> net.training
-    True
-    """
-    training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        module.train(training)

@@ -145,9 +145,7 @@ def evaluate_folder(
     own = read_scores(stored.folder, names)
     if own is not None:
         ranking = replace(ranking, maxima=own)
-    unmarked = [name for name, label, marked in zip(names, labels, ranking.marked, strict=True) if label > marked]
-    if unmarked and len(unmarked) < sum(labels):
-        raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
+    unmarked = _has_no_masks(names, labels, ranking.marked)
     areas = np.full(len(names), np.nan) if unmarked else aupimo(maps, masks, **readings.next())
     mode = COMMUNITY if settings.mode == COMMUNITY else "exact"
     rows = [*pixel_rows(ranking, settings.limits, settings.mode, settings.connectivity)]
@@ -167,6 +165,14 @@ def evaluate_folder(
     facts |= {"seed": seed, "images": len(names), "regions": ranking.regions, "resized": settings.resize}
     facts |= {"image_score": "maximum" if own is None else "own"}
     return Evaluation([{**facts, **each} for each in rows], ranking, areas, profiles)
+
+
+def _has_no_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.bool_]) -> bool:
+    """Whether no defective sample has a mask; raise ValueError if only some have none."""
+    unmarked = [name for name, label, has in zip(names, labels, marked, strict=True) if label > has]
+    if unmarked and len(unmarked) < sum(labels):
+        raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
+    return bool(unmarked)
 
 
 class Masks(Sequence[NDArray[np.bool_] | None]):

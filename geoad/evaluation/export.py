@@ -36,14 +36,18 @@ class Scorer(Protocol):
 class Exported(NamedTuple):
     """One scored sample: its name, the part's score, the map's file, and the seconds that scoring took.
 
-    >>> Exported("test/hole/003", 1.5, Path("maps/test/hole/003.tiff"), 0.2).score
-    1.5
+    >>> Exported("test/hole/003", 1.5, Path("maps/test/hole/003.tiff"), 0.2).beside(".png").as_posix()
+    'maps/test/hole/003.png'
     """
 
     name: str
     score: float
     path: Path
     seconds: float
+
+    def beside(self, suffix: str) -> Path:
+        """Return the path of what lies beside the map; a name may hold a dot, so the suffix is put on, not replaced."""
+        return self.path.with_name(self.path.name.removesuffix(".tiff") + suffix)
 
 
 def export_maps(
@@ -129,6 +133,4 @@ def _draw(dataset: Dataset, done: Sequence[Exported], limits: tuple[float, float
     for i, exported in enumerate(done):
         anomaly_map = AnomalyMap(read_map(exported.path), score=exported.score)
         picture = draw_picture(dataset[i], anomaly_map, limits=limits)
-        # A name may hold a dot: the suffix is put on, not replaced.
-        path = exported.path.with_name(exported.path.name.removesuffix(".tiff") + ".png")
-        write_whole(path, partial(picture.save, format="png"))
+        write_whole(exported.beside(".png"), partial(picture.save, format="png"))

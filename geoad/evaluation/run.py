@@ -71,14 +71,11 @@ class Run:
         if (folder / "config.json").exists():
             run = cls.open(folder)
             _check_same(folder, run.config, asked)
-            run._keep_weights()
-            return run
-        strangers = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-        if set(strangers) - {"environment.json"}:
-            raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
-        write_json(folder / "environment.json", environment())
-        write_json(folder / "config.json", asked)  # with it, the folder is a run
-        run = cls(folder, asked)
+        else:
+            _check_empty(folder)
+            write_json(folder / "environment.json", environment())
+            write_json(folder / "config.json", asked)  # with it, the folder is a run
+            run = cls(folder, asked)
         run._keep_weights()
         return run
 
@@ -186,6 +183,13 @@ def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
         if place.is_file():
             return Threshold.load(place)
     raise FileNotFoundError(f"{path}: holds no threshold: give a threshold.json, or a run fitted with validation parts")
+
+
+def _check_empty(folder: Path) -> None:
+    """Raise ValueError for a folder with what is not of a run that has just begun."""
+    strangers = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    if set(strangers) - {"environment.json"}:
+        raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
 
 
 def _check_same(folder: Path, there: Config, asked: Config) -> None:

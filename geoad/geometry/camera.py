@@ -42,7 +42,7 @@ class Camera:
 
     def __post_init__(self) -> None:
         for name in ("focus", "sx", "sy", "image_width", "image_height"):
-            _check.positive(name, getattr(self, name))
+            _check.positive(**{name: getattr(self, name)})
         if not np.isfinite([self.focus, self.kappa, self.sx, self.sy, self.cx, self.cy]).all():
             raise ValueError(f"camera parameters must be finite, got {self}")
 

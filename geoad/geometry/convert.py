@@ -107,7 +107,7 @@ def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGr
     >>> bounding_grid([PointCloud(np.array([[0, 0, 0], [2, 1, 0.5]], np.float32))]).origin.tolist()
     [0.0, -0.5, -0.75]
     """
-    _check.positive("resolution", resolution)
+    _check.positive(resolution=resolution)
     lower, upper = np.full(3, np.inf), np.full(3, -np.inf)
     for cloud in clouds:
         finite = np.isfinite(cloud.points)

@@ -33,7 +33,7 @@ class VoxelGrid:
         object.__setattr__(self, "origin", np.asarray(self.origin, dtype=np.float64))
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         _check.shape("origin", self.origin, (3,))
-        _check.positive("cell", self.cell)
+        _check.positive(cell=self.cell)
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape must be three positive numbers of cells, got {self.shape}")
         if self.values is not None:

@@ -105,7 +105,7 @@ class Reader:
     """
 
     def __init__(self, source: Source, jobs: int = 1, progress: Progress | None = None) -> None:
-        _check.positive("jobs", jobs)
+        _check.positive(jobs=jobs)
         self.source, self.jobs, self.progress = source, jobs, progress
         self._read = 0
         self._pool: ProcessPoolExecutor | None = None

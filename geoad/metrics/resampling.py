@@ -64,7 +64,7 @@ def bootstrap(
     >>> bootstrap(profiles, limits=[0.3], resamples=50)["image_auroc", None]
     Interval(low=1.0, high=1.0)
     """
-    _check.positive("resamples", resamples)
+    _check.positive(resamples=resamples)
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
     drawn = _draw(profiles, limits, image_areas, resamples, seed)

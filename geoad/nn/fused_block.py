@@ -56,7 +56,7 @@ class FusedBlock(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
         points, index, features, hidden, far, *layers = ctx.saved_tensors
         enter, first, second, leave, skip = layers[::2]
-        rows, kept = ctx.rows, index[: ctx.rows[0]]
+        rows, kept = ctx.rows, index[: ctx.rows[0]]  # by_x is the gradient to x, of_x those to the layer x
         single = len(features) < len(points)  # one row stands for all
         by_left, by_right = leaky_pair_numba.backward(gradient, ctx.signs, SLOPE)
         by_right = _folded(by_right) if single else by_right

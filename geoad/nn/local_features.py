@@ -116,7 +116,7 @@ class LocalFeatures(nn.Module):
     ) -> None:
         super().__init__()
         _check.one_of("coordinates", coordinates, COORDINATES)
-        _check.positive("blocks", blocks)
+        _check.positive(blocks=blocks)
         if width % 4 or width <= 0:
             raise ValueError(f"width must be a positive multiple of 4, got {width}")
         self.width, self.coordinates = width, coordinates

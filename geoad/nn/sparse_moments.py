@@ -42,7 +42,7 @@ class SparseMoments(nn.Module):
 
     def __init__(self, channels: int, empty: float = -1.0) -> None:
         super().__init__()
-        _check.positive("channels", channels)
+        _check.positive(channels=channels)
         self.empty = empty
         self.register_buffer("count", torch.zeros((), dtype=torch.float64))
         self.register_buffer("cells", torch.zeros(0, dtype=torch.int32))

@@ -17,7 +17,7 @@ from geoad.training.monitor import Monitor
 from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of, seed_torch
 from geoad.training.stage import Batch, Descend, Stage, Visit
-from geoad.training.state import FreeShapes, copy_state, load_state, state_fault
+from geoad.training.state import FreeShapes, copy_state, evaluating, load_state, state_fault
 from geoad.training.stop import Stopped, never
 
 
@@ -189,10 +189,8 @@ class Run:
     def _watch(self, stage: Descend, step: int) -> None:
         """Let the module be looked at, if somebody wants to."""
         if self.ranks.first and (watch := getattr(self.module, "watch", None)) is not None:
-            self.module.eval()
-            with torch.no_grad():
+            with evaluating(self.module):
                 watch(stage.name, step)
-            self.module.train()
 
     def _chooses(self, stage: Descend) -> bool:
         """Return whether a stage chooses by validation loss; say so if it would and cannot."""

@@ -70,9 +70,9 @@ class Descend(NamedTuple):
         _check.one_of(f"select of stage {self.name!r}:", self.select, ("last", "best"))
         for field in ("epochs", "steps", "batch_size", "validate_every"):
             if (value := getattr(self, field)) is not None:
-                _check.positive(f"{field} of stage {self.name!r}", value)
+                _check.positive(**{f"{field} of stage {self.name!r}": value})
         for update in self.updates:
-            _check.positive(f"every of an update of stage {self.name!r}", update.every)
+            _check.positive(**{f"every of an update of stage {self.name!r}": update.every})
 
     def epoch_steps(self, samples: int) -> int:
         """Return the steps in one epoch over `samples` samples."""

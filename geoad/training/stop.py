@@ -44,7 +44,7 @@ class Stop:
 
     def __init__(self, hours: float | None = None) -> None:
         if hours is not None:
-            _check.positive("hours", hours)
+            _check.positive(hours=hours)
         self._end = None if hours is None else time.monotonic() + 3600 * hours
         self._before: dict[signal.Signals, Any] = {}
         self.interrupted = False

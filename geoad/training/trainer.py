@@ -88,8 +88,7 @@ class Trainer:
         stop: Callable[[], bool] = never,
     ) -> None:
         _check.one_of("precision", precision, PRECISIONS)
-        _check.positive("checkpoint_every", checkpoint_every)
-        _check.positive("devices", devices)
+        _check.positive(checkpoint_every=checkpoint_every, devices=devices)
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
         devices_of(device, devices)  # says now what would come after hours of preparation

@@ -92,7 +92,7 @@ def make_clouds(
     root, names = Path(root), _categories(categories)
     _check_numbers(jobs, seed)
     _check.one_of("size", size, CLOUD_SIZES)
-    _check.positive("scale", scale)
+    _check.positive(scale=scale)
     points, counts = round(CLOUD_SIZES[size][0] * scale), CLOUD_SIZES[size][1]
     if points < FEWEST:
         raise ValueError(f"clouds must have {FEWEST} points or more, or no defect can be seen, got {points}")
@@ -150,7 +150,7 @@ def _size(size: str | Size, scale: float) -> Size:
     if isinstance(size, str):
         _check.one_of("size", size, SIZES)
         size = SIZES[size]
-    _check.positive("scale", scale)
+    _check.positive(scale=scale)
     size = replace(size, scale=size.scale * scale)
     for name in CATEGORIES:
         if (pixels := size.longest(get_category(name).shape)) < SMALLEST:
@@ -161,7 +161,7 @@ def _size(size: str | Size, scale: float) -> Size:
 
 
 def _check_numbers(jobs: int, seed: int) -> None:
-    _check.positive("jobs", jobs)
+    _check.positive(jobs=jobs)
     if seed < 0:
         raise ValueError(f"seed must be 0 or more, got {seed}")
 

@@ -49,9 +49,9 @@ class DepthAutoencoder(DepthReconstruction):
         stretch: bool = False,
     ) -> None:
         super().__init__(source=source, size=size, copies=copies, stretch=stretch)
-        positive = {"latent": latent, "width": width, "epochs": epochs, "batch_size": batch_size}
-        for name, value in {**positive, "steps": 1 if steps is None else steps, "learning_rate": learning_rate}.items():
-            _check.positive(name, value)
+        _check.positive(latent=latent, width=width, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+        if steps is not None:
+            _check.positive(steps=steps)
         self.epochs, self.steps, self.batch_size, self.learning_rate = epochs, steps, batch_size, learning_rate
         self.encoder = image_encoder(self.channels, latent, size=size, width=width)
         self.decoder = image_decoder(self.channels, latent, size=size, width=width)

@@ -51,8 +51,7 @@ class DepthFAnoGAN(DepthReconstruction):
         stretch: bool = False,
     ) -> None:
         super().__init__(source=source, size=size, copies=copies, stretch=stretch)
-        for name, value in (("latent", latent), ("width", width)):
-            _check.positive(name, value)
+        _check.positive(latent=latent, width=width)
         shape = {"size": size, "width": width}
         self.networks = FAnoGANNetworks(
             image_decoder(self.channels, latent, **shape),

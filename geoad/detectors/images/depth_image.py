@@ -45,10 +45,10 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     return np.stack(channels)
 
 
-def nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
+def zoom_nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
     """Return values (C, H, W) at another size: those of the pixels whose centres are nearest; a copy.
 
-    >>> nearest(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (1, 2)).tolist()
+    >>> zoom_nearest(torch.tensor([[[1.0, 2.0, 3.0, 4.0]]]), (1, 2)).tolist()
     [[[2.0, 4.0]]]
     """
     rows, columns = (
@@ -58,10 +58,10 @@ def nearest(values: Tensor, size: tuple[int, int]) -> Tensor:
     return values[:, rows][:, :, columns]
 
 
-def bilinear(values: Tensor, size: tuple[int, int]) -> Tensor:
+def zoom_bilinear(values: Tensor, size: tuple[int, int]) -> Tensor:
     """Return values (C, H, W) at another size, interpolated linearly between the centres of pixels.
 
-    >>> bilinear(torch.tensor([[[0.0, 4.0]]]), (1, 4)).tolist()
+    >>> zoom_bilinear(torch.tensor([[[0.0, 4.0]]]), (1, 4)).tolist()
     [[[0.0, 1.0, 3.0, 4.0]]]
     """
     return functional.interpolate(values[None], size, mode="bilinear", align_corners=False)[0]
@@ -74,5 +74,5 @@ def zoom(channels: Tensor, size: tuple[int, int]) -> Tensor:
     >>> zoom(image, (1, 4)).tolist()
     [[[1.0, 1.0, 3.0, 3.0]], [[1.0, 1.5, 2.5, 3.0]]]
     """
-    depth = nearest(channels[:1], size)
-    return torch.cat([depth, bilinear(channels[1:], size)]) if len(channels) > 1 else depth
+    depth = zoom_nearest(channels[:1], size)
+    return torch.cat([depth, zoom_bilinear(channels[1:], size)]) if len(channels) > 1 else depth

@@ -13,11 +13,11 @@ from torch import Tensor
 from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
-from geoad.detectors.images.depth_image import Source, bilinear, depth_channels, zoom
-from geoad.detectors.reconstruction import looked_at
+from geoad.detectors.images.depth_image import Source, depth_channels, zoom, zoom_bilinear
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
+from geoad.training.state import evaluating
 
 Picture = NDArray[np.float32]
 
@@ -50,7 +50,7 @@ class DepthReconstruction(Detector):
     def __init__(self, *, source: Source, size: int, copies: int, stretch: bool) -> None:
         super().__init__()
         _check.one_of("source", source, get_args(Source))
-        _check.positive("size", size)
+        _check.positive(size=size)
         if copies < 0:
             raise ValueError(f"copies must be 0 or more, got {copies}")
         self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
@@ -106,7 +106,7 @@ class DepthReconstruction(Detector):
     def map(self, sample: Sample) -> AnomalyMap:
         """Score the pixels of the zoomed scan, and zoom the scores back."""
         images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
-        pixels = bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
+        pixels = zoom_bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
     def reconstruction(self, sample: Sample) -> dict[str, Picture]:
@@ -118,7 +118,7 @@ class DepthReconstruction(Detector):
         if not self.farthest:
             self.check_fitted()
         image = self.prepare(sample)["image"]
-        with looked_at(self):
+        with evaluating(self):
             images = self.scaled(image[None].to(self.device))
             made = {", reconstructed": self.reconstruct(images), **self.generated()}
         return _pictures(images, image[0].numpy() != 0, made)
@@ -136,9 +136,8 @@ def _pictures(images: Tensor, valid: NDArray[np.bool_], made: Mapping[str, Tenso
     shown = dict[str, Picture]()
     for suffix, (depth, *colours) in arrays.items():
         bright = (1 - 0.8 * (depth - near) / max(far - near, 1e-9)).clip(0, 1)
-        there = (
-            depth > near - abs(near) / 2 if suffix else valid
-        )  # a network makes no depth by one that is far too small
+        # The invalid pixels of a scan are known; in what a network made, a depth that is far too small stands for one.
+        there = depth > near - abs(near) / 2 if suffix else valid
         shown[f"depth{suffix}"] = np.where(there, bright, 0).astype(np.float32)
         if colours:
             shown[f"colours{suffix}"] = np.stack(colours, -1)

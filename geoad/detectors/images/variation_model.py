@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isinf
 from typing import get_args
 
 import torch
@@ -11,8 +10,8 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
-from geoad.detectors.images.depth_image import Source, depth_channels, nearest
-from geoad.detectors.voxels.variation_model import Reduce, deviation_scores
+from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
+from geoad.detectors.images.depth_image import Source, depth_channels, zoom_nearest
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
@@ -43,10 +42,7 @@ class DepthVariationModel(Detector):
     def __init__(self, *, source: Source = "depth", floor: float = 1 / 255, reduce: Reduce = "norm") -> None:
         super().__init__()
         _check.one_of("source", source, get_args(Source))
-        _check.one_of("reduce", reduce, get_args(Reduce))
-        _check.positive("floor", floor)
-        if isinf(floor):
-            raise ValueError(f"floor must be finite, got {floor}")
+        check_deviation_keywords(reduce, floor)
         self.rgb, self.floor, self.reduce = source == "depth+rgb", floor, reduce
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("farthest", torch.zeros(()))
@@ -65,7 +61,7 @@ class DepthVariationModel(Detector):
         """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
         values = self._scaled(self.prepare(sample)["channels"].to(self.device))
         scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
-        pixels = nearest(scores[None], sample.shape)[0].cpu().numpy()
+        pixels = zoom_nearest(scores[None], sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 
     def _see_scale(self, batch: Batch) -> None:
@@ -80,6 +76,6 @@ class DepthVariationModel(Detector):
 
     def _scaled(self, channels: Tensor) -> Tensor:
         """Return channels (C, H, W) at the size of the training set, depth in units of its largest."""
-        scaled = nearest(channels, (int(self.size[0]), int(self.size[1]))).double()
+        scaled = zoom_nearest(channels, (int(self.size[0]), int(self.size[1]))).double()
         scaled[0] /= self.farthest.clamp_min(torch.finfo(torch.float32).tiny)
         return scaled

@@ -60,7 +60,7 @@ class FeatureBank(PointDetector):
         image_quantile: float = 1.0,
     ) -> None:
         super().__init__(points=points, k=k, smooth=smooth, normalise=normalise, image_quantile=image_quantile)
-        _check.positive("bank", bank)
+        _check.positive(bank=bank)
         self.size = bank
         self.teacher = load_teacher(teacher).network
         self.spacing, self.moments = Moments(1), Moments(self.teacher.width)

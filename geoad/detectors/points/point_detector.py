@@ -58,8 +58,7 @@ class PointDetector(Detector):
         image_quantile: float = 1.0,
     ) -> None:
         super().__init__()
-        _check.positive("points", points)
-        _check.positive("k", k)
+        _check.positive(points=points, k=k)
         if points <= k:
             raise ValueError(f"points must be greater than k = {k}, got {points}")
         if smooth < 0:

@@ -68,9 +68,7 @@ class TeacherPretraining(nn.Module):
         self.config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         _check.kinds(TeacherPretraining.__init__, self.config)
         super().__init__()
-        sizes = {"k": k, "queries": queries, "field_points": field_points, "blocks": blocks}
-        for name, value in {**sizes, "learning_rate": learning_rate}.items():
-            _check.positive(name, value)
+        _check.positive(k=k, queries=queries, field_points=field_points, blocks=blocks, learning_rate=learning_rate)
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
@@ -84,7 +82,7 @@ class TeacherPretraining(nn.Module):
 
     @classmethod
     def quick(cls) -> dict[str, Any]:
-        """Return keywords of a training that is over in an hour of one core."""
+        """Return keywords of a training of half an hour of one core, once the scenes are drawn."""
         return {"steps": 12_000, "optimizer": "muon", "learning_rate": 2e-3, "decay": True}
 
     @property

@@ -69,8 +69,7 @@ def pretrain(
     '3d-st-8.safetensors'
     """
     plan: dict[str, Any] = {"width": width, "steps": steps, "scenes": scenes, "validation_scenes": validation_scenes}
-    for name, value in plan.items():
-        _check.positive(name, value)
+    _check.positive(**plan)
     plan |= {"points": points, "source": source, "seed": seed, "precision": precision}
     module = _module(plan, settings)
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)

@@ -95,8 +95,7 @@ class StudentTeacher3D(PointDetector):
         if not all(hasattr(size, "__index__") for size in sizes):
             raise TypeError(f"k must be whole numbers, got {k!r}")
         super().__init__(points=points, k=sizes[-1], smooth=smooth, normalise=normalise, image_quantile=image_quantile)
-        for name, value in (("k", sizes[0]), ("students", students), ("learning_rate", learning_rate)):
-            _check.positive(name, value)
+        _check.positive(k=sizes[0], students=students, learning_rate=learning_rate)
         if patch is not None and patch < 0:
             raise ValueError(f"patch must not be negative, got {patch}")
         if clip is not None and not clip > 0:
@@ -125,7 +124,7 @@ class StudentTeacher3D(PointDetector):
     @classmethod
     def quick(cls) -> dict[str, Any]:
         """Return keywords for a still camera's scans: three CPU minutes of training at the thesis's resolution, and a
-        second a scan."""
+        second more for each training scan."""
         training = {"patch": 12, "clip": 5.0, "optimizer": "muon", "steps": 3000, "learning_rate": 2e-3, "decay": True}
         return {**training, "validate_every": 500, "normalise": True, "smooth": 2}
 
@@ -187,7 +186,7 @@ class StudentTeacher3D(PointDetector):
 
     def _see_teacher(self, batch: Batch) -> None:
         for scale in self._scales():
-            scale.see_features(_described(self._describe(scale, batch), batch))
+            scale.see_features(_with_descriptor(self._describe(scale, batch), batch))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
@@ -201,32 +200,31 @@ class StudentTeacher3D(PointDetector):
     def _centres(self, batch: Batch) -> Tensor:
         """Draw a point of each cloud, in proportion to the squared norm of what the teacher says of it."""
         starts = (torch.cumsum(batch["sizes"], 0) - batch["sizes"]).to(batch["points"].device)
-        return torch.stack([_draw(edges) for edges in self._edges(batch)]) + starts
+        return torch.stack([_draw(sums) for sums in self._weight_sums(batch)]) + starts
 
-    def _edges(self, batch: Batch) -> list[Tensor]:
+    def _weight_sums(self, batch: Batch) -> list[Tensor]:
         """Return the running sum over each cloud of the weights by which its points are drawn; all weigh alike where
         what the teacher says is not at hand."""
         known = batch.get("described", torch.ones_like(batch["points"][:, 0], dtype=torch.bool))
-        if self._changes(batch):
+        if not self._can_keep(batch):
             return [cloud.cumsum(0) for cloud in torch.split(known.float(), batch["sizes"].tolist())]
         scale = next(self._scales())
-
         number = int(batch["sample"].flatten()[0])
         if number not in self._sums:
-            learnt = self._learnt(scale, batch, None)
-            weights = torch.where(known, learnt.square().sum(1), 0)
+            target = self._targets_of(scale, batch, None)
+            weights = torch.where(known, target.square().sum(1), 0)
             self._sums[number] = weights.cumsum(0, dtype=torch.float64).float()
         return [self._sums[number]]
 
-    def _changes(self, batch: Batch) -> bool:
-        """Whether what the teacher says of a batch is not kept: it is of several clouds, or of one turned at random."""
-        return len(batch["sizes"]) > 1 or (self.rotate and self.training)
+    def _can_keep(self, batch: Batch) -> bool:
+        """Whether targets of a batch can be kept for the next time: it is one cloud, and not turned at random."""
+        return len(batch["sizes"]) == 1 and not (self.rotate and self.training)
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
-        error = (scale.predict(batch, part) - self._learnt(scale, batch, part)).square().sum(-1).mean(0)
+        error = (scale.predict(batch, part) - self._targets_of(scale, batch, part)).square().sum(-1).mean(0)
         if part is not None:
-            return _described(error, batch, part).mean()
+            return _with_descriptor(error, batch, part).mean()
         # Clouds weigh alike, however many points they have.
         return torch.stack([cloud.mean() for cloud in _clouds(error, batch)]).mean()
 
@@ -253,18 +251,18 @@ class StudentTeacher3D(PointDetector):
             raise ValueError(f"teacher {self.foreign.name} must return {got}")
         return features if part is None else features[part.described]
 
-    def _learnt(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
-        """Return what the students have to say of the batch, or of the points that a part of it describes."""
-        whole = self._whole(scale, batch)
+    def _targets_of(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
+        """Return the features to learn, kept or computed, of the batch or of the points that a part of it describes."""
+        whole = self._kept_target(scale, batch)
         if whole is None:
             return self._target(scale, batch, part)
         return whole if part is None else whole[part.described]
 
-    def _whole(self, scale: Scale, batch: Batch) -> Tensor | None:
-        """Return what the students have to say of whole clouds, if it is at hand: there is room for one at a time."""
+    def _kept_target(self, scale: Scale, batch: Batch) -> Tensor | None:
+        """Return the features to learn of a whole cloud where they can be kept, None where they change."""
         if self.teacher is None:  # what a function says is kept in the prepared samples
             return self._target(scale, batch)
-        if self._changes(batch):
+        if not self._can_keep(batch):
             return None
         key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
         return self._targets.get(key, size, lambda: self._target(scale, batch))
@@ -275,7 +273,7 @@ class StudentTeacher3D(PointDetector):
             yield scale
 
 
-def _described(values: Tensor, batch: Batch, part: Cone | None = None) -> Tensor:
+def _with_descriptor(values: Tensor, batch: Batch, part: Cone | None = None) -> Tensor:
     """Return the rows of the points that have a descriptor, of all points or of those that `part` describes."""
     if "described" not in batch:
         return values
@@ -287,10 +285,10 @@ def _clouds(values: Tensor, batch: Batch) -> tuple[Tensor, ...]:
     sizes = batch["sizes"].tolist()
     if "described" in batch:
         sizes = [int(cloud.sum()) for cloud in torch.split(batch["described"], sizes)]
-    return torch.split(_described(values, batch), sizes)
+    return torch.split(_with_descriptor(values, batch), sizes)
 
 
-def _draw(edges: Tensor) -> Tensor:
-    """Draw a number in proportion to weights whose running sum is `edges` (n,)."""
-    where = torch.rand((), dtype=torch.float64).to(edges.device, edges.dtype) * edges[-1]
-    return torch.searchsorted(edges, where, right=True).clamp(max=len(edges) - 1)
+def _draw(sums: Tensor) -> Tensor:
+    """Draw a number in proportion to weights whose running sum is `sums` (n,)."""
+    where = torch.rand((), dtype=torch.float64).to(sums.device, sums.dtype) * sums[-1]
+    return torch.searchsorted(sums, where, right=True).clamp(max=len(sums) - 1)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isinf
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geoad import _check
+from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
 from geoad.detectors.voxels.deviation_floor import FLOORS, floor_losses
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
 from geoad.geometry.convert import EMPTY
 from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.nn.gaussian_blur import gaussian_blur
-from geoad.nn.moments import Moments
-from geoad.nn.sparse_moments import CellMoments, SparseMoments
+from geoad.nn.sparse_moments import SparseMoments
 from geoad.training.stage import Batch, Stage, Visit
 
-Reduce = Literal["norm", "max", "mean"]
 FLOOR = 0.05
 """The deviation that every cell has at least, unless told otherwise."""
 
@@ -57,11 +54,7 @@ class VoxelVariationModel(VoxelDetector):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, project=project, outside=outside)
-        _check.one_of("reduce", reduce, get_args(Reduce))
-        if floor is not None:
-            _check.positive("floor", floor)
-            if isinf(floor):
-                raise ValueError(f"floor must be finite, got {floor}")
+        check_deviation_keywords(reduce, floor)
         if not 0 <= smooth < resolution:
             raise ValueError(f"smooth must be 0 or more cells, and less than the grid's {resolution}, got {smooth}")
         self.given, self.reduce, self.smooth = floor, reduce, smooth
@@ -118,20 +111,3 @@ class VoxelVariationModel(VoxelDetector):
         scores = torch.zeros(self.resolution**3, device=self.device)
         scores[known] = deviation_scores(row, self.moments.at(known), self.floor, self.reduce).float()
         return gaussian_blur(scores.reshape((self.resolution,) * 3), self.smooth)
-
-
-def deviation_scores(values: Tensor, moments: Moments | CellMoments, floor: float, reduce: Reduce = "norm") -> Tensor:
-    """Return |values - mean| / max(deviation, floor) of (C, …) reduced over C; `moments` are of the flattened values.
-
-    "norm" is the Mahalanobis distance of independent channels (thesis, eqs. 2.22 and 2.23).
-
-    >>> import torch
-    >>> moments = Moments(1)
-    >>> moments.see(torch.tensor([[1.0], [2.0], [3.0]]))
-    >>> [round(float(deviation_scores(torch.tensor([[x]]), moments, floor=0.1)), 4) for x in (5.0, -1.0, 2.0)]
-    [3.6742, 3.6742, 0.0]
-    """
-    z = (values - moments.mean.reshape(values.shape)).abs() / moments.std.clamp_min(floor).reshape(values.shape)
-    if reduce == "max":
-        return z.amax(0)
-    return z.mean(0) if reduce == "mean" else z.square().sum(0).sqrt()

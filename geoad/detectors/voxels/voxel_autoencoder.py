@@ -49,9 +49,9 @@ class VoxelAutoencoder(VoxelReconstruction):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, copies=copies, project=project, outside=outside)
-        positive = {"latent": latent, "width": width, "epochs": epochs, "batch_size": batch_size}
-        for name, value in {**positive, "steps": 1 if steps is None else steps, "learning_rate": learning_rate}.items():
-            _check.positive(name, value)
+        _check.positive(latent=latent, width=width, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+        if steps is not None:
+            _check.positive(steps=steps)
         self.latent, self.epochs, self.steps = latent, epochs, steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.encoder = voxel_encoder(self.channels, self.CODES * latent, size=resolution, width=width)

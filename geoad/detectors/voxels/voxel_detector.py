@@ -73,7 +73,7 @@ class VoxelDetector(Detector):
         _check.one_of("source", source, get_args(Source))
         _check.one_of("project", project, get_args(Project))
         _check.one_of("outside", outside, get_args(Outside))
-        _check.positive("resolution", resolution)
+        _check.positive(resolution=resolution)
         if resolution**3 >= 2**31:
             raise ValueError(f"resolution must be at most 1290, so that cells have 32-bit numbers, got {resolution}")
         self.rgb, self.resolution, self.project, self.outside = source == "xyz+rgb", resolution, project, outside

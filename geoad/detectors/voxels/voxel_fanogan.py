@@ -49,8 +49,7 @@ class VoxelFAnoGAN(VoxelReconstruction):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, copies=copies, project=project, outside=outside)
-        for name, value in (("latent", latent), ("width", width)):
-            _check.positive(name, value)
+        _check.positive(latent=latent, width=width)
         shape = {"size": resolution, "width": width}
         self.networks = FAnoGANNetworks(
             voxel_decoder(self.channels, latent, **shape),

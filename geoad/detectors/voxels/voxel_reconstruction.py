@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoad.data.rotated import Rotated
-from geoad.detectors.reconstruction import looked_at
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
 from geoad.nn.moments import Moments
 from geoad.sample import Sample
 from geoad.training.stage import Batch, Visit
+from geoad.training.state import evaluating
 
 OCCUPIED = 0.9
 """From which value on a cell of a reconstruction is drawn as occupied (thesis 9.3.2)."""
@@ -93,7 +93,7 @@ class VoxelReconstruction(VoxelDetector):
         """
         if not self.lower.isfinite().all():
             self.check_fitted()
-        with looked_at(self):
+        with evaluating(self):
             grids = self.grids(self.collate([self.cells(self.prepare(sample))]))
             shown = {"cells": grids, "cells, reconstructed": self.reconstruct(grids), **self.generated()}
         return {name: _relief(values[0]) for name, values in shown.items()}

@@ -62,7 +62,8 @@ class VoxelVAE(VoxelAutoencoder):
         self.beta = beta
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return "error", the weighted squared error, "divergence" in nats, and their sum."""
+        """Return "error", the weighted squared error, "divergence" in nats, and "total": half the error and beta times
+        the divergence."""
         grids = self.grids(batch)
         mean, log_variance = self.encoder(grids).chunk(2, 1)
         code = mean + torch.randn_like(mean) * (log_variance / 2).exp() if self.training else mean

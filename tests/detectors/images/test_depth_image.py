@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.detectors.images.depth_image import bilinear, depth_channels, nearest, zoom
+from geoad.detectors.images.depth_image import depth_channels, zoom, zoom_bilinear, zoom_nearest
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -36,9 +36,9 @@ def test_depth_is_zoomed_without_new_values_and_colours_with() -> None:
 
 def test_a_doubled_image_comes_back() -> None:
     values = torch.rand(3, 6, 9)
-    assert torch.equal(nearest(nearest(values, (12, 18)), (6, 9)), values)
+    assert torch.equal(zoom_nearest(zoom_nearest(values, (12, 18)), (6, 9)), values)
     ramp = torch.arange(8.0).expand(1, 4, 8)
-    torch.testing.assert_close(bilinear(bilinear(ramp, (8, 16)), (4, 8))[..., 1:-1], ramp[..., 1:-1])
+    torch.testing.assert_close(zoom_bilinear(zoom_bilinear(ramp, (8, 16)), (4, 8))[..., 1:-1], ramp[..., 1:-1])
 
 
 BAD = {

@@ -13,8 +13,9 @@ from scipy.ndimage import gaussian_filter
 
 from geoad.checks import synthetic_scan
 from geoad.detectors.base import NotFittedError
+from geoad.detectors.deviation_scores import Reduce, deviation_scores
 from geoad.detectors.voxels.deviation_floor import FLOORS
-from geoad.detectors.voxels.variation_model import Reduce, VoxelVariationModel, deviation_scores
+from geoad.detectors.voxels.variation_model import VoxelVariationModel
 from geoad.detectors.voxels.voxel_detector import Outside, Source, VoxelDetector
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
