@@ -136,7 +136,7 @@ def vm_fit(source: str, resolution: int) -> tuple[Run, Any]:
     def run() -> None:
         detector.moments = type(moments)(detector.channels)
         for batch in batches:
-            detector._see_cells(batch)
+            detector._see_cells(detector.cells(batch))
 
     return run, lambda: _bytes(detector.moments)
 
@@ -144,11 +144,11 @@ def vm_fit(source: str, resolution: int) -> tuple[Run, Any]:
 def vm_floor(source: str, resolution: int) -> tuple[Run, Any]:
     detector, batches = boxed(source, resolution, floor=None)
     for batch in batches:
-        detector._see_cells(batch)
+        detector._see_cells(detector.cells(batch))
 
     def run() -> None:
         for batch in batches:
-            detector._see_floor(batch)
+            detector._see_floor(detector.cells(batch))
 
     return run, lambda: _bytes(detector.moments)
 
@@ -167,7 +167,7 @@ def vm_dense(source: str, resolution: int) -> tuple[Run, Any]:
 def vm_score(source: str, resolution: int) -> tuple[Run, Any]:
     detector, batches = boxed(source, resolution)
     for batch in batches:
-        detector._see_cells(batch)
+        detector._see_cells(detector.cells(batch))
     sample = scan(SCANS)
     return lambda: detector.map(sample), lambda: _bytes(detector.moments)
 

@@ -28,8 +28,8 @@ BENCH = (sys.executable, "-m", "geoad", "bench", "--device", "cuda")
 def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple[str, ...] | str]:
     """Return {step: its command, or why there is none}."""
     checks: dict[str, tuple[str, ...] | str] = {
-        tool: (sanitizer, "--tool", tool, "--error-exitcode", "9", *PYTEST[:-1], tests) if sanitizer else "not installed"
-        for tool, tests in TOOLS.items()
+        tool: (sanitizer, "--tool", tool, "--error-exitcode", "9", *PYTEST[:-1], room) if sanitizer else "not installed"
+        for tool, room in TOOLS.items()
     }
     return {
         "build": (sys.executable, "setup.py", "build_ext", "--inplace"),

@@ -22,7 +22,7 @@ def find_nvcc() -> str | None:
 
 
 def architectures(nvcc: str) -> list[int]:
-    """Return GEOAD_CUDA_ARCHS, else what the GPUs of this machine are, else every current one, as far as nvcc knows them.
+    """Return GEOAD_CUDA_ARCHS, else what the GPUs of this machine are, else every current one, of those nvcc knows.
 
     Raises RuntimeError if it knows none.
     """

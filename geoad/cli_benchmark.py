@@ -6,9 +6,11 @@ import os
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from functools import partial
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -86,22 +88,49 @@ def _outcomes(cells: Sequence[Cell], arguments: Namespace, out: Path) -> Iterato
     """Yield each cell with its rows, or with what went wrong, as it ends: one after the other, or in processes."""
     options = {"device": arguments.device, "keep_maps": arguments.keep_maps, "debug": arguments.debug}
     if arguments.jobs == 1:
-        yield from ((cell, measure(cell, out, progress=True, **options)) for cell in cells)
+        yield from ((cell, measure(cell, out=out, progress=True, **options)) for cell in cells)
         return
     if arguments.threads is None:
         os.environ.update(dict.fromkeys(THREADS, "1"))  # the processes are the parallelism
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
+    yield from in_processes(cells, arguments.jobs, partial(measure, out=out, **options))
+
+
+def in_processes(cells: Sequence[Any], jobs: int, measure: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield each cell with what `measure` returns, as it ends; of a process that dies, with a line that says so.
+
+    >>> from math import sqrt
+    >>> sorted(in_processes([1.0, 9.0], 1, sqrt))
+    [(1.0, 1.0), (9.0, 3.0)]
+    """
+    waiting = deque(cells)
+    while waiting:  # again with the cells that are left after a process has died
+        yield from _side_by_side(waiting, jobs, measure)
+
+
+def _side_by_side(waiting: deque[Any], jobs: int, measure: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """Take cells from those `waiting` and yield each as it ends, until none is left or a process dies.
+
+    No process is given a cell before it has done with the last, so that an interrupt waits for none that has not begun.
+    """
+    running: dict[Future[Any], Any] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         try:
-            tasks: dict[Future[list[Row] | str], Cell] = {pool.submit(measure, c, out, **options): c for c in cells}
-            for task in as_completed(tasks):
-                died = isinstance(task.exception(), BrokenExecutor)
-                yield tasks[task], DIED if died else task.result()
+            died = False
+            while running or (waiting and not died):
+                while waiting and len(running) < jobs and not died:
+                    cell = waiting.popleft()
+                    running[pool.submit(measure, cell)] = cell
+                for task in wait(running, return_when=FIRST_COMPLETED).done:
+                    lost = isinstance(task.exception(), BrokenExecutor)
+                    died = died or lost
+                    yield running.pop(task), DIED if lost else task.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for process in active_children():
+                process.terminate()
             raise
 
 
-def measure(cell: Cell, out: Path, *, debug: bool = False, **options: Any) -> list[Row] | str:
+def measure(cell: Cell, *, out: Path, debug: bool = False, **options: Any) -> list[Row] | str:
     """Return the rows of a cell, or in one line why there are none."""
     try:
         return run_cell(cell, out, **options)

@@ -17,6 +17,9 @@ from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import Detector
 from geoad.evaluation import Run
 from geoad.evaluation.fit_threshold import fit_threshold
+from geoad.evaluation.reconstruction_picture import watch_reconstructions
+from geoad.evaluation.run import kept_weights
+from geoad.training.lock import locked
 from geoad.training.trainer import Trainer
 
 
@@ -31,8 +34,8 @@ class Job(NamedTuple):
 
 def run(arguments: Namespace) -> int:
     """Train what is not trained yet; one category that fails does not stop the others."""
-    params = _detector(arguments).config
     jobs = list(_jobs(arguments))  # every dataset is opened before the first training begins
+    params = _params(arguments, jobs[0].folder)
     failed = 0
     for job in jobs:
         try:
@@ -45,15 +48,18 @@ def run(arguments: Namespace) -> int:
     return 1 if failed else 0
 
 
-def _detector(arguments: Namespace) -> Detector:
-    """Make the detector that was asked for, or say which word was wrong."""
+def _params(arguments: Namespace, folder: Path) -> dict[str, Any]:
+    """Return the keywords of the detector that was asked for, defaults resolved, or say which word was wrong."""
     params, given = _preset(arguments.detector, arguments.preset) if arguments.preset else {}, dict(arguments.set)
     if "epochs" in given:
         params.pop("steps", None)  # the one length stands for the other
+    asked = {**params, **given}
+    kept = kept_weights(folder, asked)  # a run that goes on does not need the file that it was given
     try:
-        return make_detector(arguments.detector, **{**params, **given})
+        made = make_detector(arguments.detector, **{**asked, **kept})
     except TypeError as error:  # a keyword that it has not
         raise UsageError(str(error)) from error
+    return {**made.config, **{name: asked[name] for name in kept}}
 
 
 def _preset(detector: str, name: str) -> dict[str, Any]:
@@ -102,17 +108,24 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
         log=job.folder / "log",
     )
     run = Run.create(job.folder, config)
+    with locked(job.folder / "training"):
+        _train(run, job, trainer, name, arguments)
+    shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
+
+
+def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace) -> None:
+    """Train the detector of a run that nobody else works in, unless that is done."""
     if run.is_trained:
         print(f"{name}: trained already, in {job.folder}")
         if not run.threshold.exists():
             _fit_threshold(run, run.load_detector(), job, arguments)
         return
     begun = time.monotonic()
-    detector = make_detector(arguments.detector, **params)
+    detector = run.make_detector()
+    watch_reconstructions(detector, job.validation if len(job.validation) else job.train, job.folder)
     detector.fit(job.train, validation=job.validation if len(job.validation) else None, trainer=trainer)
     run.save_detector(detector)
     _fit_threshold(run, detector, job, arguments)
-    shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
     scans = f"{len(job.train)} scans, {len(job.validation)} for validation"
     print(f"{name}: {scans}, {time.monotonic() - begun:.0f} s, in {job.folder}", flush=True)
 

@@ -96,7 +96,9 @@ class Rotated(Sequence[Sample]):
         clouds = []
         for scan in (_scan(self.samples[i]) for i in chosen):
             points = scan.xyz[scan.valid]
-            clouds.append(points[:: max(len(points) // POINTS, 1)])
+            # Drawn, not every n-th: in a scan without holes these lie in a few columns of the image.
+            drawn = np.random.default_rng(0).choice(len(points), min(POINTS, len(points)), replace=False)
+            clouds.append(points[drawn])
         try:
             return fit_background(np.concatenate(clouds))
         except ValueError as error:

@@ -150,9 +150,9 @@ def _map(path: Path) -> NDArray[Any]:
 
     with reading(path, "npy"):
         like = np.load(path, mmap_mode="r")
-        storage = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=path.stat().st_size)
-    content: NDArray[Any] = torch.empty(0, dtype=torch.uint8).set_(storage).numpy()
-    return content[like.offset :].view(like.dtype).reshape(like.shape)
+        content = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).numpy()
+    array: NDArray[Any] = content[like.offset :].view(like.dtype).reshape(like.shape)
+    return array
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -20,7 +20,7 @@ from geoad.detectors.base import Detector
 from geoad.evaluation.evaluate import Settings, evaluate_folder
 from geoad.evaluation.export import export_maps
 from geoad.evaluation.measure import Row
-from geoad.evaluation.reconstruction_picture import draw_reconstructions
+from geoad.evaluation.reconstruction_picture import draw_reconstructions, watch_reconstructions
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
 from geoad.training.lock import locked
@@ -123,9 +123,8 @@ def run_cell(
         detector = make_detector(cell.detector, **cell.params)
         run = Run.create(cell.folder(out), _config(cell, detector))
         if (rows := read_cell(cell, out)) is None:
-            rows = _measure(cell, detector, run, device, progress)
-            if not keep_maps:
-                shutil.rmtree(run.maps)
+            rows = _measure(cell, detector, run, device, progress, keep_maps)
+        shutil.rmtree(run.folder / "training", ignore_errors=True)  # what only an interrupted training needs
         return rows
 
 
@@ -136,7 +135,7 @@ def _config(cell: Cell, detector: Detector) -> dict[str, Any]:
     return {**made, **data, "limits": list(cell.limits), **cell.facts}
 
 
-def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bool) -> list[Row]:
+def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bool, keep_maps: bool) -> list[Row]:
     """Fit, score and evaluate, write cell.json, and return its rows."""
     training = run.folder / "training"
     begun, resumed = time.process_time(), (training / "checkpoint.pt").exists()
@@ -149,21 +148,16 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
         progress=progress,
     )
     train, validation = cell.split("train"), cell.split("validation")
-    detector.watch = partial(_watch, detector, validation if len(validation) else train, run.folder / "reconstructions")
+    watch_reconstructions(detector, validation if len(validation) else train, run.folder)
     detector.fit(train, validation=validation, trainer=trainer)
     rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
     rows = [{**row, **cell.facts, "params": run.config["params"], **took} for row in rows]
+    if not keep_maps:
+        shutil.rmtree(run.maps)
     path = run.folder / "cell.json"
-    write_json(path, {**environment(), "config": run.config, "rows": rows})
-    shutil.rmtree(training, ignore_errors=True)
+    write_json(path, {**environment(), "config": run.config, "rows": rows})  # with it, the cell is finished
     return read_rows(path)
-
-
-def _watch(detector: Detector, dataset: Dataset, folder: Path, stage: str, step: int) -> None:
-    """Draw what a method that is being trained makes of the first scan."""
-    if (picture := draw_reconstructions(detector, dataset[:1])) is not None:
-        write_whole(folder / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
 
 
 def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from geoad._whole_file import write_whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,6 +36,24 @@ def draw_reconstructions(detector: Any, test: Dataset) -> Image | None:
         first.setdefault(entry.kind, i)
     chosen = [first[kind] for kind in sorted(first, key=lambda kind: (kind != "good", kind))]
     return draw_rows([(test.entries[i].name, detector.reconstruction(test[i])) for i in chosen])
+
+
+def watch_reconstructions(detector: Any, dataset: Dataset, folder: Path) -> None:
+    """Have a method that reconstructs draw what it makes of the first scan while it learns, now and then.
+
+    The pictures are FOLDER/reconstructions/STAGE-STEP.png.
+
+    >>> watch_reconstructions(object(), [], Path("run"))
+    """
+    if not hasattr(detector, "reconstruction"):
+        return
+
+    def watch(stage: str, step: int) -> None:
+        picture = draw_reconstructions(detector, dataset[:1])
+        assert picture is not None
+        write_whole(folder / "reconstructions" / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
+
+    detector.watch = watch
 
 
 def draw_rows(rows: Sequence[tuple[str, Pictures]]) -> Image:

@@ -97,8 +97,8 @@ class Run:
         """Return a new, untrained detector of this run's name and parameters."""
         from geoad.detectors import make_detector
 
-        kept = {name: str(own) for name, _, own in self._weights() if own.is_file()}
-        return make_detector(self._name, **{**self.config.get("params", {}), **kept})
+        params = self.config.get("params", {})
+        return make_detector(self._name, **{**params, **kept_weights(self.folder, params)})
 
     def save_detector(self, detector: nn.Module) -> None:
         """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
@@ -140,15 +140,9 @@ class Run:
             raise ValueError(f"{self.folder}/config.json: names no detector: fit again into a new folder")
         return name
 
-    def _weights(self) -> Iterator[tuple[str, Path, Path]]:
-        """Yield the parameters that name a file of weights: the name, the file, and where the run keeps it."""
-        for name, value in self.config.get("params", {}).items():
-            if isinstance(value, str) and value.endswith(".safetensors"):
-                yield name, Path(value), self.folder / f"{name}.safetensors"
-
     def _keep_weights(self) -> None:
         """Copy the weights that the detector is made of, while they are there: training may take days."""
-        for _, given, own in self._weights():
+        for _, given, own in _weights(self.folder, self.config.get("params", {})):
             if given.is_file() and not own.exists():
                 write_whole(own, given.read_bytes())
 
@@ -168,6 +162,22 @@ class Run:
     def _fault(self, reason: str) -> ValueError:
         """Return the error of a checkpoint that cannot be used."""
         return ValueError(f"{self.checkpoint}: {reason}: remove it and repeat the fit command")
+
+
+def kept_weights(folder: Path, params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a detector that name files of weights which the run in `folder` keeps, and those files.
+
+    >>> kept_weights(Path("no such run"), {"teacher": "mine.safetensors", "k": 8})
+    {}
+    """
+    return {name: str(own) for name, _, own in _weights(folder, params) if own.is_file()}
+
+
+def _weights(folder: Path, params: Mapping[str, Any]) -> Iterator[tuple[str, Path, Path]]:
+    """Yield the parameters that name a file of weights: the name, the file, and where a run keeps it."""
+    for name, value in params.items():
+        if isinstance(value, str) and value.endswith(".safetensors"):
+            yield name, Path(value), folder / f"{name}.safetensors"
 
 
 def read_threshold(path: str | Path, category: str | None = None) -> Threshold:

@@ -10,7 +10,7 @@ from geoad.geometry.xyz_image import XYZImage
 WORST = 0.01
 """The largest root mean square distance between points and their pixels' rays, as a share of the longer side."""
 POINTS = 20_000
-"""Points that the fit takes, evenly over the image: more change nothing."""
+"""Points that the fit takes: more change nothing."""
 
 
 def fit_pinhole(image: XYZImage) -> Camera:
@@ -26,7 +26,8 @@ def fit_pinhole(image: XYZImage) -> Camera:
     [40.0, 15.5]
     """
     pixel = np.flatnonzero(image.valid & (image.xyz[..., 2] > 0))
-    pixel = pixel[:: max(len(pixel) // POINTS, 1)]
+    # Drawn, not every n-th: in a scan without holes these may lie in a single column.
+    pixel = np.random.default_rng(0).choice(pixel, min(POINTS, len(pixel)), replace=False)
     points = image.xyz.reshape(-1, 3)[pixel].astype(np.float64)
     places = np.stack([pixel % image.shape[1], pixel // image.shape[1]], -1)
     lines, squares = [], 0.0

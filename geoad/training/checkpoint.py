@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import partial
+from hashlib import sha256
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ class Checkpoint:
     """The state after `step` steps of stage number `stage` (0, 1, …); `best` is the state with the loss `best_loss`.
 
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
-    prepared sample) say of which run it is, `keywords` how its module was made. `log` is for what a file that travels
-    alone has to tell of the run.
+    prepared sample) say of which run it is, `keywords` how its module was made, `precision` how it is trained, and
+    `held_out` (number, hash of the first) which validation samples `best_loss` is of; None in files older than these.
+    `log` is for what a file that travels alone has to tell of the run.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -48,6 +50,8 @@ class Checkpoint:
     best_loss: float = inf
     best: dict[str, Tensor] | None = None
     keywords: dict[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    held_out: tuple[int, str] | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
 
@@ -69,7 +73,15 @@ class Checkpoint:
             raise fault(path, "it is truncated, or not a checkpoint of this version") from error
 
     def check_run(
-        self, path: Path, *, seed: int, samples: int, fingerprint: str, keywords: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        *,
+        seed: int,
+        samples: int,
+        fingerprint: str,
+        keywords: Mapping[str, Any] | None = None,
+        precision: str | None = None,
+        held_out: tuple[int, str] | None = None,
     ) -> None:
         """Raise ValueError unless the checkpoint is of the run with these facts."""
         for name, now in (keywords or {}).items():
@@ -81,6 +93,12 @@ class Checkpoint:
             raise fault(path, f"it is of {self.samples} samples, not {samples}")
         if self.fingerprint != fingerprint:
             raise fault(path, "its first prepared sample is another: other data or other parameters")
+        if precision and self.precision and self.precision != precision:
+            raise fault(path, f"it is of precision {self.precision}, not {precision}")
+        if held_out and self.held_out and self.held_out[0] != held_out[0]:
+            raise fault(path, f"it is of {self.held_out[0]} validation samples, not {held_out[0]}")
+        if held_out and self.held_out and self.held_out[1] != held_out[1]:
+            raise fault(path, "its first validation sample is another: other data")
 
 
 def fault(path: Path, reason: str) -> ValueError:
@@ -96,6 +114,8 @@ def fault(path: Path, reason: str) -> ValueError:
 def plain_keywords(module: Any) -> dict[str, Any]:
     """Return what a checkpoint keeps of a module's `config`: values that JSON knows, as JSON has them.
 
+    A file of weights is known by its content, wherever it lies.
+
     >>> module = torch.nn.Module()
     >>> module.config = {"rate": 0.5, "sizes": (1, 2), "teacher": len}
     >>> plain_keywords(module)
@@ -105,4 +125,6 @@ def plain_keywords(module: Any) -> dict[str, Any]:
     for name, value in getattr(module, "config", {}).items():
         with suppress(TypeError, ValueError):
             kept[name] = json.loads(json.dumps(value))
+        if isinstance(value, str) and value.endswith(".safetensors") and Path(value).is_file():
+            kept[name] = f"weights {sha256(Path(value).read_bytes()).hexdigest()[:12]}"
     return kept

@@ -33,6 +33,17 @@ def devices_of(device: str, count: int) -> list[str]:
     return [f"cuda:{number}" for number in range(count)]
 
 
+def check_precision(precision: str, device: str) -> None:
+    """Raise ValueError for float16 on a CPU, where it would be bfloat16 under another name.
+
+    >>> check_precision("16-mixed", "cpu")
+    Traceback (most recent call last):
+    ValueError: precision '16-mixed' needs a GPU: on a CPU take 'bf16-mixed' or '32-true'
+    """
+    if precision == "16-mixed" and (device == "cpu" or not torch.cuda.is_available()):
+        raise ValueError(f"precision {precision!r} needs a GPU: on a CPU take 'bf16-mixed' or '32-true'")
+
+
 def open_fabric(device: str, precision: str) -> Any:
     """Return a Fabric for one device, from whichever package has it.
 

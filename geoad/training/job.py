@@ -78,6 +78,8 @@ class Job:
                     "samples": len(self.train),
                     "fingerprint": self.train.fingerprint,
                     "keywords": plain_keywords(self.module),
+                    "precision": self.precision,
+                    "held_out": (len(self.held_out), self.held_out.fingerprint) if self.held_out else (0, ""),
                 },
                 validates=self.held_out is not None,
                 ranks=ranks,

@@ -39,7 +39,7 @@ class Descent:
 class Run:
     """One call of `Trainer.run`; of several processes (`ranks`) all run the same stages, on different batches.
 
-    `path` is the checkpoint's, `facts` (seed, samples, fingerprint, keywords) say whose it is.
+    `path` is the checkpoint's, `facts` (seed, samples, fingerprint, …) say whose it is.
 
     >>> from geoad.training.stage import Update
     >>> from geoad.training.trainer import Trainer

@@ -13,7 +13,7 @@ from torch import nn
 
 from geoad import _check
 from geoad.training.cache import Cache
-from geoad.training.device import devices_of
+from geoad.training.device import check_precision, devices_of
 from geoad.training.job import Job
 from geoad.training.progress import Bar, Silence
 from geoad.training.seed import own_randomness
@@ -91,7 +91,8 @@ class Trainer:
         _check.positive(checkpoint_every=checkpoint_every, devices=devices)
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
-        devices_of(device, devices)  # says now what would come after hours of preparation
+        devices_of(device, devices)  # this and the next say now what would come after hours of preparation
+        check_precision(precision, device)
         self.seed, self.device, self.devices, self.precision = seed, device, devices, precision
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory

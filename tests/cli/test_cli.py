@@ -27,6 +27,7 @@ from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation import Run
 from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
+from geoad.training.lock import locked
 from geoad.training.trainer import PRECISIONS
 from tests.cli.said import SMALL, assert_one_line
 
@@ -199,8 +200,11 @@ def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) ->
     assert process.wait() == -signal.SIGKILL, "it was done before it could be killed"
     process.stderr.close()
     assert not (tmp_path / "killed" / "checkpoint.safetensors").exists()
+    teacher = (tmp_path / "teacher.safetensors").rename(tmp_path / "elsewhere.safetensors")  # the run has its own copy
     assert main([*words, "--out", str(tmp_path / "killed")]) == 0
     assert "resumed" in log.read_text()
+    assert main([*words, "--out", str(tmp_path / "killed")]) == 0  # trained already
+    teacher.rename(tmp_path / "teacher.safetensors")
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     killed, whole = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("killed", "whole"))
     assert killed.keys() == whole.keys() and len(whole) > 10
@@ -222,6 +226,22 @@ def test_epochs_stand_for_the_steps_of_a_preset(geoad, tree: Path, tmp_path: Pat
     params = Run.open(tmp_path / "run").config["params"]
     assert (params["epochs"], params["steps"], params["rotate"], params["normalise"]) == (1, None, True, False)
     assert not any(path.suffix == ".pt" for path in (tmp_path / "run").iterdir())
+
+
+def test_two_fits_do_not_meet_in_a_folder(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("fit", "depth-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run")
+    assert geoad(*words).code == 0
+    (tmp_path / "run" / "checkpoint.safetensors").unlink()
+    with locked(tmp_path / "run" / "training"):
+        assert_one_line(geoad(*words), "training is in use by another process")
+    assert geoad(*words).code == 0 and not (tmp_path / "run" / "training").exists()
+
+
+def test_a_network_is_drawn_while_it_is_fitted(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
+    assert geoad("fit", "depth-ae", *words, "--set", "steps=4").code == 0
+    drawn = tmp_path / "run" / "reconstructions"
+    assert [path.name for path in drawn.iterdir()] == ["autoencoder-0000004.png"]
 
 
 def test_a_keyword_of_another_kind_is_one_line(geoad, tree: Path, tmp_path: Path) -> None:

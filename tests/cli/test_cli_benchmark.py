@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +18,9 @@ from geoad.cli_benchmark_cells import list_cells
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
 from geoad.evaluation.thesis_3d import LIMITS, ROWS
+from tests.cli.naps import die_at_one
 from tests.cli.said import assert_one_line
+from tests.conftest import ROOT
 from tests.trees import make_tree
 
 QUICK = ("--methods", "depth-vm,voxel-vm", "--size-preset", "tiny")
@@ -141,6 +148,24 @@ def test_an_interrupted_command_leaves_the_tables_of_what_is_finished(
     assert said.code == 130 and "interrupted" in said.err
     assert {row["category"] for row in rows_of(tmp_path)} == {"bagel"}
     assert (tmp_path / "report.txt").read_text() in said.out
+
+
+def test_a_process_that_dies_takes_no_cell_along_that_had_not_begun() -> None:
+    outcomes = dict(cli_benchmark.in_processes(range(8), 2, die_at_one))
+    died = {cell for cell, outcome in outcomes.items() if outcome == cli_benchmark.DIED}
+    assert 1 in died and len(died) <= 2 and len(outcomes) == 8  # at most what ran beside it
+    assert all(outcomes[cell] == f"did {cell}" for cell in outcomes.keys() - died)
+
+
+def test_an_interrupt_begins_no_further_cell(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.cli.naps", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
+    while len(list(tmp_path.iterdir())) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait(timeout=50)  # shorter than one nap
+    assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
 
 
 def test_latent_dimensions_from_end_to_end(geoad, two: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from geoad.checks import Blindfolded
 from geoad.data import open_dataset
 from geoad.data.rotated import Rotated
 from geoad.geometry import Camera, XYZImage
+from geoad.geometry.plane import Plane
 from geoad.sample import Sample
 from tests.trees import make_scan
 
@@ -50,6 +51,18 @@ def test_the_plane_is_the_whole_sequences_and_found_once(monkeypatch: pytest.Mon
     assert np.degrees(np.arccos(-plane.normal[2])) < 0.5 and plane.point[2] == pytest.approx(0.6, abs=1e-3)
     monkeypatch.setattr("geoad.data.rotated.fit_background", lambda points: pytest.fail("found twice"))
     assert copies[0].shape == copies[40].shape
+
+
+@pytest.mark.parametrize("shape", [(200, 200), (300, 2000), (96, 64)])
+def test_the_plane_is_found_in_scans_without_holes(shape: tuple[int, int]) -> None:
+    camera = Camera.pinhole(1.2 * max(shape), shape)
+    rays = camera.rays(np.stack(np.meshgrid(*map(np.arange, shape[::-1])), -1).reshape(-1, 2))
+    table = Plane(np.array([0.15, 0.05, -0.987]) / np.linalg.norm([0.15, 0.05, -0.987]), np.array([0, 0, 0.5]))
+    points = rays * (table.normal @ table.point / (rays @ table.normal))[:, None]
+    points += 1e-4 * np.random.default_rng(0).standard_normal(points.shape)
+    plane = Rotated([Sample(xyz=XYZImage(points.reshape(*shape, 3).astype(np.float32)))]).plane
+    assert np.degrees(np.arccos(min(1, plane.normal @ table.normal))) < 0.5
+    assert np.linalg.norm(plane.point - points.mean(0)) < 0.02 * np.ptp(points, axis=0).max()
 
 
 def test_copies_are_kept_while_they_fit() -> None:

@@ -68,6 +68,14 @@ def test_a_finished_cell_is_read(tree: Path, tmp_path: Path, monkeypatch: pytest
             run_cell(cell, tmp_path)
 
 
+def test_what_a_killed_process_left_is_removed_and_kept_maps_are_not(tree: Path, tmp_path: Path) -> None:
+    cell = cell_of(tree)
+    run_cell(cell, tmp_path, keep_maps=True)
+    (cell.folder(tmp_path) / "training" / "cache").mkdir(parents=True)
+    run_cell(cell, tmp_path)
+    assert not (cell.folder(tmp_path) / "training").exists() and any((cell.folder(tmp_path) / "maps").rglob("*.tiff"))
+
+
 def test_a_cell_is_measured_by_one_process_at_a_time(tree: Path, tmp_path: Path) -> None:
     cell = cell_of(tree)
     with locked(cell.folder(tmp_path)), pytest.raises(ValueError, match="seed-0 is in use by another process"):

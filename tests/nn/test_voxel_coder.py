@@ -37,3 +37,12 @@ def test_divergence_of_known_gaussians() -> None:
     assert float(divergence(zero, zero)) == 0
     assert float(divergence(zero + 1, zero)) == 0.5
     assert float(divergence(zero, zero + 1)) == pytest.approx((math.e - 2) / 2)
+
+
+def test_what_stands_between_the_convolutions() -> None:
+    encoder, decoder = voxel_encoder(1, 8, size=32, width=2), voxel_decoder(1, 8, size=32, width=2)
+    kinds = [[type(layer).__name__ for layer in network] for network in (encoder, decoder)]
+    norm = ["Conv3d", "InstanceNorm3d", "LeakyReLU"]
+    assert kinds[0] == ["Conv3d", "LeakyReLU", *3 * norm, "Conv3d"]
+    assert kinds[1] == [*4 * ["ConvTranspose3d", "BatchNorm3d", "ReLU"], "ConvTranspose3d", "Tanh"]
+    assert {layer.negative_slope for layer in encoder if hasattr(layer, "negative_slope")} == {0.2}

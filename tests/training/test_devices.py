@@ -179,3 +179,10 @@ def test_two_gpus_end_with_the_weights_of_one(alone: Calm) -> None:
     module = Trainer(device="cuda", devices=2).run(Calm(), SAMPLES, HELD_OUT)
     assert module.bank.device == torch.device("cuda", 0)
     assert_close(alone, module.cpu(), tolerance=1e-4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cpu", "auto"])
+def test_half_precision_needs_a_gpu(device: str) -> None:
+    with pytest.raises(ValueError, match="precision '16-mixed' needs a GPU: on a CPU take 'bf16-mixed'"):
+        Trainer(device=device, precision="16-mixed")

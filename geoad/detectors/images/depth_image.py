@@ -14,13 +14,16 @@ from geoad.geometry.convert import xyz_to_depth
 from geoad.sample import Sample
 
 Source = Literal["depth", "depth+rgb"]
+BEHIND = 0.05  # of a scan's points
 
 
 def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     """Return the channels (C, H, W): depth in metres, 0 where invalid, and with `rgb` the colours in 0..1.
 
-    Raises ValueError that names the sample if it is no organised scan, has no valid pixel or one that is not before the
-    camera (z > 0), or no colours to give.
+    A few stray points that are not before the camera (z ≤ 0) count as invalid pixels.
+
+    Raises ValueError that names the sample if it is no organised scan, has no valid pixel, more than `BEHIND` of them
+    not before the camera, or no colours to give.
 
     >>> from geoad.checks import synthetic_scan
     >>> depth_channels(synthetic_scan(0), rgb=True).shape
@@ -34,10 +37,11 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     if not sample.xyz.valid.any():
         raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
     depth = xyz_to_depth(sample.xyz)
-    if behind := np.count_nonzero(depth[sample.xyz.valid] <= 0):
-        told = f"{behind} of {np.count_nonzero(sample.xyz.valid)} points do not: turn the scan into the camera's frame"
+    behind, points = np.count_nonzero(depth[sample.xyz.valid] <= 0), np.count_nonzero(sample.xyz.valid)
+    if behind > BEHIND * points:
+        told = f"{behind} of {points} points do not: turn the scan into the camera's frame"
         raise ValueError(f"{name} must lie before the camera (z > 0) for a depth method, {told}")
-    channels = [depth]
+    channels = [np.maximum(depth, 0)]
     if rgb:
         if sample.rgb is None:
             raise ValueError(f"{name} must have rgb for source 'depth+rgb', it has none")

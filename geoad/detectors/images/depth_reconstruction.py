@@ -69,8 +69,11 @@ class DepthReconstruction(Detector):
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the image (C, size, size), depth in metres."""
-        channels = torch.from_numpy(depth_channels(sample, self.rgb))
-        return {"image": zoom(channels, (self.size, self.size))}
+        image = zoom(torch.from_numpy(depth_channels(sample, self.rgb)), (self.size, self.size))
+        if not image[0].any():
+            told = f"has no valid pixel left at size={self.size}: take a larger size"
+            raise ValueError(f"{sample.name or 'sample'} {told}")
+        return {"image": image}
 
     def statistics(self) -> Iterator[Visit]:
         """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""

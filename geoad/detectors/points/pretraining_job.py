@@ -101,8 +101,11 @@ def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining,
     if path is None:
         return
     saved = Checkpoint.load(path)
-    facts: dict[str, Any] = {"fingerprint": saved.fingerprint, "keywords": plain_keywords(module)}
-    saved.check_run(path, seed=plan["seed"], samples=plan["scenes"], **facts)
+    facts: dict[str, Any] = {name: plan[name] for name in ("seed", "precision")}
+    facts |= {"samples": plan["scenes"], "fingerprint": saved.fingerprint, "keywords": plain_keywords(module)}
+    if saved.held_out is not None:
+        facts["held_out"] = plan["validation_scenes"], saved.held_out[1]
+    saved.check_run(path, **facts)
     if reason := state_fault(module, saved.module, {}):
         raise fault(path, f"it is of another module: {reason}")
     if saved.stage and saved.step > plan["steps"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -40,6 +40,7 @@ class VoxelVariationModel(VoxelDetector):
     ((32, 40), True)
     """
 
+    prepared_on_disk: ClassVar[bool] = False  # points are looked at twice, then their cells alone
     losses: Tensor
 
     def __init__(
@@ -83,15 +84,15 @@ class VoxelVariationModel(VoxelDetector):
     def stages(self) -> Iterator[Stage]:
         """Find the box, then the moments of the cells in it, then the floor if none is given."""
         yield self.box()
-        yield Visit("moments", self._see_cells)
+        yield Visit("moments", self._see_cells, refine=self.cells)
         if self.given is None:
-            yield Visit("floor", self._see_floor)
+            yield Visit("floor", self._see_floor, refine=self.cells)
 
     def _see_cells(self, batch: Batch) -> None:
-        self.moments.see(*self._row(self.cells(batch)))
+        self.moments.see(*self._row(batch))
 
     def _see_floor(self, batch: Batch) -> None:
-        self.losses += floor_losses(self.moments, *self._row(self.cells(batch)), self.resolution**3)
+        self.losses += floor_losses(self.moments, *self._row(batch), self.resolution**3)
 
     def _row(self, cells: Batch) -> tuple[Tensor, Tensor]:
         """Return the occupied cells (m,) of a scan and their values (C, m) on the device."""

@@ -70,6 +70,28 @@ def test_scores_are_squared_errors_summed_over_the_channels() -> None:
     assert float(detector.loss({"image": images})["total"]) == pytest.approx(5 / 4)
 
 
+def test_maps_are_zoomed_back_bilinearly() -> None:
+    detector = fitted()
+    ramp = torch.arange(64.0).expand(1, 64, 64)
+    detector.errors = lambda images: ramp  # type: ignore[method-assign]
+    row = detector.score(Sample(xyz=make_scan((32, 128)).image)).pixels[5]
+    assert np.allclose(np.diff(row)[2:-2], 0.5)  # nearest pixels would give steps of 0 and 1
+
+
+def test_a_size_at_which_nothing_is_left_of_a_scan_is_said() -> None:
+    xyz = make_scan((128, 128)).image.xyz.copy()
+    xyz[1::2] = 0
+    xyz[:, 1::2] = 0
+    with pytest.raises(ValueError, match="sparse has no valid pixel left at size=64: take a larger size"):
+        DepthAutoencoder(**FAST).prepare(Sample(xyz=XYZImage(xyz), name="sparse"))
+
+
+def test_the_optimiser_is_plain_adam() -> None:
+    *_, stage = DepthAutoencoder(learning_rate=3e-4, copies=0).stages()
+    rules = stage.updates[0].optimizer(stage.updates[0].module.parameters()).defaults
+    assert (rules["lr"], rules["betas"], rules["weight_decay"]) == (3e-4, (0.9, 0.999), 0)
+
+
 def test_what_is_reconstructed_exactly_scores_nothing() -> None:
     detector = fitted(source="depth+rgb")
     detector.reconstruct = lambda images: images  # type: ignore[method-assign]

@@ -62,3 +62,11 @@ BAD[r"risen must lie before the camera \(z > 0\) for a depth method, 8 of 72 poi
 def test_what_a_depth_method_cannot_see_is_named(error: str) -> None:
     with pytest.raises(ValueError, match=error):
         depth_channels(BAD[error], rgb=True)
+
+
+def test_a_few_stray_points_behind_the_camera_are_invalid_pixels() -> None:
+    xyz = synthetic_scan(0).xyz.xyz.copy()
+    row, column = np.argwhere(np.isfinite(xyz[..., 2]) & (xyz[..., 2] > 0))[7]
+    xyz[row, column, 2] = -0.1
+    depth = depth_channels(Sample(xyz=XYZImage(xyz)))[0]
+    assert depth[row, column] == 0 and (depth > 0).sum() == (synthetic_scan(0).xyz.xyz[..., 2] > 0).sum() - 1

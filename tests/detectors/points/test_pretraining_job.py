@@ -156,6 +156,8 @@ def test_bad_keywords_write_nothing(keywords: dict[str, Any], message: str, tmp_
     [
         ({"seed": 1}, "it is of seed 0, not 1"),
         ({"scenes": 3}, "it is of 2 samples, not 3"),
+        ({"validation_scenes": 3}, "it is of 1 validation samples, not 3"),
+        ({"precision": "bf16-mixed"}, "it is of precision 32-true, not bf16-mixed"),
         ({"width": 12}, "it is of width = 8, not 12"),
         ({"learning_rate": 0.5}, "it is of learning_rate = 0.001, not 0.5"),
         ({"rotate": True}, "it is of rotate = False, not True"),

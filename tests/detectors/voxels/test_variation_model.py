@@ -259,7 +259,7 @@ def test_a_floor_is_chosen_that_makes_held_out_good_scans_likely() -> None:
         part.lower, part.upper = detector.lower, detector.upper
         for scan in scans:
             if scan is not held_out:
-                part._see_cells(part.collate([part.prepare(scan)]))
+                part._see_cells(part.cells(part.prepare(scan)))
         values = torch.from_numpy(dense(part, held_out).values).double().flatten(1)
         moments = part.moments.at(torch.arange(16**3))
         for i, floor in enumerate(FLOORS):

@@ -161,6 +161,69 @@ def test_a_vae_of_an_autoencoder_s_weights_maps_as_it_does() -> None:
         assert np.array_equal(one.score(scan).pixels, two.score(scan).pixels)
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.25, 4.0])
+def test_the_loss_of_a_vae_is_half_the_error_and_beta_times_the_divergence(beta: float) -> None:
+    detector = fitted(VoxelVAE, beta=beta)
+    found = detector.loss(batch_of(detector, SCANS[0]))
+    assert found["divergence"] > 0
+    torch.testing.assert_close(found["total"], found["error"] / 2 + beta * found["divergence"])
+
+
+def test_a_vae_learns_from_codes_of_its_mean_and_deviation(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = fitted(VoxelVAE)
+    last, codes = detector.encoder[-1], []
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias[:16], last.bias[16:] = 5.0, 2 * np.log(3.0)  # mean 5, log of the variance 9
+    detector.decoder.register_forward_pre_hook(lambda _, inputs: codes.append(inputs[0].detach().flatten()))
+    torch.manual_seed(0)
+    batch = batch_of(detector, SCANS[0])
+    for _ in range(100):
+        detector.train().loss(batch)
+    drawn = torch.cat(codes)
+    assert float(drawn.mean()) == pytest.approx(5, abs=0.3) and float(drawn.std()) == pytest.approx(3, abs=0.2)
+    detector.eval().loss(batch)
+    assert (codes[-1] == 5).all()
+
+
+@pytest.mark.parametrize("cls", [VoxelAutoencoder, VoxelVAE])
+def test_the_optimiser_is_plain_adam(cls: Any) -> None:
+    *_, stage = cls(learning_rate=3e-4, width=2, resolution=32, copies=0).stages()
+    rules = stage.updates[0].optimizer(stage.updates[0].module.parameters()).defaults
+    assert (rules["lr"], rules["betas"], rules["weight_decay"]) == (3e-4, (0.9, 0.999), 0)
+
+
+def test_parameters_at_the_thesis_s_width() -> None:
+    networks = VoxelFAnoGAN().networks
+    counts = [sum(p.numel() for p in network.parameters()) for network in (networks.generator, networks.critic)]
+    assert counts == [11_144_609, 2_771_425]
+
+
+def test_scores_are_squared_errors_summed_over_the_colours() -> None:
+    detector = fitted(source="xyz+rgb")
+    off = torch.tensor([1.0, 0.0, 2.0]).reshape(3, 1, 1, 1)
+    detector.reconstruct = lambda grids: grids - off
+    assert np.allclose(detector.cell_scores(torch.rand(3, 32, 32, 32)), 5.0)
+
+
+def test_scoring_is_one_pass() -> None:
+    detector, passes = fitted(VoxelFAnoGAN), []
+    for network in (detector.networks.encoder, detector.networks.generator):
+        network.register_forward_hook(lambda *_: passes.append(1))
+    detector.score(SCANS[0])
+    assert len(passes) == 2
+
+
+@pytest.mark.parametrize("source", ["xyz", "xyz+rgb"])
+def test_the_order_of_a_cloud_changes_no_score(source: Any) -> None:
+    detector, scan = fitted(source=source, project="gather"), SCANS[1]
+    order = np.random.default_rng(0).permutation(scan.xyz.valid.size)
+    xyz, rgb = (values.reshape(1, -1, 3)[:, order] for values in (scan.xyz.xyz, scan.rgb))
+    shuffled = Sample(xyz=XYZImage(xyz), rgb=rgb, name="shuffled")
+    scores = detector.score(scan).pixels.reshape(1, -1)[:, order]
+    assert np.allclose(detector.score(shuffled).pixels, scores, rtol=1e-4)
+
+
 def test_what_is_reconstructed_exactly_scores_nothing() -> None:
     detector = Lattice(source="xyz+rgb", resolution=16, copies=0).fit(SCANS, trainer=Trainer(device="cpu"))
     assert not detector.score(synthetic_scan(9, defect=True)).pixels.any()
