@@ -16,6 +16,7 @@ from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
 from geoad.detectors.base import Detector
 from geoad.evaluation import Exported, Run, export_maps, read_map, write_mask
+from geoad.evaluation.export import check_free, check_sources, draw_maps
 from geoad.metrics import Threshold
 from geoad.training.progress import Bar
 
@@ -68,7 +69,10 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
     folder = Path(arguments.run)
     if (folder / "config.json").exists() or not folder.is_dir():
         one = Run.open(folder)
-        category = arguments.category or one.config.get("category")
+        fitted = one.config.get("category")
+        category = arguments.category or fitted
+        if fitted and category != fitted:
+            _warn(f"{folder} was fitted to {fitted}, and scores {category}")
         yield Job(one, category, open_dataset(name, root, category=category, split=arguments.split))
         return
     for each in [arguments.category] if arguments.category else list_categories(name, root):
@@ -78,8 +82,9 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
 def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
     """Map one split, whole: a scan that cannot be scored is a fault of the dataset."""
     detector = _load(job.run, arguments.device)
+    name = f"{arguments.split} {job.category or ''}".strip()
     with Bar() as bar:
-        bar.start(f"{arguments.split} {job.category or ''}".strip(), len(job.dataset), 0)
+        bar.start(name, len(job.dataset), 0)
         files = {entry.name: entry for entry in job.dataset.entries}
         threshold = job.run.load_threshold()
         done: list[Exported] = []
@@ -91,25 +96,38 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
             if arguments.jsonl:
                 _print_line(files[exported.name], exported, threshold)
 
-        out = arguments.out
-        export_maps(detector, job.dataset, out, category=job.category, progress=tell, overwrite=arguments.overwrite)
+        def draw(count: int) -> None:
+            if count == 1:
+                bar.start(f"pictures of {name}", len(job.dataset), 0)
+            bar.advance(count, "")
+
+        export_maps(
+            detector,
+            job.dataset,
+            arguments.out,
+            category=job.category,
+            progress=tell,
+            drawn=draw,
+            overwrite=arguments.overwrite,
+            maker=f"{job.run.digest()} {arguments.data.name}:{arguments.data.root.resolve()}",
+        )
     return done
 
 
 def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
     """Map scans one by one; yield those that failed."""
     entries = list_scans(arguments.files)
-    out = Path(arguments.out)
-    for entry in entries:
-        if (out / f"{entry.name}.tiff").exists() and not arguments.overwrite:
-            raise FileExistsError(f"{out / entry.name}.tiff: is there already: choose another --out, or --overwrite")
+    out, done = Path(arguments.out), dict[Entry, Exported]()
+    check_sources(out, Scans(entries))
+    if not arguments.overwrite:
+        check_free(out, [entry.name for entry in entries])
     run = Run.open(arguments.run)
     detector, threshold = _load(run, arguments.device), run.load_threshold()
     tell: Callable[..., None] = _print_line if arguments.jsonl else _print_score
     for entry in entries:
         try:
-            (exported,) = export_maps(detector, Scans([entry]), out, overwrite=arguments.overwrite)
-            _write_mask(exported, threshold)
+            (done[entry],) = export_maps(detector, Scans([entry]), out, overwrite=True, pictures=False)
+            _write_mask(done[entry], threshold)
         except Exception as error:
             if arguments.debug:
                 raise
@@ -117,7 +135,8 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
                 _print_line(entry, threshold=threshold, error=describe(error))
             yield str(entry.xyz), error
         else:
-            tell(entry, exported, threshold)
+            tell(entry, done[entry], threshold)
+    draw_maps(Scans(list(done)), list(done.values()))
 
 
 def _load(run: Run, device: str) -> Detector:
@@ -143,11 +162,12 @@ def _verdict(exported: Exported, threshold: Threshold | None) -> str | None:
 
 
 def _print_split(job: Job, done: list[Exported], folder: Path) -> None:
-    seconds = sum(exported.seconds for exported in done) / len(done)
+    seconds = [exported.seconds for exported in done if exported.seconds is not None]
+    took = f"{sum(seconds) / len(seconds):.2f} s a scan" if seconds else "all of them there already"
     threshold = job.run.load_threshold()
     flagged = sum(_verdict(exported, threshold) == "defective" for exported in done)
     said = "" if threshold is None else f", {flagged} above {threshold.part_value:.4g} ({threshold.kind}): defective"
-    print(f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {seconds:.2f} s a scan{said}", flush=True)
+    print(f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {took}{said}", flush=True)
 
 
 def _print_score(entry: Entry, exported: Exported, threshold: Threshold | None) -> None:
@@ -164,5 +184,6 @@ def _print_line(
     line |= {"latency": None, "map": None, "error": error}
     if exported is not None:
         line |= {"score": exported.score, "verdict": _verdict(exported, threshold)}
-        line |= {"latency": round(exported.seconds, 4), "map": str(exported.path)}
+        latency = None if exported.seconds is None else round(exported.seconds, 4)
+        line |= {"latency": latency, "map": str(exported.path)}
     print(json.dumps(line), flush=True)

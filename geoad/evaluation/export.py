@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from geoad._whole_file import make_folder, write_whole
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
 from geoad.evaluation.map_folder import map_base
-from geoad.evaluation.part_scores import write_scores
+from geoad.evaluation.part_scores import forget_scores, known_scores, write_scores
 from geoad.evaluation.picture import draw_picture, extent_of, scale_limits
 from geoad.sample import AnomalyMap, Sample
 
 if TYPE_CHECKING:
     from geoad.data.dataset import Dataset
+
+
+MAKER = "made_by.txt"
+"""The file in a split's folder that says which run made its maps."""
+WRITTEN = (".tiff", ".png", ".mask.png")
+"""What is written of a sample."""
 
 
 class Scorer(Protocol):
@@ -36,6 +42,8 @@ class Scorer(Protocol):
 class Exported(NamedTuple):
     """One scored sample: its name, the part's score, the map's file, and the seconds that scoring took.
 
+    Of a map that an earlier call has made, `seconds` is None.
+
     >>> Exported("test/hole/003", 1.5, Path("maps/test/hole/003.tiff"), 0.2).beside(".png").as_posix()
     'maps/test/hole/003.png'
     """
@@ -43,7 +51,7 @@ class Exported(NamedTuple):
     name: str
     score: float
     path: Path
-    seconds: float
+    seconds: float | None = None
 
     def beside(self, suffix: str) -> Path:
         """Return the path of what lies beside the map; a name may hold a dot, so the suffix is put on, not replaced."""
@@ -57,18 +65,22 @@ def export_maps(
     *,
     category: str | None = None,
     progress: Callable[[Exported], object] | None = None,
+    drawn: Callable[[int], object] | None = None,
     overwrite: bool = False,
     pictures: bool = True,
+    maker: str | None = None,
 ) -> list[Exported]:
     """Score every sample, write FOLDER[/CATEGORY]/<sample name>.tiff and a picture .png beside, return what was done.
 
     The scores of whole parts go to FOLDER[/CATEGORY]/scores.json.
 
     `progress` is called after every map. Pictures follow when all maps are there, on one colour scale for all of them,
-    so that a good part looks cool beside a defective one.
+    so that a good part looks cool beside a defective one; `drawn` is told how many there are.
 
     A folder that holds maps of this split is refused unless `overwrite`: then files of the same name are replaced and
-    no other is touched. Raises ValueError for a map of another size than its sample.
+    no other is touched. `maker` is any text that tells this detector on this data from others: maps that a call with
+    the same text has left there, before it was interrupted, are kept, and only the others are made. Whatever
+    `overwrite` says, no file of the dataset is replaced. Raises ValueError for a map of another size than its sample.
 
     >>> import tempfile
     >>> from types import SimpleNamespace
@@ -86,30 +98,75 @@ def export_maps(
     base = map_base(folder, category)
     names = [entry.name for entry in dataset.entries]
     make_folder(base)
+    check_sources(base, dataset)
+    kept = dict[str, float]()
     if not overwrite:
-        _check_free(base, names)
-    done, extents = list[Exported](), list[tuple[float, float]]()
+        if maker is not None and _is_of(base, names, maker):
+            scores = known_scores(base)
+            kept = {name: scores[name] for name in names if name in scores and (base / f"{name}.tiff").exists()}
+        else:
+            check_free(base, names)
+    forget_scores(base, set(names) - kept.keys())  # until they are known again
+    if maker is not None:
+        for split in _splits(names):
+            write_whole(base / split / MAKER, (maker + "\n").encode())
+    done = list[Exported]()
     for i, name in enumerate(names):
-        exported, anomaly_map = _export(detector, dataset[i], name, base / f"{name}.tiff")
-        done.append(exported)
-        extents.append(extent_of(anomaly_map))
+        path = base / f"{name}.tiff"
+        if name in kept:
+            done.append(Exported(name, kept[name], path))
+        else:
+            done.append(_export(detector, dataset[i], name, path))
+            write_scores(base, {name: done[-1].score})
         if progress is not None:
-            progress(exported)
-    write_scores(base, {exported.name: exported.score for exported in done})
-    if pictures and done:
-        _draw(dataset, done, scale_limits(extents))
+            progress(done[-1])
+    if pictures and not all(each.beside(".png").exists() and each.name in kept for each in done):
+        draw_maps(dataset, done, drawn)
     return done
 
 
-def _check_free(base: Path, names: Sequence[str]) -> None:
-    """Raise FileExistsError if maps would be replaced, or mixed with those of another call."""
-    for split in sorted({name.partition("/")[0] for name in names}):
-        for path in sorted((base / split).rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
-                raise FileExistsError(f"{path}: the folder holds maps already: overwrite them, or choose an empty one")
+def check_sources(base: Path, dataset: Dataset) -> None:
+    """Raise FileExistsError if a map of the dataset, or what lies beside it, would replace one of its own files.
+
+    >>> from types import SimpleNamespace
+    >>> entry = SimpleNamespace(name="part", xyz=Path("scans/part.tiff"))
+    >>> check_sources(Path("scans"), SimpleNamespace(entries=[entry]))
+    Traceback (most recent call last):
+    FileExistsError: scans/part.tiff: is a file of the dataset: choose another folder for the maps
+    """
+    files = (getattr(entry, kind, None) for entry in dataset.entries for kind in ("xyz", "rgb", "mask"))
+    sources = {path.resolve() for path in files if path is not None}
+    for path in (base / f"{entry.name}{suffix}" for entry in dataset.entries for suffix in WRITTEN):
+        if path.resolve() in sources:
+            raise FileExistsError(f"{path}: is a file of the dataset: choose another folder for the maps")
 
 
-def _export(detector: Scorer, sample: Sample, name: str, path: Path) -> tuple[Exported, AnomalyMap]:
+def _splits(names: Sequence[str]) -> list[str]:
+    """Return the folders of the splits that samples are of; a name without has none."""
+    return sorted({name.partition("/")[0] for name in names if "/" in name})
+
+
+def _is_of(base: Path, names: Sequence[str], maker: str) -> bool:
+    """Whether `maker` has begun the maps of these samples."""
+    marks = [base / split / MAKER for split in _splits(names)]
+    return bool(marks) and all(mark.exists() and mark.read_text().strip() == maker for mark in marks)
+
+
+def check_free(base: Path, names: Sequence[str]) -> None:
+    """Raise FileExistsError if files would be replaced, or maps mixed with those of another call.
+
+    >>> check_free(Path("no such folder"), ["test/hole/000"])
+    """
+    maps = (path for split in _splits(names) for path in sorted((base / split).rglob("*")))
+    for path in maps:
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            raise FileExistsError(f"{path}: the folder holds maps of another run: choose another, or overwrite them")
+    for path in (base / f"{name}{suffix}" for name in names for suffix in WRITTEN):
+        if path.exists():
+            raise FileExistsError(f"{path}: is there already: choose another folder, or overwrite it")
+
+
+def _export(detector: Scorer, sample: Sample, name: str, path: Path) -> Exported:
     """Score one sample and write its map."""
     start = time.perf_counter()
     anomaly_map = detector.score(sample)
@@ -120,17 +177,21 @@ def _export(detector: Scorer, sample: Sample, name: str, path: Path) -> tuple[Ex
             f"from {type(detector).__name__}"
         )
     write_map(path, anomaly_map)
-    return Exported(name, _score(anomaly_map), path, seconds), anomaly_map
-
-
-def _score(anomaly_map: AnomalyMap) -> float:
     assert anomaly_map.score is not None  # set by AnomalyMap itself
-    return float(anomaly_map.score)
+    return Exported(name, float(anomaly_map.score), path, seconds)
 
 
-def _draw(dataset: Dataset, done: Sequence[Exported], limits: tuple[float, float]) -> None:
-    """Draw a picture beside every map, all on one scale."""
-    for i, exported in enumerate(done):
-        anomaly_map = AnomalyMap(read_map(exported.path), score=exported.score)
-        picture = draw_picture(dataset[i], anomaly_map, limits=limits)
-        write_whole(exported.beside(".png"), partial(picture.save, format="png"))
+def draw_maps(dataset: Dataset, done: Sequence[Exported], drawn: Callable[[int], object] | None = None) -> None:
+    """Draw a picture beside every map, all on one colour scale; `drawn` is told how many there are.
+
+    >>> draw_maps([], [])
+    """
+    if not done:
+        return
+    maps = (AnomalyMap(read_map(each.path), score=each.score) for each in done)
+    limits = scale_limits([extent_of(anomaly_map) for anomaly_map in maps])
+    for i, each in enumerate(done):
+        picture = draw_picture(dataset[i], AnomalyMap(read_map(each.path), score=each.score), limits=limits)
+        write_whole(each.beside(".png"), partial(picture.save, format="png"))
+        if drawn is not None:
+            drawn(i + 1)

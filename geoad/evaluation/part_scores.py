@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     [1.5, 0.5]
     """
     path = Path(base) / NAME
-    known = _read(path) if path.exists() else {}
+    known = known_scores(base)
     text = json.dumps({**known, **{name: float(score) for name, score in scores.items()}}, indent=1, sort_keys=True)
     write_whole(path, (text + "\n").encode())
     return path
@@ -46,6 +46,27 @@ def read_scores(base: str | Path, names: Sequence[str]) -> NDArray[np.float64] |
     if missing := [name for name in names if name not in known]:
         raise ValueError(f"{path}: no score of {missing[0]}: score again, or remove the file for maxima of maps")
     return np.array([known[name] for name in names], np.float64)
+
+
+def known_scores(base: str | Path) -> dict[str, float]:
+    """Return what BASE/scores.json says, nothing if there is no such file.
+
+    >>> known_scores("no such folder")
+    {}
+    """
+    path = Path(base) / NAME
+    return _read(path) if path.exists() else {}
+
+
+def forget_scores(base: str | Path, names: Collection[str]) -> None:
+    """Take the scores of some samples out of BASE/scores.json: their maps are about to be replaced.
+
+    >>> forget_scores("no such folder", {"test/hole/003"})
+    """
+    known = known_scores(base)
+    if known.keys() & set(names):
+        left = {name: score for name, score in known.items() if name not in names}
+        write_whole(Path(base) / NAME, (json.dumps(left, indent=1, sort_keys=True) + "\n").encode())
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,6 +128,11 @@ class Run:
             raise self._fault(f"is of other parameters: {reason}")
         load_state(detector, state, free)
         return detector.eval()
+
+    def digest(self) -> str:
+        """Return what tells the trained detector from others: its name, and a hash of its weights and parameters."""
+        params = json.dumps(self.config.get("params", {}), sort_keys=True)
+        return f"{self._name} {sha256(self.checkpoint.read_bytes() + params.encode()).hexdigest()[:16]}"
 
     def load_threshold(self) -> Threshold | None:
         """Return the threshold of good parts, None where the run has none; raise ValueError if the file is damaged."""

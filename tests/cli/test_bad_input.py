@@ -243,9 +243,27 @@ def test_maps_are_not_replaced_unless_asked(geoad, tree: Path, trained: Path, tm
     words = ("score", trained, "--data", f"mvtec3d:{tree}", "--out", tmp_path)
     files = ("score", trained, tree / "bagel/test/dent/xyz/000.tiff", "--out", tmp_path / "files")
     assert geoad(*words).code == 0 and geoad(*files).code == 0
-    for again in (words, files):
+    said = geoad(*words)
+    assert said.code == 0 and "all of them there already" in said.out
+    other = shutil.copytree(trained, tmp_path / "other")
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps({**config, "params": {**config["params"], "smooth": 1.0}}))
+    for again in (("score", other, *words[2:]), files):
         assert_one_line(geoad(*again), tmp_path, ".tiff")
         assert geoad(*again, "--overwrite").code == 0
+
+
+def test_scans_are_never_replaced_by_maps(geoad, copy: Path, trained: Path) -> None:
+    scan = copy / "bagel/test/dent/xyz/000.tiff"
+    before = scan.read_bytes()
+    said = geoad("score", trained, scan, "--out", scan.parent, "--overwrite")
+    assert_one_line(said, scan, "is a file of the dataset: choose another folder")
+    assert scan.read_bytes() == before
+
+
+def test_a_run_of_another_category_is_told(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    said = geoad("score", trained, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path)
+    assert said.code == 0 and "was fitted to bagel, and scores rope" in said.err
 
 
 def test_scans_whose_maps_would_have_one_name(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:

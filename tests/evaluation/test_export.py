@@ -41,12 +41,85 @@ def test_pictures_can_be_left_out(tmp_path):
 def test_maps_are_not_replaced_unasked(tmp_path):
     export_maps(Height(), ToyDataset(), tmp_path, pictures=False)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*.tiff")}
-    with pytest.raises(FileExistsError, match=r"test/bump/001\.tiff: the folder holds maps already: overwrite them"):
+    with pytest.raises(
+        FileExistsError, match=r"test/bump/001\.tiff: the folder holds maps of another run: choose another"
+    ):
         export_maps(Height(), ToyDataset(("good",), seed=1), tmp_path)
     assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.tiff")}
     export_maps(Height(), ToyDataset(("good",), seed=1), tmp_path, overwrite=True, pictures=False)
     after = {p: p.read_bytes() for p in tmp_path.rglob("*.tiff")}
     assert [p.name for p in before if before[p] != after[p]] == ["000.tiff"]
+
+
+class Stops(Height):
+    """Is interrupted at its second scan, and counts how many it has scored."""
+
+    scored = 0
+
+    def score(self, sample):
+        self.scored += 1
+        if self.scored == 2:
+            raise KeyboardInterrupt
+        return super().score(sample)
+
+
+def test_an_interrupted_call_goes_on_and_another_maker_does_not(tmp_path):
+    dataset = ToyDataset()
+    with pytest.raises(KeyboardInterrupt):
+        export_maps(Stops(), dataset, tmp_path / "cut", maker="run one")
+    with pytest.raises(FileExistsError, match="maps of another run"):
+        export_maps(Height(), dataset, tmp_path / "cut", maker="run two")
+    with pytest.raises(FileExistsError, match="maps of another run"):
+        export_maps(Height(), dataset, tmp_path / "cut")
+    made = export_maps(Height(), dataset, tmp_path / "cut", maker="run one")
+    whole = export_maps(Height(), dataset, tmp_path / "whole", maker="run one")
+    assert [each.seconds is None for each in made] == [True] + [False] * (len(dataset) - 1)
+    assert [(each.name, each.score) for each in made] == [(each.name, each.score) for each in whole]
+    files = [
+        {p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*.*")}
+        for name in ("cut", "whole")
+    ]
+    assert files[0] == files[1]
+    again = export_maps(
+        Height(), dataset, tmp_path / "cut", maker="run one", drawn=lambda _: pytest.fail("drawn again")
+    )
+    assert all(each.seconds is None for each in again)
+
+
+def test_scores_of_maps_that_are_being_replaced_are_not_those_of_the_folder(tmp_path):
+    dataset = ToyDataset()
+    names = [entry.name for entry in dataset.entries]
+    export_maps(Height(), dataset, tmp_path, pictures=False, maker="run one")
+    with pytest.raises(KeyboardInterrupt):
+        export_maps(Stops(), dataset, tmp_path, overwrite=True, maker="run two")
+    with pytest.raises(ValueError, match="no score of"):
+        read_scores(tmp_path, names)  # a mixture of two runs is not evaluated
+    export_maps(Height(), dataset, tmp_path, pictures=False, maker="run two")
+    assert len(read_scores(tmp_path, names)) == len(dataset)
+
+
+@pytest.mark.parametrize("suffix", [".tiff", ".png", ".mask.png"])
+def test_no_file_of_the_dataset_is_replaced(tmp_path, suffix):
+    dataset = ToyDataset()
+    name = dataset.entries[1].name
+    source = tmp_path / f"{name}{suffix}"
+    source.parent.mkdir(parents=True)
+    source.write_text("mine")
+    dataset.entries[1] = dataset.entries[1]._replace(**{"xyz" if suffix == ".tiff" else "rgb": source})
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="is a file of the dataset: choose another folder"):
+            export_maps(Height(), dataset, tmp_path, overwrite=overwrite)
+    assert source.read_text() == "mine"
+
+
+def test_a_picture_of_somebody_else_is_not_replaced_unasked(tmp_path):
+    dataset = ToyDataset()
+    photo = tmp_path / f"{dataset.entries[0].name}.png"
+    photo.parent.mkdir(parents=True)
+    photo.write_text("mine")
+    with pytest.raises(FileExistsError, match="is there already: choose another folder, or overwrite it"):
+        export_maps(Height(), dataset, tmp_path)
+    assert photo.read_text() == "mine"
 
 
 def test_another_split_or_category_may_stand_beside(tmp_path):
