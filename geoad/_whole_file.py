@@ -57,6 +57,17 @@ def make_folder(folder: str | Path) -> Path:
     return folder
 
 
+def check_place(folder: str | Path) -> None:
+    """Raise the OSError that `make_folder` would, and make nothing.
+
+    >>> check_place("new/folder")
+    """
+    place = next(place for place in (Path(folder).absolute(), *Path(folder).absolute().parents) if place.exists())
+    if not place.is_dir():
+        raise NotADirectoryError(f"{place}: is a file, where a folder is to be made: choose another place")
+    make_folder(place)  # there it is: whether it can be written
+
+
 def _fault(path: Path, verb: str, error: OSError) -> OSError:
     """Return the error of the same kind, in one line."""
     if isinstance(error, FileExistsError | NotADirectoryError):

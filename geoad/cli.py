@@ -117,7 +117,7 @@ def _make(parser: Parser) -> None:
     parser.add_argument(
         "--unorganised",
         action="store_true",
-        help="clouds from all around, labelled, in Real3D-AD's tree: .pcd and .txt",
+        help="labelled clouds from all around, in Real3D-AD's tree (.pcd and .txt), for other programs to read",
     )
     parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
@@ -227,6 +227,7 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument(
         "--out", required=True, metavar="FOLDER", help="for metrics.json, metrics.csv and pictures of the curves"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the results of another command")
 
 
 def _benchmark(parser: Parser) -> None:

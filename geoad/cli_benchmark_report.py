@@ -38,7 +38,8 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     picture = out / "limits.png"
     write_limit_curves(picture, _curves(usual), f"{dataset}: {budget.partition(':')[0]}")
     lines += ["", f"{picture}: mean AU-PRO by integration limit, over what the first table's means are (figure 9.6)"]
-    lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
+    if any(out.glob("cells/*/*/*/reconstruction.png")):
+        lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
     lines += ["", *(f"failed: {text}" for text in missing)]
     text = "\n".join(lines).rstrip() + "\n"
     write_whole(out / "report.txt", text.encode())

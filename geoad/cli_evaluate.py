@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from argparse import Namespace
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from geoad._whole_file import check_place
 from geoad.cli_arguments import LOCO, UsageError, one_line
 from geoad.cli_table import Cell, table
 from geoad.data import list_categories, open_dataset
@@ -25,6 +27,7 @@ from geoad.evaluation import (
     write_curves,
     write_results,
 )
+from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.run import read_threshold
 from geoad.metrics import compare
 from geoad.training.progress import Bar
@@ -40,10 +43,11 @@ def run(arguments: Namespace) -> int:
     """Print tables, and write metrics.json, metrics.csv and the curves."""
     if arguments.versus and not arguments.bootstrap:
         arguments.bootstrap = DRAWS
-    rows, versus = list[Row](), list[Row]()
+    categories, rows, versus = _categories(arguments), list[Row](), list[Row]()
+    _check_before(arguments, categories)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        for category in _categories(arguments):
+        for category in categories:
             for subset, found in _evaluate(arguments, arguments.maps, category):
                 rows += found.rows
                 _draw(Path(arguments.out), found, category, subset)
@@ -62,6 +66,33 @@ def run(arguments: Namespace) -> int:
         _print_published(arguments, rows)
     print(f"{written}, metrics.csv and curves beside it")
     return 0
+
+
+def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> None:
+    """Find before hours of computing what would be found after them: no place for results, maps that are missing."""
+    out = Path(arguments.out)
+    check_place(out)
+    earlier = out / "metrics.json"
+    if earlier.exists() and not arguments.overwrite and _command_of(earlier) != arguments.command:
+        raise FileExistsError(f"{earlier}: has the numbers of another command: choose another --out, or --overwrite")
+    if arguments.overwrite:
+        for name in ("versus", "published"):  # they are beside the numbers that they were computed from, or not there
+            for file in ("metrics.json", "metrics.csv"):
+                (out / name / file).unlink(missing_ok=True)
+    name, root = arguments.data
+    if name != LOCO:
+        for maps in filter(None, (arguments.maps, arguments.versus)):
+            for category in categories:
+                MapFolder(maps, open_dataset(name, root, category=category, split="test"), category=category)
+
+
+def _command_of(results: Path) -> str | None:
+    """Return the command that wrote a metrics.json, None if it is none of ours."""
+    try:
+        content = json.loads(results.read_text())
+    except ValueError:
+        return None
+    return content.get("command") if isinstance(content, dict) else None
 
 
 def _categories(arguments: Namespace) -> list[str | None]:

@@ -117,8 +117,10 @@ def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace
     """Train the detector of a run that nobody else works in, unless that is done."""
     if run.is_trained:
         print(f"{name}: trained already, in {job.folder}")
-        if not run.threshold.exists():
+        if (threshold := run.load_threshold()) is None:
             _fit_threshold(run, run.load_detector(), job, arguments)
+        elif threshold.kind != arguments.threshold:
+            print(f"{run.threshold} is of kind {threshold.kind}: remove it for one of kind {arguments.threshold}")
         return
     begun = time.monotonic()
     detector = run.make_detector()
@@ -131,6 +133,8 @@ def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace
 
 
 def _fit_threshold(run: Run, detector: Detector, job: Job, arguments: Namespace) -> None:
-    """Save what good parts tell of a threshold; without validation parts there is none."""
+    """Save what good parts tell of a threshold; say that there is none without validation parts."""
     if len(job.validation):
         fit_threshold(detector, job.validation, arguments.threshold).save(run.threshold)
+    else:
+        print("no threshold: the dataset has no validation parts")

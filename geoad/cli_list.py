@@ -19,8 +19,8 @@ def run(arguments: Namespace) -> int:
 
 
 def shipped_weights() -> dict[str, str]:
-    """Return {file: the first line of its card} of the weights in the package."""
-    folder = files("geoad.weights")
-    names = sorted(file.name for file in folder.iterdir() if file.name.endswith(".safetensors"))
-    cards = {name: folder / f"{name.removesuffix('.safetensors')}.md" for name in names}
+    """Return {name: the first line of its card} of the weights in the package."""
+    folder, suffix = files("geoad.weights"), ".safetensors"
+    names = sorted(file.name.removesuffix(suffix) for file in folder.iterdir() if file.name.endswith(suffix))
+    cards = {name: folder / f"{name}.md" for name in names}
     return {name: card.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for name, card in cards.items()}

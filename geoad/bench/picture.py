@@ -27,7 +27,7 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
     names = list(dict.fromkeys(row["backend"] for row in timed))
     width = min(4, max(len(cases), 1))
     height = -(-max(len(cases), 1) // width)
-    figure = Figure(figsize=(3.6 * width, 3.2 * height + 0.6), layout="constrained")
+    figure = Figure(figsize=(3.6 * max(width, 2), 3.2 * height + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(height, width, squeeze=False, sharex=True, sharey=True).ravel()
     for panel, case in zip(axes, cases, strict=False):
@@ -45,5 +45,5 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
     figure.supylabel(clock)
     figure.suptitle(kernel)
     lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=min(len(labels), 5) or 1)
+    figure.legend(lines, labels, loc="outside lower center", ncols=min(len(labels), 2 * width) or 1)
     figure.savefig(file, format="png", dpi=100)

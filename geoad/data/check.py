@@ -19,11 +19,15 @@ from geoad.geometry.xyz_image import XYZImage
 
 T = TypeVar("T")
 Progress = Callable[[int, int, str], None]
+OTHER_UNIT = 30.0  # times as large as the others, or as small
+SPARSE = 37  # one point in so many is enough for the size of a scan
 
 
 @dataclass
 class Contents:
     """What a category holds: scans by split/kind, sizes (H, W), pixels, the box (2, 3) around all valid points.
+
+    `lengths` are the diagonals of the boxes around 95 of 100 points of each scan, by file.
 
     >>> contents = Contents(pixels=200, valid=150)
     >>> contents.valid_share
@@ -39,13 +43,14 @@ class Contents:
     valid: int = 0
     not_finite: int = 0
     box: NDArray[np.float32] | None = None
+    lengths: dict[str, float] = field(default_factory=dict)
 
     @property
     def valid_share(self) -> float:
         """Valid pixels of all pixels, 0 to 1."""
         return self.valid / max(self.pixels, 1)
 
-    def add(self, image: XYZImage) -> None:
+    def add(self, file: str, image: XYZImage) -> None:
         """Count the pixels of one scan."""
         self.sizes[image.shape] += 1
         self.colours += image.rgb is not None
@@ -55,6 +60,18 @@ class Contents:
         points = image.xyz[image.valid]
         box = np.stack([points.min(0), points.max(0)])
         self.box = box if self.box is None else np.stack([np.fmin(self.box, box)[0], np.fmax(self.box, box)[1]])
+
+        low, high = np.percentile(points[::SPARSE], [2.5, 97.5], axis=0)
+        self.lengths[file] = float(np.linalg.norm(high - low))
+
+    def other_units(self) -> list[Fault]:
+        """Return a fault for each scan whose size is that of another unit than the median's."""
+        usual, faults = float(np.median(list(self.lengths.values()) or [0.0])), []
+        for file, length in self.lengths.items():
+            if max(length, usual) > OTHER_UNIT * min(length, usual) > 0:
+                told = f"{length:.3g} across, and half of the scans {usual:.3g} or less: metres against millimetres?"
+                faults.append(Fault(file, told))
+        return faults
 
     def __str__(self) -> str:
         scans = ", ".join(f"{place} {count}" for place, count in self.scans.items())
@@ -134,7 +151,7 @@ def _check_category(
             faults += _check_entry(dataset, entry, contents)
             if progress is not None:
                 progress(i + 1, len(dataset), entry.name)
-    return contents, faults
+    return contents, faults + contents.other_units()
 
 
 def _check_entry(dataset: Dataset, entry: Entry, contents: Contents) -> list[Fault]:
@@ -144,7 +161,7 @@ def _check_entry(dataset: Dataset, entry: Entry, contents: Contents) -> list[Fau
     if entry.xyz is not None:
         image = _attempt(entry.xyz, faults, lambda: dataset.read_xyz(entry._replace(rgb=None)))
         if image is not None:
-            contents.add(image)
+            contents.add(str(entry.xyz), image)
             shape = image.shape
             _check_camera(dataset, shape, faults)
     if entry.rgb is not None:

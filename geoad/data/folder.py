@@ -69,7 +69,7 @@ class Folder(Dataset):
             return [], []
         if not kinds:
             want = "test/<kind>" if split == "test" else f"{split}/{GOOD}"
-            return [], [Fault(str(folder), f"empty or no such folder: put scans into {want}")]
+            return [], [Fault(str(folder), f"no such folder, or none in it: put scans into {want}")]
         entries, faults = list[Entry](), list[Fault]()
         for kind in kinds:
             if split != "test" and kind != GOOD:

@@ -6,6 +6,8 @@ ROOT/<category>/calibration/camera_parameters.json.
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from pathlib import Path
 
 from geoad.data import image_file
@@ -28,6 +30,13 @@ class MVTec3D(Dataset):
     NAME = "mvtec3d"
 
     @classmethod
+    def locate(cls, root: Path, category: str | None) -> Path:
+        """Return the category's folder; raise ValueError for simulated scans under the name of the real ones too."""
+        if cls is MVTec3D and (simulator := _simulator(root)) is not None:
+            raise ValueError(f"{root}: scans of the simulator {simulator}: give sim3d:{root}")
+        return super().locate(root, category)
+
+    @classmethod
     def categories(cls, root: Path) -> list[str]:
         """Return the folders under `root` that hold a split."""
         if any((root / split).is_dir() for split in SPLITS):
@@ -40,7 +49,7 @@ class MVTec3D(Dataset):
         folder, entries, faults = base / split, list[Entry](), list[Fault]()
         kinds = subfolders(folder)
         if not kinds:
-            return [], [Fault(str(folder), f"empty or no such folder: {_TREE}")]
+            return [], [Fault(str(folder), f"no such folder, or none in it: {_TREE}")]
         for kind in kinds:
             if split != "test" and kind != GOOD:
                 faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
@@ -58,6 +67,15 @@ class Sim3D(MVTec3D):
     """
 
     NAME = "sim3d"
+
+
+def _simulator(root: Path) -> str | None:
+    """Return the simulator that made a tree, or the tree that a category is of."""
+    for note in (root / "manifest.json", root.parent / "manifest.json"):
+        with suppress(OSError, ValueError, AttributeError):
+            if simulator := json.loads(note.read_text()).get("simulator"):
+                return str(simulator)
+    return None
 
 
 def _survey_kind(folder: Path, split: str) -> tuple[list[Entry], list[Fault]]:

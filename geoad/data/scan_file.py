@@ -121,13 +121,14 @@ def _read_npy(path: Path) -> _Read:
 def _colours(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     numbers = values.astype(np.float64)
     if not ((numbers >= 0) & (numbers <= 255) & (numbers % 1 == 0)).all():
-        raise ValueError("columns 4 to 6 must be colours 0..255: save normals or other attributes elsewhere")
+        raise ValueError("columns 4 to 6 must be colours 0..255, not normals or other attributes")
     return numbers.astype(np.uint8)
 
 
 def _check_xyz(path: Path, xyz: NDArray[np.generic]) -> None:
     """Raise for anything but three float channels."""
     if xyz.ndim != 3 or xyz.shape[-1] != 3:
-        raise ValueError(f"{path}: xyz must have shape (H, W, 3), got {xyz.shape}: save x, y, z as the last axis")
+        mend = "save x, y, z as the last axis, points alone as (N, 3)"
+        raise ValueError(f"{path}: xyz must have shape (H, W, 3), got {xyz.shape}: {mend}")
     if xyz.dtype.kind != "f":
         raise ValueError(f"{path}: xyz must be float32 in metres, got {xyz.dtype}: save coordinates, not a picture")

@@ -143,7 +143,7 @@ def _array(name: str, values: Any) -> NDArray[Any]:
 def _unit(spacing: float | None, distance: float) -> float:
     """Return the distance that becomes 1."""
     if spacing is None and distance == 0:
-        raise ValueError("points must not all be in one place, got a mean distance of 0 to their neighbours")
+        raise ValueError("points must not all coincide with their neighbours, got a mean distance of 0")
     unit = distance if spacing is None else spacing
     if not np.finfo(np.float32).tiny < unit < math.inf:  # its inverse is float32 too
         raise ValueError(f"spacing must be positive and finite, got {spacing}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -115,6 +116,9 @@ class Detector(nn.Module):
         Raises ValueError for no samples, TypeError for what are none. The trainer's seed also decides the initial
         weights.
         """
+        if isinstance(samples, str | Path | Sample):
+            told = f"a sequence of samples, such as a dataset, got {type(samples).__name__}"
+            raise TypeError(f"{type(self).__name__} learns from {told}")
         if not len(samples):
             raise ValueError(f"{type(self).__name__} needs at least one good sample to fit, got none")
         if isinstance(samples, list | tuple):

@@ -135,7 +135,9 @@ def _compose(title: str, panels: list[tuple[str, Pixels]], ends: Limits) -> Imag
 
     font = ImageFont.load_default(13)
     height = max(pixels.shape[0] for _, pixels in panels)
-    width = max(GAP + sum(pixels.shape[1] + GAP for _, pixels in panels), 2 * SMALLEST)
+    low, high = f"scores of {ends[0]:.4g} and below", f"{ends[1]:.4g} and above"
+    legend = round(font.getlength(low) + font.getlength(high)) + SMALLEST + 4 * GAP
+    width = max(GAP + sum(pixels.shape[1] + GAP for _, pixels in panels), 2 * SMALLEST, legend)
     picture = Image.new("RGB", (width, 2 * LINE + height + BAR + 2 * GAP), PAPER)
     draw = ImageDraw.Draw(picture)
     draw.text((GAP, 4), title, INK, font)
@@ -146,7 +148,6 @@ def _compose(title: str, panels: list[tuple[str, Pixels]], ends: Limits) -> Imag
         x += pixels.shape[1] + GAP
     bar = np.broadcast_to(_palette(np.linspace(0, 1, SMALLEST)), (BAR, SMALLEST, 3))
     top = 2 * LINE + height + GAP
-    low, high = f"scores of {ends[0]:.4g} and below", f"{ends[1]:.4g} and above"
     draw.text((GAP, top), low, INK, font)
     left = GAP + int(draw.textlength(low, font)) + GAP
     picture.paste(Image.fromarray(np.ascontiguousarray(bar)), (left, top))

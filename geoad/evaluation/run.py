@@ -214,7 +214,8 @@ def _check_same(folder: Path, there: Config, asked: Config) -> None:
     keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
     if keys:
         told = ", ".join(f"{key} = {_shown(old, key)} there, {_shown(new, key)} now" for key in keys)
-        raise ValueError(f"{folder}: holds a run with another config ({told}): choose a new folder")
+        mend = ", or correct it in config.json if that is the same data elsewhere" if keys == ["root"] else ""
+        raise ValueError(f"{folder}: holds a run with another config ({told}): choose a new folder{mend}")
 
 
 def _flat(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -51,7 +51,10 @@ def scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.
     >>> scores_and_labels([0.5, 2], [0, 253])[1].tolist()
     [False, True]
     """
-    values, anomalous = np.asarray(scores, dtype=np.float64), np.asarray(labels) > 0
+    values, given = np.asarray(scores, dtype=np.float64), np.asarray(labels)
+    if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given % 1 == 0).all()):
+        raise ValueError("labels must be whole numbers, 0 where good: the order is (scores, labels)")
+    anomalous = given > 0
     _check.shape("scores", values, ("N",))
     _check.shape("labels", anomalous, (len(values),))
     if np.isnan(values).any():

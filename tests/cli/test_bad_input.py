@@ -290,7 +290,7 @@ def test_an_interrupt_is_one_line(geoad, tree: Path, tmp_path: Path, monkeypatch
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("geoad.cli_evaluate.evaluate_folder", interrupt)
+    monkeypatch.setattr("geoad.cli_evaluate.MapFolder", interrupt)
     said = geoad("evaluate", tmp_path, "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path)
     assert (said.code, said.err.count("\n")) == (130, 1) and "interrupted" in said.err
 

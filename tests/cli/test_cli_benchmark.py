@@ -202,7 +202,7 @@ def test_maps_that_cannot_be_had_any_more(geoad, two: Path, tmp_path: Path) -> N
 def test_a_folder_without_data(geoad, tmp_path: Path) -> None:
     (tmp_path / "scans").mkdir()
     said = geoad(*words_of(tmp_path / "scans", tmp_path / "out"))
-    assert_one_line(said, tmp_path / "scans", "empty or no such folder")
+    assert_one_line(said, tmp_path / "scans", "no such folder, or none in it")
     assert not (tmp_path / "out").exists()
 
 

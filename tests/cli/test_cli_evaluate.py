@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -158,4 +159,29 @@ def test_saturated_overlap_of_both_kinds_and_their_mean(geoad, loco: Path, tmp_p
     assert rows["mean", "au_spro"]["value"] == pytest.approx((1 + half) / 2, abs=1e-12)
     assert rows["structural", "au_spro"]["low"] == 1 and rows["mean", "image_auroc"]["value"] == 1
     assert "GCAD" in said.out
-    assert_one_line(geoad(*words, "--mode", "official"), "saturated overlap is evaluated exactly")
+    assert_one_line(geoad(*words, "--overwrite", "--mode", "official"), "saturated overlap is evaluated exactly")
+
+
+def test_results_of_another_command_are_not_replaced(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    assert geoad(*words).code == 0
+    before = (tmp_path / "out" / "metrics.json").read_text()
+    assert_one_line(geoad(*words, "--limits", "0.1"), "metrics.json: has the numbers of another command")
+    assert (tmp_path / "out" / "metrics.json").read_text() == before
+    assert geoad(*words).code == 0  # the same again
+    assert geoad(*words, "--limits", "0.1", "--overwrite").code == 0
+    assert {row["limit"] for row in rows_of(tmp_path / "out") if row["metric"] == "au_pro"} == {0.1}
+
+
+def test_what_would_fail_at_the_end_is_found_before_anything_is_computed(
+    geoad, tree: Path, maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geoad.cli_evaluate.evaluate_folder", lambda *_, **__: pytest.fail("computed"))
+    bagel = tmp_path / "maps"
+    shutil.copytree(maps / "bagel", bagel / "bagel")
+    words = ("evaluate", "--data", f"mvtec3d:{tree}", "--out")
+    assert_one_line(geoad(*words, tmp_path / "out", bagel), "rope: no such folder")
+    assert_one_line(geoad(*words, tmp_path / "out", maps, "--versus", bagel), "rope: no such folder")
+    (tmp_path / "file").write_text("mine")
+    assert_one_line(geoad(*words, tmp_path / "file" / "out", maps), "file: is a file, where a folder is to be made")
+    assert not (tmp_path / "out").exists()

@@ -65,4 +65,4 @@ def test_evaluate_says_what_a_threshold_achieves(geoad, tree: Path, run: Path, t
     (run / "threshold.json").write_text("{}")
     assert_one_line(geoad(*words, "--threshold", run), "threshold.json: 'value' must be a number, got null")
     assert_one_line(geoad("score", run, *data, "--out", tmp_path / "x"), "'value' must be a number")
-    assert_one_line(geoad(*words, "--threshold", tmp_path / "none"), "none: holds no threshold")
+    assert_one_line(geoad(*words, "--overwrite", "--threshold", tmp_path / "none"), "none: holds no threshold")

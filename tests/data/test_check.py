@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from geoad.data import check_dataset
-from tests.trees import SMALL, make_tree
+from tests.trees import SMALL, make_scan, make_tree
 
 
 def test_a_sound_tree(tree: Path) -> None:
@@ -59,7 +59,7 @@ def damage(tree: Path) -> dict[str, str]:
         "bagel/test/good/gt/000.png": "marks a defect on a good scan",
         "bagel/test/hole/gt/000.png": "marks nothing on a defective scan",
         "bagel/test/hole/rgb/001.png": "not a readable image",
-        "bagel/validation": "empty or no such folder",
+        "bagel/validation": "no such folder, or none in it",
         "rope/calibration/camera_parameters.json": "not a camera file",
         "rope/class_ids.json": "not a readable list of classes",
         "rope/train/bad": "train holds only good scans",
@@ -138,3 +138,12 @@ def test_unknown_words_raise(tree: Path) -> None:
         check_dataset("mvtec4d", tree)
     with pytest.raises(ValueError, match="known: bagel, rope"):
         check_dataset("mvtec3d", tree, category="foam")
+
+
+def test_a_scan_in_another_unit_is_a_fault(tmp_path: Path) -> None:
+    xyz = make_scan().image.xyz
+    for number, scale in enumerate((1, 1, 1000, 1)):
+        np.save(tmp_path / f"{number}.npy", scale * xyz)
+    report = check_dataset("folder", tmp_path)
+    assert [Path(fault.file).name for fault in report.faults] == ["2.npy"]
+    assert "metres against millimetres?" in report.faults[0].problem

@@ -138,7 +138,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no scan: put files there that end in one of \.tiff"):
         open_dataset("folder", tmp_path)
     (tmp_path / "train").mkdir()
-    with pytest.raises(ValueError, match="train: empty or no such folder: put scans into train/good"):
+    with pytest.raises(ValueError, match="train: no such folder, or none in it: put scans into train/good"):
         open_dataset("folder", tmp_path)
     (tmp_path / "train/good").mkdir()
     with pytest.raises(ValueError, match="train/good: no scan"):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from geoad.data import list_categories, open_dataset
 from geoad.geometry import Camera
-from tests.trees import SMALL, make_scan
+from tests.trees import SMALL, make_scan, make_tree
 
 # What is in the tree
 
@@ -240,7 +240,7 @@ def test_an_empty_train_folder(tree: Path) -> None:
     with pytest.raises(ValueError, match=r"train/good/xyz: no \.tiff scan: put the scans there"):
         open_dataset("mvtec3d", tree, category="bagel")
     shutil.rmtree(tree / "bagel" / "train")
-    with pytest.raises(ValueError, match=r"bagel/train: empty or no such folder: a category holds train/good"):
+    with pytest.raises(ValueError, match=r"bagel/train: no such folder, or none in it: a category holds train/good"):
         open_dataset("mvtec3d", tree, category="bagel")
 
 
@@ -271,3 +271,13 @@ def test_a_bad_calibration_or_list_of_classes(tree: Path) -> None:
     (tree / "rope" / "calibration" / "camera_parameters.json").write_text("{}")
     with pytest.raises(ValueError, match=r"camera_parameters\.json: not a camera file"):
         open_dataset("mvtec3d", tree, category="rope")
+
+
+@pytest.mark.parametrize("place", [".", "bagel"])
+def test_simulated_scans_are_not_called_real(tmp_path: Path, place: str) -> None:
+    root = make_tree(tmp_path / "tree")
+    (root / "manifest.json").write_text('{"simulator": "sim3d-1"}')
+    category = "bagel" if place == "." else None
+    with pytest.raises(ValueError, match=r"scans of the simulator sim3d-1: give sim3d:"):
+        open_dataset("mvtec3d", root / place, category=category)
+    assert len(open_dataset("sim3d", root / place, category=category))

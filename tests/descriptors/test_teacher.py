@@ -171,7 +171,7 @@ def test_points_that_coincide(teacher: Teacher) -> None:
         ([], ValueError, r"points must have shape \(N, 3\), got \(0,\)"),
         (np.zeros((0, 3)), ValueError, "points must be at least 2, got 0"),
         (torch.zeros(1, 3), ValueError, "points must be at least 2, got 1"),
-        (np.zeros((50, 3)), ValueError, "points must not all be in one place"),
+        (np.zeros((50, 3)), ValueError, "points must not all coincide with their neighbours"),
         (np.full((5, 3), np.nan), ValueError, "points must be finite, got 5 of 5 that are not"),
         ([[0, 0, 0], [1, 0, np.inf]], ValueError, "points must be finite, got 1 of 2 that are not"),
         (np.eye(3) * 1e30, ValueError, "points must be less than 1e19 apart"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad.checks import synthetic_scan
+from geoad.detectors import make_detector
 from geoad.detectors.base import Detector, NotFittedError
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
@@ -180,3 +181,9 @@ def test_what_an_author_left_out_is_named() -> None:
 
     with pytest.raises(NotImplementedError, match="Nothing has no prepare"):
         Nothing().fit(SCANS)
+
+
+@pytest.mark.parametrize("samples", ["scans", Path("scans")])
+def test_a_folder_is_no_sequence_of_samples(samples):
+    with pytest.raises(TypeError, match="learns from a sequence of samples, such as a dataset, got"):
+        make_detector("voxel-vm").fit(samples)

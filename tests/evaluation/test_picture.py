@@ -64,7 +64,14 @@ def test_whatever_a_sample_lacks_is_left_out():
         draw_picture(sample, scored).size[0]
         for sample in (scan, Sample(xyz=scan.xyz), Sample(rgb=scan.rgb), Sample(xyz=XYZImage(scan.xyz.xyz, scan.rgb)))
     ]
-    assert widths == [8 + 4 * (WIDTH + 8), 8 + 2 * (WIDTH + 8), 8 + 2 * (WIDTH + 8), 8 + 4 * (WIDTH + 8)]
+    assert widths[0] == widths[3] == 8 + 4 * (WIDTH + 8) and widths[1] == widths[2] > 2 * WIDTH
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.23456e-9, 1.23456e9])
+def test_the_scale_has_room_for_its_numbers(scale):
+    scan = Sample(xyz=XYZImage(ToyDataset()[0].xyz.xyz[:, :4]))
+    picture = np.asarray(draw_picture(scan, AnomalyMap(scale * scan.xyz.xyz[..., 2])))
+    assert (picture[-18:, -6:] == 255).all() and (picture[-18:, :-6] < 255).any()
 
 
 def test_a_cloud_is_drawn_from_both_sides():
