@@ -99,18 +99,7 @@ def export_maps(
     names = [entry.name for entry in dataset.entries]
     make_folder(base)
     check_sources(base, dataset)
-    kept = dict[str, float]()
-    if not overwrite:
-        if maker is not None and _is_of(base, names, maker):
-            scores = known_scores(base)
-            kept = {name: scores[name] for name in names if name in scores and (base / f"{name}.tiff").exists()}
-        else:
-            check_free(base, names)
-    forget_scores(base, set(names) - kept.keys())  # until they are known again
-    if maker is not None:
-        for split in _splits(names):
-            write_whole(base / split / MAKER, (maker + "\n").encode())
-    done = list[Exported]()
+    kept, done = _begin(base, names, maker, overwrite), list[Exported]()
     for i, name in enumerate(names):
         path = base / f"{name}.tiff"
         if name in kept:
@@ -123,6 +112,20 @@ def export_maps(
     if pictures and not all(each.beside(".png").exists() and each.name in kept for each in done):
         draw_maps(dataset, done, drawn)
     return done
+
+
+def _begin(base: Path, names: Sequence[str], maker: str | None, overwrite: bool) -> dict[str, float]:
+    """Make room for maps, say who makes them, and return the scores of those that are kept."""
+    kept = dict[str, float]()
+    if not overwrite and maker is not None and _is_of(base, names, maker):
+        scores = known_scores(base)
+        kept = {name: scores[name] for name in names if name in scores and (base / f"{name}.tiff").exists()}
+    elif not overwrite:
+        check_free(base, names)
+    forget_scores(base, set(names) - kept.keys())  # until they are known again
+    for split in _splits(names) if maker is not None else ():
+        write_whole(base / split / MAKER, f"{maker}\n".encode())
+    return kept
 
 
 def check_sources(base: Path, dataset: Dataset) -> None:

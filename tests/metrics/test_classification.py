@@ -54,8 +54,6 @@ def test_errors(area):
 @pytest.mark.parametrize("labels", [[0.0, 0.3, 0.2, 0.5], ["good", "bad", "good", "bad"]])
 @pytest.mark.parametrize("metric", [roc_auc, average_precision])
 def test_labels_that_are_none_are_refused(metric, labels):
-    with pytest.raises(
-        ValueError, match=r"labels must be whole numbers, .* the order is \(scores, labels\)"
-    ):
+    with pytest.raises(ValueError, match=r"labels must be whole numbers, .* the order is \(scores, labels\)"):
         metric([0, 1, 1, 0], labels)
     assert metric([0, 1, 1, 0], [0.0, 1.0, 255.0, 0.0]) == 1

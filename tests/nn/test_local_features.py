@@ -184,3 +184,23 @@ def test_the_laws_at_the_size_of_the_thesis() -> None:
         turn = torch.linalg.qr(torch.randn(3, 3)).Q
         change = net(points.float() @ turn, index, scale) - features
         assert change.abs().mean() > 0.01 * features.abs().mean()
+
+
+@pytest.mark.slow
+def test_cones_at_the_size_of_the_thesis() -> None:
+    """Spec 7.2 with 64 000 points, k = 32: the field of a point holds all that it depends on, gradients too."""
+    points, index, scale = graph(n=64_000, k=32)
+    net, queries = network(16), np.argsort(((points - points.mean(0)) ** 2).sum(1).numpy())[:3]
+    field = receptive_field(index.numpy(), queries, net.hops)
+    outside = np.setdiff1d(np.arange(len(points)), field.nodes)
+    assert 1000 < len(field.nodes) < len(points) - 1000
+    moved = points.clone()
+    moved[outside] += 3
+    with torch.no_grad():
+        before, after = net(points, index, scale), net(moved, index, scale)
+    assert torch.equal(before[queries], after[queries]) and not torch.equal(before[outside], after[outside])
+    table = torch.from_numpy(relabel(index.numpy(), field.nodes, int(field.sizes[-2])))
+    both = net(points, index, scale)[queries], net(points[field.nodes], table, scale, field.sizes.tolist())
+    gradients = [torch.autograd.grad(features.square().sum(), list(net.parameters())) for features in both]
+    for whole, cone in zip(*gradients, strict=True):
+        torch.testing.assert_close(cone, whole, rtol=1e-9, atol=1e-12)

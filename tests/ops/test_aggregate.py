@@ -215,3 +215,15 @@ def test_types_that_do_not_fit_are_named(place: int, dtype: torch.dtype, message
     for backend in BACKENDS:
         with pytest.raises(TypeError, match=message):
             aggregate(*arguments, backend=backend)
+
+
+@pytest.mark.slow
+def test_equals_concatenation_then_mean_at_the_size_of_the_thesis() -> None:
+    """Spec 7.5 with 64 000 points and k = 32."""
+    points, index, weight, bias, features = case(64_000, 64_000, 32, (16, 16))
+    result = aggregate(points, index, weight, bias, features, slope=0.2)
+    for rows in torch.arange(64_000).split(8000):
+        offset = points[rows, None] - points[index[rows]]
+        z = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], -1) @ weight.T + bias
+        edges = torch.cat([torch.nn.functional.leaky_relu(z, 0.2), features[index[rows]]], -1)
+        torch.testing.assert_close(result[rows], edges.mean(1), rtol=1e-11, atol=1e-11)

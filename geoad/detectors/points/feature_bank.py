@@ -36,9 +36,9 @@ def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
 class FeatureBank(PointDetector):
     """The squared distance of a point's teacher features to the nearest of `bank` features of good scans.
 
-    Features are those of `3d-st`: of the sampled `points` with their `k` neighbours, in units of s (eq. 10.4), each
-    channel with mean 0 and deviation 1 over the training set. The bank is drawn at random, every scan with the same
-    share. The other keywords are those of `PointDetector`.
+    Features are those of `3d-st`: of the sampled `points` with their `k` neighbours (by default as many as the teacher
+    was pretrained with), in units of s (eq. 10.4), each channel with mean 0 and deviation 1 over the training set. The
+    bank is drawn at random, every scan with the same share. The other keywords are those of `PointDetector`.
 
     >>> from geoad.checks import synthetic_scan
     >>> detector = FeatureBank(**FeatureBank.tiny()).fit([synthetic_scan(seed) for seed in range(3)])
@@ -53,16 +53,18 @@ class FeatureBank(PointDetector):
         *,
         teacher: str = "3d-st-64",
         points: int = 64_000,
-        k: int = 32,
+        k: int | None = None,
         bank: int = 20_000,
         smooth: int = 0,
         normalise: bool = False,
         image_quantile: float = 1.0,
     ) -> None:
+        made = load_teacher(teacher)
+        k = made.k if k is None else k
         super().__init__(points=points, k=k, smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive(bank=bank)
         self.size = bank
-        self.teacher = load_teacher(teacher).network
+        self.teacher = made.network
         self.spacing, self.moments = Moments(1), Moments(self.teacher.width)
         self.register_buffer("bank", torch.empty(0, self.teacher.width))
 

@@ -20,7 +20,8 @@ class Level(nn.Module):
     there (and `FLOOR` of that over all places), plus `overall` times e in units of its mean over all places: the first
     finds what is strange for where it is, the second what is strange anywhere, for parts that do not lie still.
 
-    `see` keeps every `EVERY`-th point of a scan, `settle` measures μ and σ among the `AROUND` of them around each.
+    `see` keeps every `EVERY`-th point of a scan, `settle` measures μ and σ among the `AROUND` of them around each. A
+    scan that it has seen is held against the others alone: `without`.
 
     >>> level = Level()
     >>> x = torch.arange(32.0)
@@ -31,6 +32,7 @@ class Level(nn.Module):
     [[0.20000000298023224], [2.4600000381469727]]
     """
 
+    sizes: Tensor
     places: Tensor
     terms: Tensor
     mean: Tensor
@@ -39,6 +41,7 @@ class Level(nn.Module):
     def __init__(self, overall: float = 0.2) -> None:
         super().__init__()
         self.overall = overall
+        self.register_buffer("sizes", torch.empty(0, dtype=torch.int64))  # places of each scan
         self.register_buffer("places", torch.empty(0, 3))
         for name in ("terms", "mean", "deviation"):
             self.register_buffer(name, torch.empty(0, 0))
@@ -46,6 +49,7 @@ class Level(nn.Module):
     def see(self, points: Tensor, terms: Tensor) -> None:
         """Add a good scan: points (n, 3) and the terms of their scores (n, t)."""
         points, terms = points[::EVERY], terms[::EVERY]
+        self.sizes = torch.cat([self.sizes, self.sizes.new_tensor([len(points)])])
         self.places = torch.cat([self.places, points])
         self.terms = torch.cat([self.terms, terms]) if self.terms.numel() else terms
 
@@ -53,6 +57,22 @@ class Level(nn.Module):
         """Measure the level of each place, after the last scan."""
         near = self.terms[knn(self.places, min(AROUND, len(self.places))).index]
         self.mean, self.deviation = near.mean(1), near.std(1, correction=0)
+
+    def without(self, points: Tensor) -> Level:
+        """Return the level of the other scans if it has seen the scan of these points (n, 3), else itself.
+
+        A scan that is among those it is held against looks better than a new one, and a threshold would be too strict.
+        """
+        own, first = points[::EVERY], 0
+        for size in self.sizes.tolist():
+            last = first + size
+            if size == len(own) < len(self.places) and torch.equal(self.places[first:last], own):
+                rest = Level(self.overall).to(self.places.device)
+                rest.places, rest.terms = (torch.cat([rows[:first], rows[last:]]) for rows in (self.places, self.terms))
+                rest.settle()
+                return rest
+            first = last
+        return self
 
     def relative(self, points: Tensor, terms: Tensor) -> Tensor:
         """Return how far the terms (n, t) of scores at points (n, 3) exceed those of good scans, (n, t)."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.points.level import Level
-from geoad.geometry.convert import scores_to_pixels, xyz_to_cloud
+from geoad.geometry.convert import xyz_to_cloud
+from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.point_graph import join_graphs, point_graph
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.ops.harmonic_fill import harmonic_fill
@@ -99,14 +100,16 @@ class PointDetector(Detector):
             self.level.settle()
 
     def _see_level(self, batch: dict[str, Tensor]) -> None:
-        known = batch.get("described", slice(None))
+        known = _described(batch)
         assert self.level is not None
         self.level.see(batch["points"][known], self.terms(batch)[known])
 
     def errors(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the score of each point, (n,), before it is smoothed."""
-        terms = self.terms(batch)
-        return (terms if self.level is None else self.level.relative(batch["points"], terms)).sum(1)
+        terms, points = self.terms(batch), batch["points"]
+        if self.level is not None:
+            terms = self.level.without(points[_described(batch)]).relative(points, terms)
+        return terms.sum(1)
 
     def scores(self, batch: dict[str, Tensor]) -> Tensor:
         """Return the score of each point, (n,), smoothed."""
@@ -141,18 +144,20 @@ class PointDetector(Detector):
         scores, pixel = self.scores(batch), batch["pixel"]
         if "described" in batch:
             scores, pixel = scores[batch["described"]], pixel[batch["described"]]
-        return self.spread(sample, scores.cpu().numpy(), pixel.cpu().numpy())
+        return self.spread(sample, scores.float(), pixel)
 
-    def spread(self, sample: Sample, scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> AnomalyMap:
-        """Return the map that follows from scores (m,) at the pixels (m,) of a scan."""
-        image_score = float(np.quantile(scores, self.image_quantile))
+    def spread(self, sample: Sample, scores: Tensor, pixel: Tensor) -> AnomalyMap:
+        """Return the map that follows from scores (m,) at the pixels (m,) of a scan, filled where they are."""
+        image_score = float(np.quantile(scores.cpu().numpy(), self.image_quantile))
         assert sample.xyz is not None  # prepare has seen to it
         if not sample.xyz.organised:
-            return AnomalyMap(_nearest(sample.xyz.xyz, scores, pixel), sample.xyz.valid, image_score)
-        known = np.zeros(sample.shape, bool)
-        known.flat[pixel] = True
-        filled = harmonic_fill(scores_to_pixels(scores, pixel, sample.shape), known)
-        return AnomalyMap(filled, sample.xyz.valid, image_score)
+            pixels = _nearest(sample.xyz, scores.cpu().numpy(), pixel.cpu().numpy())
+            return AnomalyMap(pixels, sample.xyz.valid, image_score)
+        values = scores.new_zeros(sample.xyz.valid.size)
+        known = torch.zeros_like(values, dtype=torch.bool)
+        values[pixel], known[pixel] = scores, True
+        filled = harmonic_fill(values.view(sample.shape), known.view(sample.shape))
+        return AnomalyMap(filled.cpu().numpy(), sample.xyz.valid, image_score)
 
 
 def place(sample: Sample) -> str:
@@ -173,9 +178,14 @@ def _lowest(points: NDArray[np.float32]) -> int:
     return int(rows[0])
 
 
-def _nearest(xyz: NDArray[np.float32], scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:
+def _described(batch: dict[str, Tensor]) -> Tensor | slice:
+    """Return which points of a batch have a score."""
+    return batch.get("described", slice(None))
+
+
+def _nearest(scan: XYZImage, scores: NDArray[np.float32], pixel: NDArray[np.int64]) -> NDArray[np.float32]:
     """Give each point of a one-row scan the score of the nearest scored point, invalid ones the lowest score."""
-    points = xyz.reshape(-1, 3)
-    index = knn(points[pixel], 1, queries=points).index[:, 0]
-    filled: NDArray[np.float32] = np.where(index >= 0, scores[index], scores.min()).astype(np.float32)
-    return filled.reshape(xyz.shape[:2])
+    points, valid = scan.xyz.reshape(-1, 3), scan.valid.ravel()
+    filled = np.full(len(points), scores.min(), np.float32)
+    filled[valid] = scores[knn(points[pixel], 1, queries=points[valid]).index[:, 0]]
+    return filled.reshape(scan.shape)

@@ -15,7 +15,7 @@ from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_
 from geoad.detectors.points.kept_targets import KeptTargets
 from geoad.detectors.points.point_detector import PointDetector, place
 from geoad.detectors.points.scale import Scale
-from geoad.detectors.points.teacher_network import teacher_network
+from geoad.detectors.points.teacher_network import K, teacher_network
 from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.rotation import random_rotation
@@ -29,11 +29,11 @@ KEPT_TARGETS = 2e9  # bytes of teacher features that are kept in memory instead 
 class StudentTeacher3D(PointDetector):
     """3D-ST on XYZ images and point clouds; colour is not used.
 
-    `teacher` is the name of a shipped teacher or the path of one that `geoad pretrain` wrote. `points` are kept of
-    each scan by farthest point sampling (all, if there are fewer), each with its `k` nearest neighbours. The student
-    is trained for `epochs` (or `steps`) with Adam and the state of lowest validation loss is kept, measured every
-    epoch or every `validate_every` steps. `decay` lets the learning rate fall linearly to zero over the last half.
-    The defaults are the thesis's (10.4.1) for d = 64.
+    `teacher` is the name of a shipped teacher or the path of one that `geoad pretrain` wrote. `points`, `k`, `smooth`,
+    `normalise`, `image_quantile`, and how pixels get scores, are those of `PointDetector`; `k` is by default that of
+    the teacher's pretraining (32 for those shipped). The student is trained for `epochs` (or `steps`) with Adam and the
+    state of lowest validation loss is kept, measured every epoch or every `validate_every` steps. `decay` lets the
+    learning rate fall linearly to zero over the last half. The defaults are the thesis's (10.4.1) for d = 64.
 
     The ablations of 10.4.3: `teacher="random"` has learnt nothing, the trainer's seed draws its weights; `width`,
     `blocks` and `coordinates` ("relative", "absolute") make it, and the student like it (those of a pretrained teacher
@@ -42,7 +42,6 @@ class StudentTeacher3D(PointDetector):
     and may give NaN for points that it has no descriptor for. These have no loss, and their scores are interpolated.
 
     A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
-    All other pixels get a score by harmonic interpolation, points of unorganised clouds that of the nearest scored.
 
     Beyond the thesis, and off by default: `patch` trains on what lies within so many hops of a random point of each
     cloud instead of on whole clouds, at a fraction of the cost a step. Points are drawn in proportion to the squared
@@ -50,7 +49,7 @@ class StudentTeacher3D(PointDetector):
     change, with `rotate` or several clouds a batch). `clip` limits the teacher's normalised features to so many
     deviations: a few isolated points otherwise hold a large share of all errors. `optimizer="muon"` (`Muon`) takes
     fewer steps than Adam. `students` is the size of an ensemble; several values of `k` are several students, whose
-    scores add up; `smooth`, `normalise` and `image_quantile` are those of `PointDetector`.
+    scores add up.
 
     >>> from geoad.geometry.xyz_image import XYZImage
     >>> import numpy as np
@@ -68,7 +67,7 @@ class StudentTeacher3D(PointDetector):
         *,
         teacher: str | Describe = "3d-st-64",
         points: int = 64_000,
-        k: int | Sequence[int] = 32,
+        k: int | Sequence[int] | None = None,
         epochs: int = 100,
         steps: int | None = None,
         batch_size: int = 1,
@@ -89,6 +88,11 @@ class StudentTeacher3D(PointDetector):
         smooth: int = 0,
         image_quantile: float = 1.0,
     ) -> None:
+        shape: dict[str, Any] = {"width": width, "blocks": blocks, "coordinates": coordinates}
+        shape = {name: value for name, value in shape.items() if value is not None}
+        foreign = ForeignTeacher(teacher) if is_foreign(teacher) else None
+        made = None if foreign else teacher_network(str(teacher), **shape)
+        k = k if k is not None else K if made is None else made.k
         sizes = sorted(k) if isinstance(k, Sequence) else [k]
         if not sizes:
             raise ValueError("k must hold at least one number, got none")
@@ -106,10 +110,7 @@ class StudentTeacher3D(PointDetector):
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
         self.select, self.validate_every = select, validate_every
         self.rotate, self.patch, self.clip = rotate, patch, clip
-        shape: dict[str, Any] = {"width": width, "blocks": blocks, "coordinates": coordinates}
-        shape = {name: value for name, value in shape.items() if value is not None}
-        self.foreign = ForeignTeacher(teacher) if is_foreign(teacher) else None
-        self.teacher = None if self.foreign else teacher_network(str(teacher), **shape)
+        self.foreign, self.teacher = foreign, None if made is None else made.network
         if self.foreign is not None and rotate:
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
@@ -191,7 +192,8 @@ class StudentTeacher3D(PointDetector):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over clouds, points and students of the squared error (eq. 10.5)."""
         if self.rotate and self.training:
-            batch = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
+            clouds = torch.split(batch["points"], batch["sizes"].tolist())
+            batch = {**batch, "points": torch.cat([cloud @ random_rotation(cloud) for cloud in clouds])}
         centres = None
         if self.patch is not None and self.training:
             centres = self._centres(batch)

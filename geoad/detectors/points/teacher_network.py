@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from geoad import _check
-from geoad.descriptors.teacher import load_teacher, shipped_teachers
+from geoad.descriptors.teacher import Teacher, load_teacher, shipped_teachers
 from geoad.nn.local_features import LocalFeatures
 
 RANDOM = "random"
+K = 32  # neighbours, in the thesis
 
 
 def teacher_network(
     teacher: str, *, width: int | None = None, blocks: int | None = None, coordinates: str | None = None
-) -> LocalFeatures:
-    """Return the frozen network of a shipped teacher's name, of a file that `geoad pretrain` wrote, or "random".
+) -> Teacher:
+    """Return the frozen teacher of a shipped one's name, of a file that `geoad pretrain` wrote, or "random".
 
-    The other keywords make the random one (by default of the thesis's shape, with 64 features), its weights drawn from
+    The other keywords make the random one (by default the thesis's: 64 features, k = 32), its weights drawn from
     torch's generator. Of a pretrained one they may be left out; ValueError says what contradicts it.
 
-    >>> teacher_network("random", width=8, blocks=1).width
+    >>> teacher_network("random", width=8, blocks=1).network.width
     8
     >>> teacher_network("3d-st-64", width=128)
     Traceback (most recent call last):
@@ -26,10 +27,11 @@ def teacher_network(
     asked = {"width": width, "blocks": blocks, "coordinates": coordinates}
     given = {name: value for name, value in asked.items() if value is not None}
     if teacher == RANDOM:
-        return LocalFeatures(**given).eval().requires_grad_(False)  # type: ignore[arg-type]
+        return Teacher(LocalFeatures(**given), K).eval().requires_grad_(False)  # type: ignore[arg-type]
     if not teacher.endswith(".safetensors"):
         _check.one_of("teacher", teacher, [*shipped_teachers(), RANDOM])
-    network = load_teacher(teacher).network
+    loaded = load_teacher(teacher)
+    network = loaded.network
     own = {"width": network.width, "blocks": len(network.blocks), "coordinates": network.coordinates}
     for name, value in given.items():
         if value != own[name]:
@@ -37,4 +39,4 @@ def teacher_network(
                 f"{name} must be {own[name]} like that of teacher {teacher!r}, got {value}: "
                 "pretrain one, or take teacher='random'"
             )
-    return network
+    return loaded

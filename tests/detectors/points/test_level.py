@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,3 +74,30 @@ def test_a_bank_has_levels_too() -> None:
     bank = FeatureBank(**FeatureBank.tiny(), normalise=True).fit(scans[:2], validation=scans[2:])
     assert bank.level is not None and len(bank.level.places)
     assert bank.score(synthetic_scan(9, defect=True)).pixels.shape == (32, 40)
+
+
+def test_a_scan_that_it_has_seen_is_held_against_the_others_alone() -> None:
+    clouds = [(torch.rand(300, 3), torch.rand(300, 1)) for _ in range(3)]
+    whole, others = Level(), Level()
+    for i, (points, terms) in enumerate(clouds):
+        whole.see(points, terms)
+        if i != 1:
+            others.see(points, terms)
+    whole.settle(), others.settle()
+    points, terms = clouds[1]
+    assert torch.equal(whole.without(points).relative(points, terms), others.relative(points, terms))
+    assert not torch.equal(whole.relative(points, terms), others.relative(points, terms))
+    assert whole.without(points + 1) is whole
+    alone = Level()
+    alone.see(points, terms)
+    alone.settle()
+    assert alone.without(points) is alone
+
+
+def test_validation_scans_score_like_new_ones() -> None:
+    from geoad.checks import synthetic_scan
+
+    scans = [synthetic_scan(seed) for seed in range(26)]
+    bank = FeatureBank(**FeatureBank.tiny(), normalise=True).fit(scans[:4], validation=scans[4:10])
+    seen, new = (np.mean([bank.score(scan).pixels.mean() for scan in some]) for some in (scans[4:10], scans[10:]))
+    assert seen == pytest.approx(new, rel=0.1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from geoad.checks import synthetic_scan
+from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.base import Detector
 from geoad.detectors.points.feature_bank import FeatureBank
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.local_features import LocalFeatures
 from geoad.sample import Sample
 
 SMALL = {"points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1, "teacher": "random"}
@@ -100,3 +104,18 @@ def test_nothing_to_teach(scans: list[Sample]) -> None:
 def test_a_loss_that_is_no_number_stops(scans: list[Sample]) -> None:
     with pytest.raises(ValueError, match=r"the loss of stage 'student' is (nan|inf) at step \d+"):
         StudentTeacher3D(**SMALL, learning_rate=1e30).fit(scans)
+
+
+def test_invalid_rows_of_a_cloud_get_the_lowest_score() -> None:
+    xyz = np.random.default_rng(0).random((1, 60, 3)).astype(np.float32)
+    xyz[0, 5], xyz[0, 9] = 0, np.nan
+    found = FeatureBank(points=40, k=8, bank=4).fit([Sample(xyz=XYZImage(xyz))]).score(Sample(xyz=XYZImage(xyz)))
+    assert found.pixels[0, 5] == found.pixels[0, 9] == found.pixels.min()
+    assert np.count_nonzero(found.pixels == found.pixels.min()) < 10
+
+
+@pytest.mark.parametrize("make", [StudentTeacher3D, FeatureBank])
+def test_k_is_by_default_that_of_the_teacher(make: Any, tmp_path: Path) -> None:
+    save_teacher(tmp_path / "t.safetensors", Teacher(LocalFeatures(8, 1), k=5))
+    assert make(teacher=str(tmp_path / "t.safetensors")).k == 5
+    assert make(teacher=str(tmp_path / "t.safetensors"), k=9).k == 9 and make().k == 32
