@@ -5,10 +5,11 @@ Each case runs in a process of its own, so that its peak is its own: `base` load
 at hand (as in training: they are computed once), `patch` such a step on a patch of 4 hops, `eager` the step in plain
 torch, which materialises (n, k, d), on an eighth of the points, `pretraining` one step of the teacher, `inference` a
 scan of 360 k points to a filled map of 800×800 (`fps` is its share of farthest point sampling), `million` the
-descriptors of a million points. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the
-process's largest resident size. Clouds are an undulating surface with noise, row by row as a scanner gives it;
-pretraining has a scene of ten solids. The whole of it is written to benchmarks/results/bench_3dst.json; a run of fewer
-cases or widths, or of other points, only where --out says.
+descriptors of a million points; "step GPU", "inference GPU" and "fps GPU" where there is one. Seconds are CPU seconds
+of one thread, on a GPU of the clock, the median of the repeats; peaks are the process's largest resident size. Clouds
+are an undulating surface with noise, row by row as a scanner gives it; pretraining has a scene of ten solids. The whole
+of it is written to benchmarks/results/bench_3dst.json; a run of fewer cases or widths, or of other points, only where
+--out says.
 """
 
 from __future__ import annotations
@@ -76,9 +77,10 @@ def features(n: int, width: int) -> Callable[[], None]:
     return run
 
 
-def step(n: int, width: int, *, reach: int | None = None) -> Callable[[], None]:
+def step(n: int, width: int, *, reach: int | None = None, device: str = "cpu") -> Callable[[], None]:
     graph, scale = _graph(n)
-    student, target = LocalFeatures(width), torch.randn(len(graph["points"]), width)
+    graph = {name: tensor.to(device) for name, tensor in graph.items()}
+    student, target = LocalFeatures(width).to(device), torch.randn(len(graph["points"]), width, device=device)
     optimizer = torch.optim.Adam(student.parameters())
 
     def run() -> None:
@@ -90,6 +92,7 @@ def step(n: int, width: int, *, reach: int | None = None) -> Callable[[], None]:
             error = student(part.points, part.table, scale, part.sizes) - target[part.described]
         error.square().sum(1).mean().backward()
         optimizer.step()
+        _finish(device)
 
     return run
 
@@ -116,13 +119,13 @@ def pretraining(n: int, width: int) -> Callable[[], None]:
     return run
 
 
-def inference(n: int, width: int) -> Callable[[], None]:
+def inference(n: int, width: int, *, device: str = "cpu") -> Callable[[], None]:
     sample = scan()
     detector = student_teacher.StudentTeacher3D(teacher="random", width=width, points=n)
     part = detector.prepare(sample)
     for stage in (detector._see_spacing, detector._see_teacher):
         stage(part)
-    detector.eval()
+    detector.eval().to(device)
 
     def run() -> None:
         with torch.inference_mode():
@@ -131,10 +134,21 @@ def inference(n: int, width: int) -> Callable[[], None]:
     return run
 
 
-def fps(n: int, width: int) -> Callable[[], None]:
+def fps(n: int, width: int, *, device: str = "cpu") -> Callable[[], None]:
     del width
-    points = surface(360_000)
-    return lambda: farthest_point_sample(points, n)
+    points = torch.from_numpy(surface(360_000)).to(device)
+
+    def run() -> None:
+        farthest_point_sample(points, n)
+        _finish(device)
+
+    return run
+
+
+def _finish(device: str) -> None:
+    """Wait for a GPU."""
+    if device != "cpu":
+        torch.cuda.synchronize()
 
 
 def million(n: int, width: int) -> Callable[[], None]:
@@ -153,8 +167,12 @@ CASES: dict[str, Callable[[int, int], Callable[[], None]]] = {
     "inference": inference,
     "fps": fps,
     "million": million,
+    **{
+        f"{name} GPU": partial(run, device="cuda")
+        for name, run in {"step": step, "inference": inference, "fps": fps}.items()
+    },
 }
-ONCE = ("base", "fps")  # of no width
+ONCE = ("base", "fps", "fps GPU")  # of no width
 
 
 def _graph(n: int) -> tuple[dict[str, torch.Tensor], float]:
@@ -166,20 +184,22 @@ def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
     """Run one case in this process."""
     torch.set_num_threads(1)
     with kept_memory():  # as the trainer has it
-        seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats)
+        clock = time.perf_counter if case.endswith("GPU") else time.process_time
+        seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats, clock)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
     row = {"kernel": "3d-st", "backend": "torch" if case == "eager" else "numba", "case": case, "n": n, "k": K}
-    return {**row, "width": width, "cpu_s": statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
+    key = "wall_s" if case.endswith("GPU") else "cpu_s"
+    return {**row, "width": width, key: statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
 
 
-def _seconds(run: Callable[[], None], repeats: int) -> list[float]:
+def _seconds(run: Callable[[], None], repeats: int, clock: Callable[[], float]) -> list[float]:
     run()  # compiles, fills caches
     taken = []
     for _ in range(repeats):
-        start = time.process_time()
+        start = clock()
         run()
-        taken.append(time.process_time() - start)
+        taken.append(clock() - start)
     return taken
 
 
@@ -198,12 +218,13 @@ def main() -> None:
     rows = []
     widths = given.widths.split(",")
     for case in given.cases.split(","):
+        if case.endswith("GPU") and not torch.cuda.is_available():
+            continue
         for width in widths[:1] if case in ONCE else widths:
             command = [sys.executable, __file__, *sys.argv[1:], "--only", case, width]
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            print(
-                f"{case:12} d = {width:4} {rows[-1]['cpu_s']:8.3f} CPU s   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB"
-            )
+            seconds, unit = (rows[-1]["wall_s"], "s") if case.endswith("GPU") else (rows[-1]["cpu_s"], "CPU s")
+            print(f"{case:13} d = {width:4} {seconds:8.3f} {unit:5}   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB")
     command_line = " ".join(["python benchmarks/bench_3dst.py", *sys.argv[1:]])
     whole = all(getattr(given, name) == parser.get_default(name) for name in ("points", "widths", "cases"))
     if out := given.out or (RESULTS if whole else None):

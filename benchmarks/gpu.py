@@ -21,6 +21,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests")
+BENCH_3DST = (
+    *(sys.executable, "benchmarks/bench_3dst.py", "--repeats", "50"),
+    *("--widths", "64", "--cases", "step GPU,inference GPU,fps GPU"),
+)
 TOOLS = {"memcheck": "tests", "racecheck": "tests/cuda", "synccheck": "tests/cuda"}
 BENCH = (sys.executable, "-m", "geoad", "bench", "--device", "cuda")
 
@@ -36,6 +40,7 @@ def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple
         "info": (sys.executable, "-m", "geoad", "info"),
         "tests": PYTEST,
         **checks,
+        "bench-3dst": (*BENCH_3DST, "--out", str(out / "bench_3dst.json")),
         "bench": (*BENCH, "all", "--out", str(out), *words),
         "bench-large": (*BENCH, "knn", "--sizes", "1M", "--out", str(out / "large"), *words),
     }

@@ -114,8 +114,13 @@ def targets() -> Iterator[Target]:
     yield from targets_voxels()
 
 
-def of_3dst(case: str, width: int) -> Callable[[list[Row]], float]:
-    return lambda rows: next(row["cpu_s"] for row in rows if row["case"] == case and row["width"] == width)
+def of_3dst(case: str, width: int, key: str = "cpu_s", scale: float = 1.0) -> Callable[[list[Row]], float]:
+    return lambda rows: scale * next(row[key] for row in rows if row["case"] == case and row["width"] == width)
+
+
+def inference_on_gpu(rows: list[Row]) -> float:
+    """Return the milliseconds of a map on a GPU, those of farthest point sampling aside."""
+    return of_3dst("inference GPU", 64, "wall_s", 1e3)(rows) - of_3dst("fps GPU", 64, "wall_s", 1e3)(rows)
 
 
 def eager_memory(rows: list[Row]) -> float:
@@ -132,6 +137,10 @@ def targets_3dst() -> Iterator[Target]:
     for (case, width), bound in bounds.items():
         value = of_3dst(case, width)
         yield Target(f"3D-ST, {case}, d = {width}", "<=", bound, "s CPU", "bench_3dst.json", value)
+    yield Target(
+        "3D-ST, step, d = 64, GPU", "<=", 4, "ms", "gpu/bench_3dst.json", of_3dst("step GPU", 64, "wall_s", 1e3)
+    )
+    yield Target("3D-ST, inference but for FPS, d = 64, GPU", "<=", 8, "ms", "gpu/bench_3dst.json", inference_on_gpu)
     yield Target("3D-ST, step, d = 64: memory of plain torch", ">=", 4, "x", "bench_3dst.json", eager_memory)
 
 

@@ -12,8 +12,10 @@ from geoad.ops.knn import knn
 ROWS = 1 << 16  # rows whose ties are sorted at once: what bounds the memory on a lattice, where every row has some
 
 
-def point_graph(points: NDArray[np.float32], k: int) -> dict[str, Tensor]:
+def point_graph(points: NDArray[np.float32] | Tensor, k: int) -> dict[str, Tensor]:
     """Return {"points": (n, 3) float32, "index": (n, k) int32}, the point itself not among its neighbours.
+
+    Tensors stay on their device.
 
     Clouds of n ≤ k points get k = n − 1 neighbours (spec 2.1). Raises ValueError for fewer than two points.
 
@@ -23,7 +25,7 @@ def point_graph(points: NDArray[np.float32], k: int) -> dict[str, Tensor]:
     """
     if len(points) < 2:
         raise ValueError(f"a point graph needs at least 2 points, got {len(points)}")
-    cloud = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    cloud = torch.as_tensor(points, dtype=torch.float32).contiguous()
     return {"points": cloud, "index": neighbour_table(cloud, k)[0]}
 
 

@@ -16,6 +16,7 @@ from geoad.detectors.points.level import Level
 from geoad.geometry.convert import xyz_to_cloud
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.point_graph import join_graphs, point_graph
+from geoad.ops._arrays import on_live_cuda
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.ops.knn import knn
@@ -72,17 +73,23 @@ class PointDetector(Detector):
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
+        return self.prepare_on(torch.device("cpu"), sample)
+
+    def prepare_on(self, device: torch.device, sample: Sample) -> dict[str, Tensor]:
+        """Return the same bits on a device, sampled and searched there if it has the kernels."""
         where = place(sample)
         if sample.xyz is None:
             raise ValueError(f"{where}: xyz is needed, got only {'views' if sample.views else 'colour'}")
         cloud = xyz_to_cloud(sample.xyz)
         if len(cloud) <= self.k:
             raise ValueError(f"{where}: at least k + 1 = {self.k + 1} valid points are needed, got {len(cloud)}")
-        if len(cloud) > self.points:
-            # In the order of the pixels, not of the picks: neighbours lie close in memory.
-            cloud = cloud.take(np.sort(farthest_point_sample(cloud.points, self.points, start=_lowest(cloud.points))))
-        pixel, sizes = torch.from_numpy(cloud.pixel), torch.tensor([len(cloud)])
-        return {**point_graph(cloud.points, self.k), "pixel": pixel, "sizes": sizes}
+        points, pixel = _where_kernels_are(device, torch.from_numpy(cloud.points)), torch.from_numpy(cloud.pixel)
+        if len(points) > self.points:
+            picks = farthest_point_sample(points, self.points, start=_lowest(cloud.points))
+            chosen = picks.sort().values  # in the order of the pixels, not of the picks: neighbours lie close in memory
+            points, pixel = points[chosen], pixel[chosen.cpu()]
+        found = {**point_graph(points, self.k), "pixel": pixel, "sizes": torch.tensor([len(points)])}
+        return {name: tensor.to(device) for name, tensor in found.items()}
 
     def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Return several clouds as one graph; "sizes" says where one ends and the next begins."""
@@ -139,7 +146,7 @@ class PointDetector(Detector):
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""
-        batch = {name: tensor.to(self.device) for name, tensor in self.prepare(sample).items()}
+        batch = self.prepare(sample) if self.device.type == "cpu" else self.prepare_on(self.device, sample)
         self._watch_unit(batch, place(sample))
         scores, pixel = self.scores(batch), batch["pixel"]
         if "described" in batch:
@@ -153,7 +160,8 @@ class PointDetector(Detector):
         if not sample.xyz.organised:
             pixels = _nearest(sample.xyz, scores.cpu().numpy(), pixel.cpu().numpy())
             return AnomalyMap(pixels, sample.xyz.valid, image_score)
-        values = scores.new_zeros(sample.xyz.valid.size)
+        scores = _where_kernels_are(scores.device, scores)
+        pixel, values = pixel.to(scores.device), scores.new_zeros(sample.xyz.valid.size)
         known = torch.zeros_like(values, dtype=torch.bool)
         values[pixel], known[pixel] = scores, True
         filled = harmonic_fill(values.view(sample.shape), known.view(sample.shape))
@@ -167,6 +175,12 @@ def place(sample: Sample) -> str:
     'test/hole/003'
     """
     return sample.path or sample.name or "sample"
+
+
+def _where_kernels_are(device: torch.device, values: Tensor) -> Tensor:
+    """Return a tensor on a device, or on the CPU if the kernels for that one were not built."""
+    there = values.to(device)
+    return there if on_live_cuda(there) else values.cpu()
 
 
 def _lowest(points: NDArray[np.float32]) -> int:

@@ -140,12 +140,13 @@ class StudentTeacher3D(PointDetector):
         """s of eq. (10.4)."""
         return float(list(self._scales())[-1].spacing.mean[0])
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+    def prepare_on(self, device: torch.device, sample: Sample) -> dict[str, Tensor]:
         """Return what every detector of points does, and what a foreign teacher says of these."""
-        prepared = super().prepare(sample)
+        prepared = super().prepare_on(device, sample)
         if self.foreign is None:
             return prepared
-        return {**prepared, **self.foreign.describe(prepared["points"].numpy(), place(sample))}
+        described = self.foreign.describe(prepared["points"].cpu().numpy(), place(sample))
+        return {**prepared, **{name: tensor.to(device) for name, tensor in described.items()}}
 
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments on the training set, then train the students."""
