@@ -81,6 +81,12 @@ def test_every_target_finds_its_row_where_it_was_measured(tmp_path: Path, monkey
     assert not [line for line in map(targets.line, targets.targets()) if "not measured" in line]
 
 
+def test_the_table_of_the_voxels_is_that_of_the_results() -> None:
+    tables = load("tables_voxels")
+    rows = {row["case"]: row for row in json.loads(tables.RESULTS.read_text())["rows"]}
+    assert load("marked").between(tables.DOCUMENT, "memory") == tables.table(rows), "tables_voxels.py --write"
+
+
 def test_the_table_of_the_readme_is_that_of_the_results() -> None:
     targets = load("targets")
     lines = load("marked").between(HERE / "README.md", "targets").splitlines()[2:]
