@@ -42,9 +42,7 @@ class Sample:
             return
         for field, value in (("rgb", self.rgb), ("mask", self.mask)):
             if value is not None and tuple(value.shape[:2]) != self.shape:
-                raise ValueError(
-                    f"{field} of {self.name or 'sample'} must be {self.shape} like xyz, got {value.shape[:2]}"
-                )
+                raise ValueError(f"{field} of {self.place} must be {self.shape} like xyz, got {value.shape[:2]}")
         if self.rgb is None and self.xyz is not None:
             object.__setattr__(self, "rgb", self.xyz.rgb)
         if self.rgb is not None:
@@ -55,7 +53,12 @@ class Sample:
         if rgb.shape[2:] != (3,) or rgb.dtype != np.uint8:
             mend = "scale shares to 0..255" if rgb.shape[2:] == (3,) else "convert it to RGB"
             got = f"{rgb.dtype} of shape {rgb.shape}: {mend}"
-            raise ValueError(f"rgb of {self.name or 'sample'} must be uint8 of shape (H, W, 3), got {got}")
+            raise ValueError(f"rgb of {self.place} must be uint8 of shape (H, W, 3), got {got}")
+
+    @property
+    def place(self) -> str:
+        """What a person knows the sample by: its file, or its name."""
+        return self.path or self.name or "sample"
 
     @property
     def shape(self) -> tuple[int, int]:

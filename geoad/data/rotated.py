@@ -114,12 +114,12 @@ class Rotated(Sequence[Sample]):
         try:
             turned = rotate_scan(scan, plane, self.angle(i), self._camera(sample, scan))
         except ValueError as error:
-            raise ValueError(f"{name} cannot be turned: {error}, or set copies=0") from error
+            raise ValueError(f"{sample.place} cannot be turned: {error}, or set copies=0") from error
         return Sample(xyz=turned, camera=sample.camera, name=f"{name} turned {number}", path=sample.path)
 
     def _camera(self, sample: Sample, scan: XYZImage) -> Camera:
         """Return the camera that sees a scan: its own, if that makes images of its size."""
-        camera, name = sample.camera, sample.name or "sample"
+        camera, name = sample.camera, sample.place
         if camera is not None and camera.shape == scan.shape:
             return camera
         if camera is not None and not self._told:
@@ -152,7 +152,7 @@ class Part(Sequence[Sample]):
 
 def _scan(sample: Sample) -> XYZImage:
     """Return an organised scan with a valid pixel, and its colours."""
-    scan, name = sample.xyz, sample.name or "sample"
+    scan, name = sample.xyz, sample.place
     if scan is None or not scan.organised:
         got = "it has no xyz" if scan is None else f"got {scan.shape}"
         raise ValueError(f"{name} must be an organised scan to be turned, {got}; set copies=0")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,12 @@ def on_cpu(array: Any) -> bool:
 
 
 def on_live_cuda(array: Any) -> bool:
-    """Tell whether `array` is a CUDA tensor and the library of CUDA kernels runs here."""
+    """Tell whether `array` is a CUDA tensor and the library of CUDA kernels runs here; say once why it does not."""
     if not is_tensor(array) or array.device.type != "cuda":
         return False
-    from geoad.ops import _cuda
-
-    return _cuda.is_live()
+    if (why := _cuda_fault()) is not None:
+        _tell_slower(why)
+    return why is None
 
 
 def _cuda_fault() -> str | None:
@@ -37,6 +39,12 @@ def _cuda_fault() -> str | None:
     from geoad.ops import _cuda
 
     return _cuda.why_not()
+
+
+@cache
+def _tell_slower(why: str) -> None:
+    """Warn, the first time, that something slower stands in for the CUDA kernels."""
+    warnings.warn(f"slower backends stand in for the CUDA kernels: {why}", RuntimeWarning, stacklevel=4)
 
 
 def to_cuda(name: str, array: Any, kinds: str = "fiu") -> Any:

@@ -61,7 +61,8 @@ def test_a_failed_cell_stops_no_other_and_the_command_fails(geoad, tmp_path: Pat
         path.unlink()
     words = ("benchmark", "thesis-3d", "--data", f"mvtec3d:{root}", "--out", tmp_path / "out")
     said = geoad(*words, "--methods", "depth-vm-rgb,depth-vm", "--size-preset", "tiny")
-    assert_one_line(said, "depth-vm-rgb bagel seed 0: train/good/000 must have rgb for source 'depth+rgb', it has none")
+    missing = root / "bagel/train/good/xyz/000.tiff"
+    assert_one_line(said, f"depth-vm-rgb bagel seed 0: {missing} must have rgb for source 'depth+rgb', it has none")
     measured = [(row["category"], row["source"]) for row in rows_of(tmp_path / "out") if row["limit"] == 0.3]
     assert measured == [("bagel", "3D"), ("rope", "3D"), ("rope", "3D+RGB")]
     lines = [line.split() for line in said.out.splitlines()]

@@ -29,7 +29,7 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     >>> depth_channels(synthetic_scan(0), rgb=True).shape
     (4, 32, 40)
     """
-    name = sample.name or "sample"
+    name = sample.place
     if sample.xyz is None:
         raise ValueError(f"{name} must have xyz for a depth method, it has none")
     if not sample.xyz.organised:

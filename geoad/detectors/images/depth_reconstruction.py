@@ -72,7 +72,7 @@ class DepthReconstruction(Detector):
         image = zoom(torch.from_numpy(depth_channels(sample, self.rgb)), (self.size, self.size))
         if not image[0].any():
             told = f"has no valid pixel left at size={self.size}: take a larger size"
-            raise ValueError(f"{sample.name or 'sample'} {told}")
+            raise ValueError(f"{sample.place} {told}")
         return {"image": image}
 
     def statistics(self) -> Iterator[Visit]:

@@ -77,7 +77,7 @@ class PointDetector(Detector):
 
     def prepare_on(self, device: torch.device, sample: Sample) -> dict[str, Tensor]:
         """Return the same bits on a device, sampled and searched there if it has the kernels."""
-        where = place(sample)
+        where = sample.place
         if sample.xyz is None:
             raise ValueError(f"{where}: xyz is needed, got only {'views' if sample.views else 'colour'}")
         cloud = xyz_to_cloud(sample.xyz)
@@ -147,7 +147,7 @@ class PointDetector(Detector):
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""
         batch = self.prepare(sample) if self.device.type == "cpu" else self.prepare_on(self.device, sample)
-        self._watch_unit(batch, place(sample))
+        self._watch_unit(batch, sample.place)
         scores, pixel = self.scores(batch), batch["pixel"]
         if "described" in batch:
             scores, pixel = scores[batch["described"]], pixel[batch["described"]]
@@ -166,15 +166,6 @@ class PointDetector(Detector):
         values[pixel], known[pixel] = scores, True
         filled = harmonic_fill(values.view(sample.shape), known.view(sample.shape))
         return AnomalyMap(filled.cpu().numpy(), sample.xyz.valid, image_score)
-
-
-def place(sample: Sample) -> str:
-    """Return what a person knows a sample by.
-
-    >>> place(Sample(rgb=np.zeros((1, 1, 3), np.uint8), name="test/hole/003"))
-    'test/hole/003'
-    """
-    return sample.path or sample.name or "sample"
 
 
 def _where_kernels_are(device: torch.device, values: Tensor) -> Tensor:

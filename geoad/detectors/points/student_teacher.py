@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from geoad import _check
 from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_foreign
 from geoad.detectors.points.kept_targets import KeptTargets
-from geoad.detectors.points.point_detector import PointDetector, place
+from geoad.detectors.points.point_detector import PointDetector
 from geoad.detectors.points.scale import Scale
 from geoad.detectors.points.teacher_network import K, teacher_network
 from geoad.nn.cone import Cone
@@ -145,7 +145,7 @@ class StudentTeacher3D(PointDetector):
         prepared = super().prepare_on(device, sample)
         if self.foreign is None:
             return prepared
-        described = self.foreign.describe(prepared["points"].cpu().numpy(), place(sample))
+        described = self.foreign.describe(prepared["points"].cpu().numpy(), sample.place)
         return {**prepared, **{name: tensor.to(device) for name, tensor in described.items()}}
 
     def stages(self) -> Iterator[Stage]:

@@ -88,7 +88,7 @@ class VoxelDetector(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the valid points (N, 3) and, if the source has it, their colours (N, 3), in row-major order."""
-        name = sample.name or "sample"
+        name = sample.place
         if sample.xyz is None:
             raise ValueError(f"{name} must have xyz for a voxel method, it has none")
         if not sample.xyz.valid.any():
@@ -196,4 +196,4 @@ class VoxelDetector(Detector):
         """Warn of something about the first sample that has it, not of the others."""
         if what not in self._told:
             self._told.add(what)
-            warnings.warn(f"{sample.name or 'sample'} {message}; said of the first such scan only", stacklevel=2)
+            warnings.warn(f"{sample.place} {message}; said of the first such scan only", stacklevel=2)
