@@ -82,7 +82,8 @@ def test_a_cloud_is_drawn_from_both_sides():
 
 def test_constant_maps_can_be_drawn():
     sample = ToyDataset()[0]
-    draw_picture(sample, AnomalyMap(np.full(sample.shape, 3.0)))
+    plain = draw_picture(sample, Height().score(sample))
+    assert draw_picture(sample, AnomalyMap(np.full(sample.shape, 3.0))).size == plain.size
 
 
 def test_scales_are_of_typical_maps():

@@ -43,3 +43,9 @@ def cloud(kind: str, count: int, seed: int = 0) -> np.ndarray:
 def clouds(max_size: int = 300, min_size: int = 0) -> st.SearchStrategy[np.ndarray]:
     """Draw clouds of every kind and size."""
     return st.builds(cloud, st.sampled_from(KINDS), st.integers(min_size, max_size), st.integers(0, 2**31))
+
+
+def same(found, expected) -> None:
+    """Hold every array of a result, numpy's or torch's, against what is expected, bit for bit."""
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(mine), theirs)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geoad.ops import _threads, knn, radius_search, reference, window_knn
-from tests.ops.clouds import cloud
+from tests.ops.clouds import cloud, same
 
 POINTS = cloud("uniform", 5000)
 SEARCHES = {
@@ -18,11 +18,6 @@ SEARCHES = {
     "radius_search-crowded": lambda points: radius_search(points, 0.2, max_neighbours=4),
     "window_knn": lambda points: window_knn(points.reshape(-1, 50, 3), 5, window=5),
 }
-
-
-def same(found, expected):
-    for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("search", SEARCHES)

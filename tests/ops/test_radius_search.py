@@ -17,16 +17,11 @@ from geoad.ops import (
     radius_search_trees,
     reference,
 )
-from tests.ops.clouds import KINDS, cloud, clouds
+from tests.ops.clouds import KINDS, cloud, clouds, same
 
 BACKENDS = ("numba", "scipy", "torch")
 RADII = st.sampled_from([0.0, 1e-24, 0.02, 0.1, 0.4, 2.0, 1e6, np.inf])
 MOST = st.sampled_from([None, 1, 2, 7, 40])
-
-
-def same(found, expected):
-    for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(mine), theirs)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -7,14 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoad.ops import reference, voxel_downsample
-from tests.ops.clouds import KINDS, cloud, clouds
+from tests.ops.clouds import KINDS, cloud, clouds, same
 
 CELLS = st.sampled_from([0.05, 0.25, 1 / 3, 7.0])
-
-
-def same(found, expected):
-    for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(mine), theirs)
 
 
 def fitting(cell, points):

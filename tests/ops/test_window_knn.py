@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from geoad.geometry.xyz_image import XYZImage
 from geoad.ops import _threads, knn, reference, window_knn, window_knn_torch
+from tests.ops.clouds import same
 
 BACKENDS = ("numba", "torch")
 
@@ -27,11 +28,6 @@ def scan(height, width, tilt, *, noise=0.0):
     v, u = np.mgrid[:height, :width].astype(np.float64)
     depth = 600 + tilt * u + 2 * np.sin(u / 9) * np.cos(v / 7) + noise * rng.normal(size=u.shape)
     return (np.stack([u * depth / 600, v * depth / 600, depth], -1) * 1e-3).astype(np.float32)
-
-
-def same(found, expected):
-    for mine, theirs in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(np.asarray(mine), theirs)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

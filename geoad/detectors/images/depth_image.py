@@ -15,6 +15,7 @@ from geoad.sample import Sample
 
 Source = Literal["depth", "depth+rgb"]
 BEHIND = 0.05  # of a scan's points
+ODD_UNIT = 10.0  # times as far away, or as near: another unit, most likely
 
 
 def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
@@ -47,6 +48,20 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
             raise ValueError(f"{name} must have rgb for source 'depth+rgb', it has none")
         channels += list(np.moveaxis(sample.rgb, -1, 0).astype(np.float32) / 255)
     return np.stack(channels)
+
+
+def other_unit(depth: Tensor, farthest: Tensor) -> str | None:
+    """Return what to tell of a scan whose depths (H, W), 0 where invalid, are not of the unit of the training set's.
+
+    >>> other_unit(torch.tensor([[0.0, 500.0]]), torch.tensor(0.6))
+    'is 500 away and the training set 0.6 at most: metres against millimetres?'
+    >>> other_unit(torch.tensor([[0.0, 0.5]]), torch.tensor(0.6)) is None
+    True
+    """
+    usual, most = float(depth[depth > 0].median()), float(farthest)
+    if ODD_UNIT * min(usual, most) >= max(usual, most):
+        return None
+    return f"is {usual:.3g} away and the training set {most:.3g} at most: metres against millimetres?"
 
 
 def zoom_nearest(values: Tensor, size: tuple[int, int]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
-from geoad.detectors.images.depth_image import Source, depth_channels, zoom, zoom_bilinear
+from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom, zoom_bilinear
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
@@ -57,6 +58,7 @@ class DepthReconstruction(Detector):
         self.register_buffer("nearest", torch.full((), torch.inf))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(self.channels)
+        self._told = False
 
     @property
     def channels(self) -> int:
@@ -77,6 +79,7 @@ class DepthReconstruction(Detector):
 
     def statistics(self) -> Iterator[Visit]:
         """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""
+        self._told = False  # another training, perhaps in another unit
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_moments)
 
@@ -108,7 +111,11 @@ class DepthReconstruction(Detector):
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Score the pixels of the zoomed scan, and zoom the scores back."""
-        images = self.scaled(self.prepare(sample)["image"][None].to(self.device))
+        image = self.prepare(sample)["image"].to(self.device)
+        if not self._told and (odd := other_unit(image[0], self.farthest)) is not None:
+            self._told = True
+            warnings.warn(f"{sample.place} {odd}", stacklevel=3)  # where score was called
+        images = self.scaled(image[None])
         pixels = zoom_bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)
 

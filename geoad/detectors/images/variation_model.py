@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import get_args
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
-from geoad.detectors.images.depth_image import Source, depth_channels, zoom_nearest
+from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom_nearest
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
@@ -47,6 +48,7 @@ class DepthVariationModel(Detector):
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(0)
+        self._told = False
 
     def prepare(self, sample: Sample) -> dict[str, Tensor]:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
@@ -54,12 +56,17 @@ class DepthVariationModel(Detector):
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
+        self._told = False  # another training, perhaps in another unit
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_pixels)
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
-        values = self._scaled(self.prepare(sample)["channels"].to(self.device))
+        channels = self.prepare(sample)["channels"].to(self.device)
+        if not self._told and (odd := other_unit(channels[0], self.farthest)) is not None:
+            self._told = True
+            warnings.warn(f"{sample.place} {odd}", stacklevel=3)  # where score was called
+        values = self._scaled(channels)
         scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
         pixels = zoom_nearest(scores[None], sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
+from geoad.detectors import make_detector
 from geoad.detectors.images.depth_image import depth_channels, zoom, zoom_bilinear, zoom_nearest
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
@@ -70,3 +72,14 @@ def test_a_few_stray_points_behind_the_camera_are_invalid_pixels() -> None:
     xyz[row, column, 2] = -0.1
     depth = depth_channels(Sample(xyz=XYZImage(xyz)))[0]
     assert depth[row, column] == 0 and (depth > 0).sum() == (synthetic_scan(0).xyz.xyz[..., 2] > 0).sum() - 1
+
+
+@pytest.mark.parametrize("name", ["depth-vm", "depth-ae"])
+def test_a_scan_in_another_unit_is_told(name: str) -> None:
+    keywords = {"steps": 1, "size": 64, "width": 8, "latent": 4, "copies": 0} if name == "depth-ae" else {}
+    detector = make_detector(name, **keywords).fit([synthetic_scan(0)])
+    scan = Sample(xyz=XYZImage(1000 * synthetic_scan(1).xyz.xyz), name="part 7")
+    with pytest.warns(UserWarning, match="part 7 is .* metres against millimetres"):
+        detector.score(scan)
+    with warnings.catch_warnings(action="error"):
+        detector.score(synthetic_scan(1))
