@@ -7,7 +7,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import active_children, get_context
@@ -96,38 +96,48 @@ def _outcomes(cells: Sequence[Cell], arguments: Namespace, out: Path) -> Iterato
 
 
 def in_processes(cells: Sequence[Any], jobs: int, measure: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
-    """Yield each cell with what `measure` returns, as it ends; of a process that dies, with a line that says so.
+    """Yield each cell with what `measure` returns, as it ends; of one whose process dies, a line that says so.
 
     >>> from math import sqrt
     >>> sorted(in_processes([1.0, 9.0], 1, sqrt))
     [(1.0, 1.0), (9.0, 3.0)]
     """
     waiting = deque(cells)
-    while waiting:  # again with the cells that are left after a process has died
-        yield from _side_by_side(waiting, jobs, measure)
+    while waiting:
+        for cell in (yield from _side_by_side(waiting, jobs, measure)):  # one has died, and has taken others along
+            if (yield from _side_by_side(deque([cell]), 1, measure)):
+                yield cell, DIED
 
 
-def _side_by_side(waiting: deque[Any], jobs: int, measure: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
-    """Take cells from those `waiting` and yield each as it ends, until none is left or a process dies.
+def _side_by_side(
+    waiting: deque[Any], jobs: int, measure: Callable[[Any], Any]
+) -> Generator[tuple[Any, Any], None, list[Any]]:
+    """Take cells from those `waiting` and yield each as it ends; return those that ran when a process died, if one did.
 
     No process is given a cell before it has done with the last, so that an interrupt waits for none that has not begun.
     """
-    running: dict[Future[Any], Any] = {}
+    running, lost, broken = dict[Future[Any], Any](), list[Any](), False
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         try:
-            died = False
-            while running or (waiting and not died):
-                while waiting and len(running) < jobs and not died:
-                    cell = waiting.popleft()
-                    running[pool.submit(measure, cell)] = cell
+            while running or (waiting and not broken):
+                while waiting and len(running) < jobs and not broken:
+                    try:
+                        running[pool.submit(measure, waiting[0])] = waiting[0]
+                        waiting.popleft()
+                    except BrokenExecutor:  # a process died with nothing to do
+                        broken = True
                 for task in wait(running, return_when=FIRST_COMPLETED).done:
-                    lost = isinstance(task.exception(), BrokenExecutor)
-                    died = died or lost
-                    yield running.pop(task), DIED if lost else task.result()
+                    cell = running.pop(task)
+                    if isinstance(task.exception(), BrokenExecutor):
+                        broken = True
+                        lost.append(cell)
+                    else:
+                        yield cell, task.result()
         except BaseException:
             for process in active_children():
                 process.terminate()
             raise
+    return lost
 
 
 def measure(cell: Cell, *, out: Path, debug: bool = False, **options: Any) -> list[Row] | str:

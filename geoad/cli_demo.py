@@ -68,7 +68,7 @@ def _train(out: Path, method: str, category: str | None, settings: list[str]) ->
     folder = out / "runs" / method / (category or "")
     data = ["--data", f"sim3d:{out / 'sim3d'}", *(["--category", category] if category else [])]
     fit = ["fit", method, *data, "--out", str(folder), *settings]
-    score = ["score", str(folder), *data, "--out", str(out / "maps" / method), "--overwrite"]
+    score = ["score", str(folder), *data, "--out", str(out / "maps" / method)]
     return Job(name, [fit, score], out / "logs" / f"{name.replace(' ', '-')}.log")
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from geoad._whole_file import check_place
-from geoad.cli_arguments import LOCO, UsageError, one_line
+from geoad.cli_arguments import LOCO, Data, UsageError, one_line
 from geoad.cli_table import Cell, table
 from geoad.data import list_categories, open_dataset
-from geoad.data.loco_regions import list_loco_categories
+from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
     Evaluation,
     Settings,
@@ -41,10 +45,10 @@ Row = dict[str, Any]
 
 def run(arguments: Namespace) -> int:
     """Print tables, and write metrics.json, metrics.csv and the curves."""
-    if arguments.versus and not arguments.bootstrap:
-        arguments.bootstrap = DRAWS
     categories, rows, versus = _categories(arguments), list[Row](), list[Row]()
     _check_before(arguments, categories)
+    if arguments.versus and not arguments.bootstrap:
+        arguments.bootstrap = DRAWS
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         for category in categories:
@@ -55,6 +59,9 @@ def run(arguments: Namespace) -> int:
     for text in dict.fromkeys(one_line(str(warning.message)) for warning in caught):
         print(f"geoad: warning: {text}", file=sys.stderr)
     rows += mean_rows(rows)
+    for name in ("versus", "published"):  # they are of the numbers that they lie beside, or not there
+        for file in ("metrics.json", "metrics.csv"):
+            (Path(arguments.out) / name / file).unlink(missing_ok=True)
     written, _ = write_results(arguments.out, rows, arguments.command)
     for metrics in (SHOWN, DECIDED):
         if shown := [row for row in rows if row["metric"] in metrics]:
@@ -73,26 +80,39 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
     out = Path(arguments.out)
     check_place(out)
     earlier = out / "metrics.json"
-    if earlier.exists() and not arguments.overwrite and _command_of(earlier) != arguments.command:
+    if earlier.exists() and not arguments.overwrite and _asked_before(earlier) != _asked(arguments):
         raise FileExistsError(f"{earlier}: has the numbers of another command: choose another --out, or --overwrite")
-    if arguments.overwrite:
-        for name in ("versus", "published"):  # they are beside the numbers that they were computed from, or not there
-            for file in ("metrics.json", "metrics.csv"):
-                (out / name / file).unlink(missing_ok=True)
-    name, root = arguments.data
-    if name != LOCO:
-        for maps in filter(None, (arguments.maps, arguments.versus)):
-            for category in categories:
-                MapFolder(maps, open_dataset(name, root, category=category, split="test"), category=category)
+    for maps in filter(None, (arguments.maps, arguments.versus)):
+        for category in categories:
+            MapFolder(maps, _named(arguments.data, category), category=category)
 
 
-def _command_of(results: Path) -> str | None:
-    """Return the command that wrote a metrics.json, None if it is none of ours."""
+def _named(data: Data, category: str | None) -> Any:
+    """Return something with the entries of a test split."""
+    if data.name != LOCO:
+        return open_dataset(data.name, data.root, category=category, split="test")
+    return SimpleNamespace(entries=[SimpleNamespace(name=name) for name in LocoTest(data.root, str(category)).names])
+
+
+def _asked(arguments: Namespace) -> dict[str, Any]:
+    """Return what decides the numbers of a command, whatever it is called and however many processes it has."""
+    decides = ("category", "limits", "mode", "resize", "bootstrap", "against")
+    places = {name: getattr(arguments, name) for name in ("maps", "versus", "threshold")}
+    resolved = {name: place and str(Path(place).resolve()) for name, place in places.items()}
+    data = arguments.data.name, str(arguments.data.root.resolve())
+    return {**{name: getattr(arguments, name) for name in decides}, **resolved, "data": data}
+
+
+def _asked_before(results: Path) -> dict[str, Any] | None:
+    """Return what decided the numbers of a metrics.json, None if it is none of ours."""
+    from geoad.cli import build_parser
+
     try:
-        content = json.loads(results.read_text())
-    except ValueError:
+        words = shlex.split(json.loads(results.read_text())["command"])
+        with redirect_stderr(StringIO()):
+            return _asked(build_parser().parse_args(words[1:]))
+    except (ValueError, KeyError, TypeError, AttributeError, SystemExit):
         return None
-    return content.get("command") if isinstance(content, dict) else None
 
 
 def _categories(arguments: Namespace) -> list[str | None]:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,9 +110,18 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
             progress=tell,
             drawn=draw,
             overwrite=arguments.overwrite,
-            maker=f"{job.run.digest()} {arguments.data.name}:{arguments.data.root.resolve()}",
+            maker=f"{job.run.digest()} {_scans(job.dataset)}",
         )
     return done
+
+
+def _scans(dataset: Dataset) -> str:
+    """Return what tells these scans from others: where they lie, and a hash of their sizes and of when they changed."""
+    known = sha256()
+    for path in (path for entry in dataset.entries for path in (entry.xyz, entry.rgb) if path is not None):
+        facts = path.stat()
+        known.update(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode())
+    return f"{dataset.NAME}:{dataset.root.resolve()} {known.hexdigest()[:16]}"
 
 
 def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:

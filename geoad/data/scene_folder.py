@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +151,8 @@ def _map(path: Path) -> NDArray[Any]:
     with reading(path, "npy"):
         like = np.load(path, mmap_mode="r")
         content = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8).numpy()
-    array: NDArray[Any] = content[like.offset :].view(like.dtype).reshape(like.shape)
+    order: Literal["F", "C"] = "F" if np.isfortran(like) else "C"
+    array: NDArray[Any] = content[like.offset :].view(like.dtype).reshape(like.shape, order=order)
     return array
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import torch
@@ -31,7 +32,8 @@ class NotFittedError(RuntimeError):
 class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
-    `config` holds the constructor's keywords, defaults resolved; those annotated as plain numbers, texts, True or False
+    `config` holds the constructor's keywords, defaults resolved (a constructor notes in `resolved` what it has made of
+    None); those annotated as plain numbers, texts, True or False
     are held against that. All state is parameters and buffers; one whose size
     depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
     methods that learn from masks: no other may read them. A method whose protocol augments the training set gives
@@ -61,6 +63,7 @@ class Detector(nn.Module):
 
     supervised: ClassVar[bool] = False
     watch: Callable[[str, int], object] | None = None
+    resolved: Mapping[str, Any] = MappingProxyType({})
     config: dict[str, Any]
     fitted: Tensor
     _free: dict[str, tuple[int, ...]]
@@ -78,7 +81,7 @@ class Detector(nn.Module):
             if type(self) is cls:  # not while a subclass is still constructing
                 bound = signature(construct).bind(self, **keywords)
                 bound.apply_defaults()
-                self.config = dict(list(bound.arguments.items())[1:])
+                self.config = {**dict(list(bound.arguments.items())[1:]), **self.resolved}
                 self._free = free_shapes(self)
 
         cls.__init__ = remembering  # type: ignore[method-assign]

@@ -123,8 +123,14 @@ def _begin(base: Path, names: Sequence[str], maker: str | None, overwrite: bool)
     elif not overwrite:
         check_free(base, names)
     forget_scores(base, set(names) - kept.keys())  # until they are known again
-    for split in _splits(names) if maker is not None else ():
-        write_whole(base / split / MAKER, f"{maker}\n".encode())
+    for name in set(names) - kept.keys():
+        for suffix in WRITTEN[1:]:  # of a map that is about to be replaced
+            (base / f"{name}{suffix}").unlink(missing_ok=True)
+    for split in _splits(names):
+        if maker is not None:
+            write_whole(base / split / MAKER, f"{maker}\n".encode())
+        else:
+            (base / split / MAKER).unlink(missing_ok=True)
     return kept
 
 
@@ -163,7 +169,8 @@ def check_free(base: Path, names: Sequence[str]) -> None:
     maps = (path for split in _splits(names) for path in sorted((base / split).rglob("*")))
     for path in maps:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            raise FileExistsError(f"{path}: the folder holds maps of another run: choose another, or overwrite them")
+            told = "the folder holds maps of another run or other scans: choose another, or overwrite them"
+            raise FileExistsError(f"{path}: {told}")
     for path in (base / f"{name}{suffix}" for name in names for suffix in WRITTEN):
         if path.exists():
             raise FileExistsError(f"{path}: is there already: choose another folder, or overwrite it")

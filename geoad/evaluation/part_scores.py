@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad._whole_file import write_whole
+from geoad._whole_file import make_folder, write_whole
 
 NAME = "scores.json"
 
@@ -24,11 +27,8 @@ def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     ...     read_scores(folder, ["test/hole/003", "validation/good/000"]).tolist()
     [1.5, 0.5]
     """
-    path = Path(base) / NAME
-    known = known_scores(base)
-    text = json.dumps({**known, **{name: float(score) for name, score in scores.items()}}, indent=1, sort_keys=True)
-    write_whole(path, (text + "\n").encode())
-    return path
+    with _alone(Path(base)):
+        return _write(Path(base), {**known_scores(base), **{name: float(score) for name, score in scores.items()}})
 
 
 def read_scores(base: str | Path, names: Sequence[str]) -> NDArray[np.float64] | None:
@@ -63,10 +63,29 @@ def forget_scores(base: str | Path, names: Collection[str]) -> None:
 
     >>> forget_scores("no such folder", {"test/hole/003"})
     """
-    known = known_scores(base)
-    if known.keys() & set(names):
-        left = {name: score for name, score in known.items() if name not in names}
-        write_whole(Path(base) / NAME, (json.dumps(left, indent=1, sort_keys=True) + "\n").encode())
+    if not (Path(base) / NAME).exists():
+        return
+    with _alone(Path(base)):
+        known = known_scores(base)
+        if known.keys() & set(names):
+            _write(Path(base), {name: score for name, score in known.items() if name not in names})
+
+
+@contextmanager
+def _alone(base: Path) -> Iterator[None]:
+    """Wait for other processes that change the scores in this folder: those of several splits stand in one file."""
+    folder = os.open(make_folder(base), os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _write(base: Path, scores: Mapping[str, float]) -> Path:
+    path = base / NAME
+    write_whole(path, (json.dumps(dict(scores), indent=1, sort_keys=True) + "\n").encode())
+    return path
 
 
 def _read(path: Path) -> dict[str, float]:

@@ -45,15 +45,15 @@ def watch_reconstructions(detector: Any, dataset: Dataset, folder: Path) -> None
 
     >>> watch_reconstructions(object(), [], Path("run"))
     """
-    if not hasattr(detector, "reconstruction"):
-        return
+    if hasattr(detector, "reconstruction"):  # processes of several devices take a partial along, and no closure
+        detector.watch = partial(_watch, detector, dataset[:1], folder / "reconstructions")
 
-    def watch(stage: str, step: int) -> None:
-        picture = draw_reconstructions(detector, dataset[:1])
-        assert picture is not None
-        write_whole(folder / "reconstructions" / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
 
-    detector.watch = watch
+def _watch(detector: Any, dataset: Dataset, folder: Path, stage: str, step: int) -> None:
+    """Draw what a method makes of the scans."""
+    picture = draw_reconstructions(detector, dataset)
+    assert picture is not None
+    write_whole(folder / f"{stage}-{step:07d}.png", partial(picture.save, format="png"))
 
 
 def draw_rows(rows: Sequence[tuple[str, Pictures]]) -> Image:

@@ -87,7 +87,7 @@ def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_
     bad.write_text("no scan")
     said = geoad("score", trained, good, bad, "--out", tmp_path / "maps", "--jsonl")
     warned, _, error = said.err.partition("\n")
-    assert warned.startswith("geoad: warning: 000 has no camera")  # a file by itself has no calibration
+    assert warned.startswith(f"geoad: warning: {good} has no camera")  # a file by itself has no calibration
     assert_one_line(said._replace(err=error), bad, "not a readable tiff")
     first, second = map(json.loads, said.out.splitlines())
     assert first["path"] == str(good) and first["error"] is None and first["score"] > 0 and first["latency"] > 0
@@ -247,6 +247,23 @@ def test_a_keyword_of_another_kind_is_one_line(geoad, tree: Path, tmp_path: Path
     said = geoad(*words, "--set", "normalise=no")
     assert_one_line(said, "normalise must be True or False, got 'no'", code=2)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_network_is_fitted_and_drawn_on_several_devices(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
+    devices = ("--device", "cpu", "--devices", "2", "--set", "batch_size=2")
+    assert geoad("fit", "depth-ae", *words, *devices, "--set", "steps=2").code == 0
+    assert len(list((tmp_path / "run" / "reconstructions").iterdir())) == 1
+
+
+def test_a_scan_that_has_changed_is_not_taken_for_the_old_one(geoad, copy: Path, tmp_path: Path) -> None:
+    data = ("--data", f"mvtec3d:{copy}", "--category", "bagel")
+    assert geoad("fit", "depth-vm", *data, "--out", tmp_path / "run").code == 0
+    assert geoad("score", tmp_path / "run", *data, "--out", tmp_path / "maps").code == 0
+    scan = copy / "bagel/test/dent/xyz/000.tiff"
+    shutil.copyfile(copy / "bagel/test/good/xyz/000.tiff", scan)
+    said = geoad("score", tmp_path / "run", *data, "--out", tmp_path / "maps")
+    assert_one_line(said, "maps of another run or other scans")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -151,11 +151,19 @@ def test_an_interrupted_command_leaves_the_tables_of_what_is_finished(
     assert (tmp_path / "report.txt").read_text() in said.out
 
 
-def test_a_process_that_dies_takes_no_cell_along_that_had_not_begun() -> None:
-    outcomes = dict(cli_benchmark.in_processes(range(8), 2, die_at_one))
-    died = {cell for cell, outcome in outcomes.items() if outcome == cli_benchmark.DIED}
-    assert 1 in died and len(died) <= 2 and len(outcomes) == 8  # at most what ran beside it
-    assert all(outcomes[cell] == f"did {cell}" for cell in outcomes.keys() - died)
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_process_that_dies_takes_no_other_cell_along(jobs: int) -> None:
+    outcomes = list(cli_benchmark.in_processes(range(7), jobs, die_at_one))
+    expected = {cell: cli_benchmark.DIED if cell == 1 else f"did {cell}" for cell in range(7)}
+    assert len(outcomes) == 7 and dict(outcomes) == expected
+
+
+def test_a_process_that_dies_while_nobody_waits_ends_nothing() -> None:
+    outcomes = {}
+    for cell, outcome in cli_benchmark.in_processes(range(5), 2, die_at_one):
+        outcomes[cell] = outcome
+        time.sleep(1 if cell == 0 else 0)  # the process of cell 1 dies meanwhile
+    assert outcomes == {cell: cli_benchmark.DIED if cell == 1 else f"did {cell}" for cell in range(5)}
 
 
 def test_an_interrupt_begins_no_further_cell(tmp_path: Path) -> None:

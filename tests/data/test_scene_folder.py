@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from geoad.data import scene_folder
 from geoad.data.scene_folder import SceneFolder
 from geoad.data.scenes import Scenes
 from geoad.nn.point_graph import point_graph
@@ -29,6 +30,13 @@ def test_scenes_and_their_tables_are_those_that_would_be_made_anew(tmp_path: Pat
     assert np.array_equal(stored[-1].points, stored[2].points) and len(stored[1:]) == 2
     with pytest.raises(IndexError):
         stored[3]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_map_is_what_was_saved(tmp_path: Path, order: str) -> None:
+    array = np.asarray(np.arange(12.0).reshape(4, 3), order=order)
+    np.save(tmp_path / "a.npy", array)
+    assert np.array_equal(scene_folder._map(tmp_path / "a.npy"), array)
 
 
 def test_mapped_scenes_keep_no_file_open(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from geoad.evaluation import export_maps, read_map
-from geoad.evaluation.part_scores import read_scores
+from geoad.evaluation.part_scores import read_scores, write_scores
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
 
@@ -42,7 +44,7 @@ def test_maps_are_not_replaced_unasked(tmp_path):
     export_maps(Height(), ToyDataset(), tmp_path, pictures=False)
     before = {p: p.read_bytes() for p in tmp_path.rglob("*.tiff")}
     with pytest.raises(
-        FileExistsError, match=r"test/bump/001\.tiff: the folder holds maps of another run: choose another"
+        FileExistsError, match=r"test/bump/001\.tiff: the folder holds maps of another run or other scans"
     ):
         export_maps(Height(), ToyDataset(("good",), seed=1), tmp_path)
     assert before == {p: p.read_bytes() for p in tmp_path.rglob("*.tiff")}
@@ -84,6 +86,36 @@ def test_an_interrupted_call_goes_on_and_another_maker_does_not(tmp_path):
         Height(), dataset, tmp_path / "cut", maker="run one", drawn=lambda _: pytest.fail("drawn again")
     )
     assert all(each.seconds is None for each in again)
+
+
+def test_maps_of_an_unknown_maker_are_nobodys(tmp_path):
+    dataset = ToyDataset()
+    export_maps(Height(), dataset, tmp_path, pictures=False, maker="run one")
+    export_maps(Height(), dataset, tmp_path, pictures=False, overwrite=True)
+    with pytest.raises(FileExistsError, match="maps of another run"):
+        export_maps(Height(), dataset, tmp_path, maker="run one")
+
+
+def test_pictures_and_masks_of_replaced_maps_go_with_them(tmp_path):
+    dataset = ToyDataset()
+    (old, *_), masks = export_maps(Height(), dataset, tmp_path, maker="run one"), []
+    old.beside(".mask.png").write_text("of run one")
+
+    def stop(count):
+        masks.append(count)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_maps(Height(), dataset, tmp_path, overwrite=True, maker="run two", drawn=stop)
+    assert len(list(tmp_path.rglob("*.png"))) == 1 and masks == [1]
+    export_maps(Height(), dataset, tmp_path, maker="run two")
+    assert len(list(tmp_path.rglob("*.png"))) == len(dataset)
+
+
+def test_several_processes_may_write_scores(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: write_scores(tmp_path, {f"test/good/{i:03}": float(i)}), range(40)))
+    assert read_scores(tmp_path, [f"test/good/{i:03}" for i in range(40)]).tolist() == list(range(40))
 
 
 def test_scores_of_maps_that_are_being_replaced_are_not_those_of_the_folder(tmp_path):

@@ -24,13 +24,15 @@ def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
     >>> nearest_sq_dist(torch.tensor([[0.0, 1.0], [5.0, 0.0]]), torch.tensor([[0.0, 0.0], [4.0, 0.0]]))
     tensor([1., 1.])
     """
-    block = BLOCK[features.device.type]
-    nearest = features.new_full((len(features),), torch.inf)
-    for others in torch.split(bank, block):
-        lengths = others.square().sum(1)
-        for rows, best in zip(torch.split(features, block), torch.split(nearest, block), strict=True):
-            torch.minimum(best, torch.addmm(lengths, rows, others.T, alpha=-2).amin(1), out=best)
-    return (nearest + features.square().sum(1)).clamp_(min=0)
+    block = BLOCK.get(features.device.type, BLOCK["cuda"])
+    nearest = features.new_full((len(features),), torch.inf, dtype=torch.float32)
+    with torch.autocast(features.device.type, enabled=False):  # the difference has no digits to lose
+        features, bank = features.float(), bank.float()
+        for others in torch.split(bank, block):
+            lengths = others.square().sum(1)
+            for rows, best in zip(torch.split(features, block), torch.split(nearest, block), strict=True):
+                torch.minimum(best, torch.addmm(lengths, rows, others.T, alpha=-2).amin(1), out=best)
+        return (nearest + features.square().sum(1)).clamp_(min=0)
 
 
 class FeatureBank(PointDetector):
@@ -64,7 +66,7 @@ class FeatureBank(PointDetector):
         super().__init__(points=points, k=k, smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive(bank=bank)
         self.size = bank
-        self.teacher = made.network
+        self.teacher, self.resolved = made.network, {"k": k}
         self.spacing, self.moments = Moments(1), Moments(self.teacher.width)
         self.register_buffer("bank", torch.empty(0, self.teacher.width))
 

@@ -111,6 +111,7 @@ class StudentTeacher3D(PointDetector):
         self.select, self.validate_every = select, validate_every
         self.rotate, self.patch, self.clip = rotate, patch, clip
         self.foreign, self.teacher = foreign, None if made is None else made.network
+        self.resolved = {"k": k}
         if self.foreign is not None and rotate:
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)

@@ -49,6 +49,8 @@ def test_nearest_sq_dist_over_several_blocks(sizes: tuple[int, int]) -> None:
     features, bank = (torch.randn(size, 16, generator=generator) for size in sizes)
     expected = torch.cdist(features.double(), bank.double()).square().amin(1)
     torch.testing.assert_close(nearest_sq_dist(features, bank).double(), expected, rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(nearest_sq_dist(features, bank).double(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_bad_keywords() -> None:

@@ -117,5 +117,6 @@ def test_invalid_rows_of_a_cloud_get_the_lowest_score() -> None:
 @pytest.mark.parametrize("make", [StudentTeacher3D, FeatureBank])
 def test_k_is_by_default_that_of_the_teacher(make: Any, tmp_path: Path) -> None:
     save_teacher(tmp_path / "t.safetensors", Teacher(LocalFeatures(8, 1), k=5))
-    assert make(teacher=str(tmp_path / "t.safetensors")).k == 5
+    made = make(teacher=str(tmp_path / "t.safetensors"))
+    assert made.k == made.config["k"] == 5
     assert make(teacher=str(tmp_path / "t.safetensors"), k=9).k == 9 and make().k == 32
