@@ -1,9 +1,10 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
 Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training),
-3dst_sim3d_bank.json (no training) and sim3d_ranking.json in benchmarks/results and prints tables by category, seed and
-training, and of 3dst_ablations.json what was held against the thesis's claims; --write puts them into docs/3d-st.md,
-between their marks. A teacher's seeds that lack a category are left out.
+3dst_sim3d_scales.json (two values of k), 3dst_sim3d_bank.json (no training) and sim3d_ranking.json in
+benchmarks/results and prints tables by category, seed and training, and of 3dst_ablations.json what was held against
+the thesis's claims; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds that lack a category
+are left out.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ def tables() -> dict[str, str]:
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
     half = Results(_rows("3dst_sim3d_1500.json"))
     trainings = {**_both("thesis", "3dst_sim3d_thesis.json"), "`quick()`": whole}
+    trainings["`quick()`, k = 16 and 32"] = Results(_rows("3dst_sim3d_scales.json"))
     trainings |= _both("memory bank", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
