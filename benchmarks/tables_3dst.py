@@ -142,7 +142,9 @@ def tables() -> dict[str, str]:
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
     half = Results(_rows("3dst_sim3d_1500.json"))
     trainings = {**_both("thesis", "3dst_sim3d_thesis.json"), "`quick()`": whole}
-    trainings["`quick()`, k = 16 and 32"] = Results(_rows("3dst_sim3d_scales.json"))
+    wide = [{**row, "teacher": "3d-st-64"} for row in _rows("3dst_sim3d.json") if row["teacher"] == "3d-st-128"]
+    trainings |= {"`quick()`, k = 16 and 32": Results(_rows("3dst_sim3d_scales.json"))}
+    trainings |= {"`quick()`, d = 128": Results(wide)} if Results(wide).seeds["3d-st-64"] else {}
     trainings |= _both("memory bank", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
