@@ -101,7 +101,8 @@ def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int
         detector.fit(train, validation=validation, trainer=Trainer(device="cpu", seed=seed, memory=8e9))
     fitted = time.process_time() - began
     facts = {"method": variant.method, "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
-    facts |= {"category": category, "seed": seed, **{key: environment()[key] for key in ("commit", "machine")}}
+    here = environment()
+    facts |= {"category": category, "seed": seed, "commit": here["commit"], "machine": here["machine"]}
     level, smooth, rows = detector.level, detector.smooth, []
     for kind in variant.kinds:
         detector.level, detector.smooth = (None, 0) if kind == "plain" else (level, smooth)

@@ -69,7 +69,7 @@ class Contents:
         usual, faults = float(np.median(list(self.lengths.values()) or [0.0])), []
         for file, length in self.lengths.items():
             if max(length, usual) > OTHER_UNIT * min(length, usual) > 0:
-                told = f"{length:.3g} across, and half of the scans {usual:.3g} or less: metres against millimetres?"
+                told = f"{length:.3g} across, where the scans have a median of {usual:.3g}: metres against millimetres?"
                 faults.append(Fault(file, told))
         return faults
 

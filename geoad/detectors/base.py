@@ -33,11 +33,10 @@ class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
     `config` holds the constructor's keywords, defaults resolved (a constructor notes in `resolved` what it has made of
-    None); those annotated as plain numbers, texts, True or False
-    are held against that. All state is parameters and buffers; one whose size
-    depends on the data is registered with a length of 0 there, and assigned when it is known. `supervised` marks
-    methods that learn from masks: no other may read them. A method whose protocol augments the training set gives
-    `augment` too. `watch(stage, step)`, if set, is called now and then while it learns, to look at it.
+    None); those annotated as plain numbers, texts, True or False are held against that. All state is parameters and
+    buffers; one whose size depends on the data is registered with a length of 0 there, and assigned when it is known.
+    `supervised` marks methods that learn from masks: no other may read them. A method whose protocol augments the
+    training set gives `augment` too. `watch(stage, step)`, if set, is called now and then while it learns.
 
     >>> import numpy as np
     >>> from geoad.geometry.xyz_image import XYZImage

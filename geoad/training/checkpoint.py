@@ -19,6 +19,7 @@ from torch import Tensor
 from geoad._whole_file import write_whole
 
 VERSION = 1
+WEIGHTS = "weights"  # what a file of them is called, before its hash
 LENGTHS = {"steps", "epochs"}  # whether another one is gone on from is for the stage to say
 
 
@@ -86,7 +87,7 @@ class Checkpoint:
         """Raise ValueError unless the checkpoint is of the run with these facts."""
         for name, now in (keywords or {}).items():
             then = self.keywords.get(name, now)
-            if isinstance(then, str) and then.endswith(".safetensors"):
+            if str(then).endswith(".safetensors") and str(now).startswith(WEIGHTS):
                 continue  # checkpoints older than the hash of a file of weights have its path, which may be another now
             if name not in LENGTHS and then != now:
                 raise fault(path, f"it is of {name} = {then!r}, not {now!r}")
@@ -129,5 +130,5 @@ def plain_keywords(module: Any) -> dict[str, Any]:
         with suppress(TypeError, ValueError):
             kept[name] = json.loads(json.dumps(value))
         if isinstance(value, str) and value.endswith(".safetensors") and Path(value).is_file():
-            kept[name] = f"weights {sha256(Path(value).read_bytes()).hexdigest()[:12]}"
+            kept[name] = f"{WEIGHTS} {sha256(Path(value).read_bytes()).hexdigest()[:12]}"
     return kept

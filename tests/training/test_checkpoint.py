@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from geoad.training.checkpoint import Checkpoint, plain_keywords
 from geoad.training.run import Run
 from geoad.training.trainer import Trainer
 from tests.training.toys import Toy, numbers, states_equal
@@ -219,3 +220,28 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) 
     with pytest.raises(OSError, match="file"):
         Trainer(device="cpu", folder=tmp_path / "file" / "run").run(Toy(), numbers())
     assert os.listdir(tmp_path) == ["file"]
+
+
+def test_weights_are_known_by_their_content(tmp_path: Path) -> None:
+    def keywords(name: str, content: bytes | None = None) -> dict[str, object]:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        module = torch.nn.Module()
+        module.config = {"teacher": str(tmp_path / name) if content is not None else name}
+        return plain_keywords(module)
+
+    one, moved, other = (
+        keywords("a.safetensors", b"1"),
+        keywords("b.safetensors", b"1"),
+        keywords("c.safetensors", b"2"),
+    )
+    assert one == moved != other and str(tmp_path) not in str(one)
+    facts = {"seed": 0, "samples": 1, "fingerprint": "f"}
+    before = Checkpoint(0, 1, "f", stage=0, step=0, plan=("a", 1), module={}, keywords={"teacher": "old/a.safetensors"})
+    before.check_run(tmp_path, **facts, keywords=one)  # of the time when a path was kept, which may be another now
+    with pytest.raises(ValueError, match=r"it is of teacher = 'old/a\.safetensors', not '3d-st-64'"):
+        before.check_run(tmp_path, **facts, keywords=keywords("3d-st-64"))
+    before.keywords = one
+    before.check_run(tmp_path, **facts, keywords=moved)
+    with pytest.raises(ValueError, match="it is of teacher = 'weights "):
+        before.check_run(tmp_path, **facts, keywords=other)
