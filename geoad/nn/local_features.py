@@ -150,7 +150,13 @@ class LocalFeatures(nn.Module):
 
         `sizes` (hops + 1,) says how many of the points, ordered by hops, lie within 0, 1, … hops of the queries
         (`ops.receptive_field`); each aggregation then works on the prefix that still matters.
+
+        Raises ValueError for other shapes, TypeError for a table that is not int32 or int64.
         """
+        _check.shape("points", points, ("n", 3))
+        _check.shape("index", index, ("n", "k"))
+        if index.dtype not in (torch.int32, torch.int64):
+            raise TypeError(f"index must be int32 or int64, got {index.dtype}")
         rows = [len(points)] * (self.hops + 1) if sizes is None else [int(s) for s in sizes]
         factor = torch.as_tensor(scale, dtype=points.dtype, device=points.device)
         features = points.new_zeros(1, self.width)  # f = 0 at first; one row stands for all of them

@@ -126,7 +126,10 @@ def real(name: str, value: Any) -> float:
 
 def check_range(name: str, index: Any, count: int) -> None:
     """Raise ValueError unless all of `index`, numpy or a tensor, lie in [0, count)."""
-    if 0 not in index.shape:
+    if 0 in index.shape:
+        return
+    # As unsigned numbers negative ones are the largest: one pass instead of two where nothing is wrong.
+    if is_tensor(index) or index.view(f"u{index.itemsize}").max() >= count:
         check_span(name, (int(index.min()), int(index.max())), count)
 
 

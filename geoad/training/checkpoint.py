@@ -30,7 +30,8 @@ class Checkpoint:
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
     prepared sample) say of which run it is, `keywords` how its module was made, `precision` how it is trained, and
     `held_out` (number, hash of the first) which validation samples `best_loss` is of; None in files older than these.
-    `log` is for what a file that travels alone has to tell of the run.
+    `scaler` is the state of what scales the losses of "16-mixed". `log` is for what a file that travels alone has to
+    tell of the run.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -53,6 +54,7 @@ class Checkpoint:
     keywords: dict[str, Any] = field(default_factory=dict)
     precision: str | None = None
     held_out: tuple[int, str] | None = None
+    scaler: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
 

@@ -222,6 +222,8 @@ class Run:
         saved.check_run(self.path, **self.facts)
         if reason := state_fault(self.module, saved.module, self.free):
             raise self._fault(f"it is of another module: {reason}")
+        if saved.scaler:
+            self._precision.load_state_dict(saved.scaler)
         return saved
 
     def _save(self, stage: Stage, index: int, descent: Descent) -> None:
@@ -237,7 +239,13 @@ class Run:
             optimizers=[optimizer.state_dict() for optimizer in descent.optimizers],
             best_loss=descent.best_loss,
             best=descent.best,
+            scaler=self._precision.state_dict(),
         ).save(self.path)
+
+    @property
+    def _precision(self) -> Any:
+        """What scales losses, if anything does."""
+        return self.fabric.strategy.precision
 
     def _restore(self, optimizers: list[Any], saved: Checkpoint) -> Descent:
         """Return how far a stage was, the optimisers' states loaded."""

@@ -155,6 +155,22 @@ def test_bad_widths() -> None:
         LocalFeatures(32, coordinates="rel")
 
 
+def test_what_is_not_a_cloud_with_its_table_is_refused() -> None:
+    """The kernels take memory as it comes: what they are given is looked at before."""
+    points, index, _ = graph()
+    net = network()
+    with pytest.raises(ValueError, match=r"points must have shape \(n, 3\), got \(300, 2\)"):
+        net(points[:, :2], index)
+    with pytest.raises(ValueError, match=r"index must have shape \(n, k\), got \(300,\)"):
+        net(points, index[:, 0])
+    for kind in (torch.float64, torch.int16):
+        with pytest.raises(TypeError, match=f"index must be int32 or int64, got {kind}"):
+            net(points, index.to(kind))
+    for wrong in (-1, 300):
+        with pytest.raises(ValueError, match=r"index must lie in \[0, 300\), got values from"):
+            net(points, torch.where(index == index[7, 3], wrong, index))
+
+
 def test_descriptors_of_another_length() -> None:
     points, index, _ = graph()
     torch.manual_seed(1)

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
 
+from geoad.training import job
 from geoad.training.checkpoint import Checkpoint, plain_keywords
 from geoad.training.run import Run
 from geoad.training.trainer import Trainer
@@ -101,6 +104,34 @@ def test_a_module_of_other_keywords_is_refused(tmp_path: Path) -> None:
         Trainer(device="cpu", folder=tmp_path).run(toy(**again), numbers())
     with pytest.raises(ValueError, match=r"checkpoint\.pt: it is of rate = 0\.5, not 0\.1; move it away"):
         Trainer(device="cpu", folder=tmp_path).run(toy(**made | {"rate": 0.1}), numbers())
+
+
+@pytest.mark.parametrize("saves", [2, 3, 4, 5])
+def test_the_scale_of_losses_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """It doubles every five steps here, and tells how many there were: of 18, whatever happens between them."""
+    scalers: list[torch.amp.GradScaler] = []
+
+    def scaled(_device: str, _precision: str) -> Any:
+        scalers.append(torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=5))
+        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scalers[-1]))
+
+    monkeypatch.setattr(job, "open_fabric", scaled)
+    whole = Trainer(device="cpu").run(Toy(), numbers())
+    save, count = Run._save, []
+
+    def dying(self: Run, *place: Any) -> None:
+        save(self, *place)
+        count.append(place)
+        if len(count) == saves:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Run, "_save", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(device="cpu", folder=tmp_path, checkpoint_every=4).run(Toy(), numbers())
+    resumed = Trainer(device="cpu", folder=tmp_path, checkpoint_every=4).run(Toy(), numbers())
+    assert states_equal(resumed, whole)
+    assert scalers[0].get_scale() == scalers[2].get_scale() == 2.0 * 2 ** (18 // 5)
+    assert scalers[0].state_dict() == scalers[2].state_dict()
 
 
 def test_the_best_state_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
