@@ -37,7 +37,7 @@ from ablation_orderings import orderings, show
 from ablation_variants import GROUPS, SWEEPS, Plan, Variant, make_plan
 
 from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE, peak_memory
-from geoad.cli_arguments import setting
+from geoad.cli.arguments import setting
 from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, load_teacher

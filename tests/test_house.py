@@ -40,9 +40,8 @@ REGISTRIES = {"geoad.detectors": "DETECTORS", "geoad.data": "DATASETS"}
 
 
 def room(module: str) -> str:
-    """The room of "geoad.ops.knn" is "ops"; cli.py and cli_*.py are one room."""
-    name = [*module.split("."), "__init__"][1]
-    return "cli" if name.startswith("cli") else name
+    """The room of "geoad.ops.knn" is "ops"."""
+    return [*module.split("."), "__init__"][1]
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geoad.cli_benchmark_report import report
+from geoad.cli.benchmark_report import report
 from geoad.evaluation.thesis_3d import budget
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"

@@ -9,7 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from geoad.cli_benchmark import in_processes
+from geoad.cli.benchmark import in_processes
 
 
 def die_at_one(cell: int) -> str:

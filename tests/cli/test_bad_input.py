@@ -122,7 +122,7 @@ def test_an_empty_train_folder(geoad, copy: Path, tmp_path: Path) -> None:
         (("fit", "voxel-vm", "--set", "resolutoin=8"), 2, ("resolutoin", "did you mean 'resolution'", "floor")),
         (("fit", "voxel-vm", "--preset", "quick"), 2, ("voxel-vm has no preset quick",)),
         (("fit", "voxel-vm", "--set", "resolution=-1"), 1, ("resolution",)),
-        (("fit", "voxel-vm", "--category", "bagle"), 1, ("'bagle'", "did you mean 'bagel'", "bagel, rope")),
+        (("fit", "voxel-vm", "--category", "bagle"), 2, ("'bagle'", "did you mean 'bagel'", "bagel, rope")),
         (("fit", "voxel-vm", "--device", "tpux"), 2, ("'tpux'", "cuda:NUMBER")),
         (("fit", "voxel-vm", "--precision", "8"), 2, ("--precision", "32-true")),
     ],
@@ -150,6 +150,18 @@ def test_a_wrong_command(geoad, words, part: str) -> None:
     assert_one_line(geoad(*words), part, code=2)
 
 
+@pytest.mark.parametrize("command", ["score", "evaluate", "check"])
+def test_an_unknown_category(geoad, tree: Path, trained: Path, tmp_path: Path, command: str) -> None:
+    data, out = f"mvtec3d:{tree}", tmp_path / "out"
+    words = {
+        "score": ("score", trained, "--data", data, "--out", out),
+        "evaluate": ("evaluate", tmp_path, "--data", data, "--out", out),
+        "check": ("data", "check", data),
+    }[command]
+    assert_one_line(geoad(*words, "--category", "bagle"), "'bagle' (did you mean 'bagel'?); known: bagel, rope", code=2)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("command", ["fit", "score", "evaluate"])
 def test_a_dataset_that_is_not_there(geoad, trained: Path, tmp_path: Path, command: str) -> None:
     first = {"fit": "voxel-vm", "score": trained, "evaluate": tmp_path}[command]
@@ -160,7 +172,7 @@ def test_a_dataset_that_is_not_there(geoad, trained: Path, tmp_path: Path, comma
 
 def test_unknown_category_of_the_simulator(geoad, tmp_path: Path) -> None:
     said = geoad("data", "make", "sim3d", tmp_path / "new", "--category", "bagle")
-    assert_one_line(said, "bagle", *CATEGORIES)
+    assert_one_line(said, "bagle", *CATEGORIES, code=2)
     assert not (tmp_path / "new").exists()
 
 
@@ -290,7 +302,7 @@ def test_an_interrupt_is_one_line(geoad, tree: Path, tmp_path: Path, monkeypatch
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("geoad.cli_evaluate.MapFolder", interrupt)
+    monkeypatch.setattr("geoad.cli.evaluate.MapFolder", interrupt)
     said = geoad("evaluate", tmp_path, "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path)
     assert (said.code, said.err.count("\n")) == (130, 1) and "interrupted" in said.err
 

@@ -140,7 +140,7 @@ def test_maps_that_geoad_did_not_make(geoad, tree: Path, tmp_path: Path) -> None
 
 def test_data_make_and_check(geoad, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    monkeypatch.setattr("geoad.cli_make.make_sim3d", lambda root, **rest: made.append(rest) or root)
+    monkeypatch.setattr("geoad.cli.make.make_sim3d", lambda root, **rest: made.append(rest) or root)
     words = ("--categories", "bagel,foam", "rope", "--seed", "3", "--jobs", "2", "--scale", "0.5")
     assert geoad("data", "make", "sim3d", copy, *words).code == 0
     assert made[0] | {"progress": None} == {

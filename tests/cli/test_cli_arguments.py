@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geoad import cli_arguments as a
+from geoad.cli import arguments as a
 
 
 def test_a_dataset_is_a_name_and_a_folder() -> None:

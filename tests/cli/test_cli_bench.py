@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from geoad import cli_bench
 from geoad.bench.contest import Outcome
+from geoad.cli import bench as cli_bench
 from geoad.ops import knn_numba
 from tests.cli.said import assert_one_line
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from geoad import cli_benchmark
-from geoad.cli import build_parser
-from geoad.cli_benchmark_cells import list_cells
+from geoad.cli import benchmark as cli_benchmark
+from geoad.cli.benchmark_cells import list_cells
+from geoad.cli.parser import build_parser
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
 from geoad.evaluation.thesis_3d import LIMITS, ROWS

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from geoad import cli_benchmark_report
-from geoad.cli_benchmark_report import report
+from geoad.cli import benchmark_report as cli_benchmark_report
+from geoad.cli.benchmark_report import report
 
 
 def row_of(key: str, method: str, value: float | None, **more: object) -> dict:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geoad import cli_demo
-from geoad.cli import build_parser
-from geoad.cli_demo import CATEGORIES, STUDENT, Job, evaluate, last_line, simulate, train, work
-from geoad.cli_demo_report import METHODS, METRICS, report
+from geoad.cli import demo as cli_demo
+from geoad.cli.demo import CATEGORIES, STUDENT, Job, evaluate, last_line, simulate, train, work
+from geoad.cli.demo_report import METHODS, METRICS, report
+from geoad.cli.parser import build_parser
 from geoad.data.sim3d import CATEGORIES as SIMULATED
 from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D

@@ -178,7 +178,7 @@ def test_results_of_another_command_are_not_replaced(geoad, tree: Path, maps: Pa
 def test_what_would_fail_at_the_end_is_found_before_anything_is_computed(
     geoad, tree: Path, maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("geoad.cli_evaluate.evaluate_folder", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr("geoad.cli.evaluate.evaluate_folder", lambda *_, **__: pytest.fail("computed"))
     bagel = tmp_path / "maps"
     shutil.copytree(maps / "bagel", bagel / "bagel")
     words = ("evaluate", "--data", f"mvtec3d:{tree}", "--out")

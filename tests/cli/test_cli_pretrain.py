@@ -57,7 +57,7 @@ def test_a_rate_that_falls_to_zero_is_not_prolonged(geoad, tmp_path: Path) -> No
 
 
 def test_hours_end_a_sitting_and_a_file_goes_on_elsewhere(geoad, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("geoad.cli_pretrain.Stop", Soon)
+    monkeypatch.setattr("geoad.cli.pretrain.Stop", Soon)
     said = geoad("pretrain", "--out", tmp_path / "a", *FAST, "--steps", "99", "--hours", "7")
     assert said.code == 0 and said.err == "geoad: the time is over: the same command goes on\n"
     assert "| steps | 5 of 99 |" in (tmp_path / "a" / "3d-st-8.md").read_text()

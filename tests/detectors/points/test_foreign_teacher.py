@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from geoad.checks import CHECKS, check_detector, synthetic_scan
-from geoad.cli_arguments import setting
+from geoad.cli.arguments import setting
 from geoad.detectors import make_detector
 from geoad.detectors.points.foreign_teacher import ForeignTeacher
 from geoad.detectors.points.student_teacher import StudentTeacher3D

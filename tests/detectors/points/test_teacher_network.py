@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.cli_arguments import setting
+from geoad.cli.arguments import setting
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D

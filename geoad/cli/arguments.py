@@ -167,6 +167,14 @@ def check_words(what: str, words: Sequence[str] | None, known: Collection[str]) 
             raise UsageError(str(error)) from None
 
 
+def check_category(data: Data, category: str | None) -> None:
+    """Raise UsageError for a category that the dataset has not."""
+    from geoad.data import list_categories
+
+    if category is not None:
+        check_words(f"category of {data.name}:{data.root}", [category], list_categories(data.name, data.root))
+
+
 def describe(error: BaseException) -> str:
     """Put an error into one line that a person can act on."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from geoad._whole_file import write_whole
-from geoad.cli_table import Cell, table
+from geoad.cli.table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
 from geoad.evaluation.published import MEAN, SIMULATED, published_values
 from geoad.evaluation.thesis_3d import LATENTS, ROWS

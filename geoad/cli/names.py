@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from importlib.resources import files
 
-from geoad.cli_table import table
+from geoad.cli.table import table
 from geoad.data import list_datasets
 from geoad.detectors import list_detectors
 

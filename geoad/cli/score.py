@@ -11,8 +11,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from geoad.cli_arguments import UsageError, describe, one_line
-from geoad.cli_scans import Scans, list_scans
+from geoad.cli.arguments import UsageError, check_category, describe, one_line
+from geoad.cli.scans import Scans, list_scans
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
 from geoad.detectors.base import Detector
@@ -67,6 +67,7 @@ def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
 def _jobs(arguments: Namespace) -> Iterator[Job]:
     """Yield a job for each category: of one run, or of a folder of runs."""
     name, root = arguments.data
+    check_category(arguments.data, arguments.category)
     folder = Path(arguments.run)
     if (folder / "config.json").exists() or not folder.is_dir():
         one = Run.open(folder)

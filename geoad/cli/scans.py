@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from geoad.cli_arguments import UsageError
+from geoad.cli.arguments import UsageError
 from geoad.data import open_dataset
 from geoad.data.dataset import SPLITS, Dataset, Entry
 

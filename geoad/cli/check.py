@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from geoad.cli.arguments import check_category
 from geoad.data import check_dataset
 from geoad.training.progress import Bar
 
@@ -11,6 +12,7 @@ from geoad.training.progress import Bar
 def run(arguments: Namespace) -> int:
     """Read every file and print what is there and what is wrong; 1 if anything is."""
     name, root = arguments.data
+    check_category(arguments.data, arguments.category)
     with Bar() as bar:
 
         def tell(done: int, total: int, sample: str) -> None:

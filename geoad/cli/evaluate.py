@@ -16,8 +16,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from geoad._whole_file import check_place
-from geoad.cli_arguments import LOCO, Data, UsageError, one_line
-from geoad.cli_table import Cell, table
+from geoad.cli.arguments import LOCO, Data, UsageError, check_category, one_line
+from geoad.cli.parser import build_parser
+from geoad.cli.table import Cell, table
 from geoad.data import list_categories, open_dataset
 from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
@@ -105,8 +106,6 @@ def _asked(arguments: Namespace) -> dict[str, Any]:
 
 def _asked_before(results: Path) -> dict[str, Any] | None:
     """Return what decided the numbers of a metrics.json, None if it is none of ours."""
-    from geoad.cli import build_parser
-
     try:
         words = shlex.split(json.loads(results.read_text())["command"])
         with redirect_stderr(StringIO()):
@@ -117,6 +116,8 @@ def _asked_before(results: Path) -> dict[str, Any] | None:
 
 def _categories(arguments: Namespace) -> list[str | None]:
     name, root = arguments.data
+    if name != LOCO:
+        check_category(arguments.data, arguments.category)
     if arguments.category is not None:
         return [arguments.category]
     if name == LOCO:

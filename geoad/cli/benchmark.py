@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from geoad.cli import THREADS
-from geoad.cli_arguments import describe
-from geoad.cli_benchmark_cells import list_cells
-from geoad.cli_benchmark_report import report
+from geoad.cli.arguments import describe
+from geoad.cli.benchmark_cells import list_cells
+from geoad.cli.benchmark_report import report
 from geoad.evaluation import Run
 from geoad.evaluation.cell import Cell, read_rows, run_cell
 from geoad.evaluation.measure import Row

@@ -1,21 +1,14 @@
-"""The command line: what can be said, and how errors are told. A command is a file cli_*.py, imported when asked."""
+"""What can be said on the command line."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
-import sys
-import traceback
-from collections.abc import Sequence
-from importlib import import_module
 from typing import NoReturn
 
 from geoad import __version__
-from geoad import cli_arguments as a
 from geoad.bench import KERNELS
+from geoad.cli import arguments as a
 
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -24,40 +17,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"geoad: error: {a.one_line(message)} (see {self.prog} --help)\n")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
-    words = sys.argv[1:] if argv is None else list(argv)
-    arguments = _parse(words)
-    arguments.command = shlex.join(["geoad", *words])
-    if arguments.threads is not None:  # read by the libraries when they are imported, which is later
-        os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
-    try:
-        code: int = import_module(f"geoad.cli_{arguments.module}").run(arguments)
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("geoad: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if arguments.debug:
-            traceback.print_exc()
-        print(f"geoad: error: {a.describe(error)}", file=sys.stderr)
-        return 2 if isinstance(error, a.UsageError) else 1
-
-
-def _parse(words: Sequence[str]) -> argparse.Namespace:
-    """Parse a command; argparse alone takes FILE... only before the options, people write them also behind."""
-    arguments, rest = build_parser().parse_known_args(words)
-    if rest and (not hasattr(arguments, "files") or any(word.startswith("-") for word in rest)):
-        arguments.parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    if rest:
-        arguments.files += rest
-    return arguments
 
 
 def build_parser() -> Parser:
@@ -75,7 +34,7 @@ def build_parser() -> Parser:
         return added
 
     _demo(command("demo", "simulate scans, train two methods, score and evaluate them"))
-    command("list", "name the detectors, the datasets and the weights")
+    command("list", "name the detectors, the datasets and the weights", "names")
     command("info", "say what runs on this machine, and why the rest does not")
     data = commands.add_parser("data", help="make or check a dataset", description="Make or check a dataset.")
     verbs = data.add_subparsers(title="commands", metavar="COMMAND", required=True)

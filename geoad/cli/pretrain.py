@@ -6,7 +6,7 @@ import sys
 from argparse import Namespace
 from inspect import signature
 
-from geoad.cli_arguments import UsageError, check_words
+from geoad.cli.arguments import UsageError, check_words
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.progress import Bar

@@ -9,7 +9,7 @@ from inspect import signature
 from itertools import product
 from typing import Any
 
-from geoad.cli_arguments import check_words
+from geoad.cli.arguments import check_words
 from geoad.data import list_categories, open_dataset
 from geoad.detectors import detector_class
 from geoad.evaluation.cell import Cell

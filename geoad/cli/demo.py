@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
 def run(arguments: Namespace) -> int:
     """Simulate, train, score, evaluate; print one table and where the pictures are."""
-    from geoad.cli_demo_report import report
+    from geoad.cli.demo_report import report
 
     out, begun = Path(arguments.out), time.monotonic()
     student = QUICK if arguments.quick else STUDENT

@@ -5,12 +5,15 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from geoad.cli.arguments import check_words
 from geoad.data.sim3d import CATEGORIES, make_clouds, make_sim3d
 from geoad.training.progress import Bar
 
 
 def run(arguments: Namespace) -> int:
     """Write the scans that are not there yet."""
+    categories = _names(arguments.categories)
+    check_words("category", categories, CATEGORIES)
     with Bar() as bar:
         started = False
 
@@ -24,7 +27,7 @@ def run(arguments: Namespace) -> int:
         make = make_clouds if arguments.unorganised else make_sim3d
         root = make(
             arguments.root,
-            categories=_names(arguments.categories),
+            categories=categories,
             size=arguments.size,
             scale=arguments.scale,
             seed=arguments.seed,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from geoad.cli_arguments import UsageError, describe
+from geoad.cli.arguments import UsageError, check_category, describe
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import detector_class, make_detector
@@ -74,6 +74,7 @@ def _preset(detector: str, name: str) -> dict[str, Any]:
 def _jobs(arguments: Namespace) -> Iterator[Job]:
     """Yield the asked category, or every one of the dataset in a folder of its own."""
     name, root = arguments.data
+    check_category(arguments.data, arguments.category)
     categories: list[str | None] = [arguments.category]
     if arguments.category is None:
         categories = [*list_categories(name, root)] or [None]

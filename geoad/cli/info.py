@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 from geoad import __version__
 from geoad._optional import need
-from geoad.cli_kernels import kernel_states
-from geoad.cli_list import shipped_weights
-from geoad.cli_table import table
+from geoad.cli.kernels import kernel_states
+from geoad.cli.names import shipped_weights
+from geoad.cli.table import table
 
 WITHOUT_METADATA = ("numpy", "torch", "numba", "scipy")
 

@@ -1,0 +1,50 @@
+"""The command line: what a command is given, and how errors are told. A command is a file, imported when asked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from geoad.cli.arguments import UsageError, describe
+from geoad.cli.parser import build_parser
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    arguments = _parse(words)
+    arguments.command = shlex.join(["geoad", *words])
+    if arguments.threads is not None:  # read by the libraries when they are imported, which is later
+        os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
+    try:
+        code: int = import_module(f"geoad.cli.{arguments.module}").run(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("geoad: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if arguments.debug:
+            traceback.print_exc()
+        print(f"geoad: error: {describe(error)}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command; argparse alone takes FILE... only before the options, people write them also behind."""
+    arguments, rest = build_parser().parse_known_args(words)
+    if rest and (not hasattr(arguments, "files") or any(word.startswith("-") for word in rest)):
+        arguments.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        arguments.files += rest
+    return arguments
