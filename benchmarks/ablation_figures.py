@@ -36,12 +36,9 @@ def draw(rows: Sequence[Row], groups: Groups, stem: Path) -> list[Path]:
 
 
 def _figure(width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _limits(table: Table, groups: Groups, _: Sequence[str]) -> Any:

@@ -1,8 +1,8 @@
 """Do methods rank on sim3d as on MVTec 3D-AD? `python benchmarks/sim3d_ranking.py SCANS [--methods …]`.
 
 SCANS is made by `geoad data make sim3d SCANS --size tiny`. Every method is fitted to every category of it, and the
-exact AU-PRO@0.3 of its maps stands beside the published one (published/mvtec3d_au_pro.csv: tables 9.3 and 10.1 of
-Bergmann's thesis, 3D data only, 3D-ST with 64 features). Spearman's rho is taken over methods x categories, and within
+exact AU-PRO@0.3 of its maps stands beside the published one (tables 9.3 and 10.1 of Bergmann's thesis, 3D data
+only, 3D-ST with 64 features). Spearman's rho is taken over methods x categories, and within
 each method and each category. A row is written as soon as it is known, and a second run does the missing ones: it may
 be stopped. Writes benchmarks/results/sim3d_ranking.json. One thread; 3D-ST takes about two CPU minutes a category.
 """
@@ -10,7 +10,6 @@ be stopped. Writes benchmarks/results/sim3d_ranking.json. One thread; 3D-ST take
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import sys
 import time
@@ -24,12 +23,13 @@ from scipy.stats import spearmanr
 from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.detectors import make_detector
+from geoad.evaluation.published import published_values
 from geoad.evaluation.results import environment, write_json
+from geoad.evaluation.thesis_3d import ROWS
 from geoad.metrics import au_pro
 from geoad.training import Trainer
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "sim3d_ranking.json"
+RESULTS = Path(__file__).parent / "results" / "sim3d_ranking.json"
 # 3D-ST: 600 steps of Adam on whole clouds of an eighth of the thesis's points; the others as the thesis has them
 SETTINGS: dict[str, dict[str, Any]] = {
     "voxel-vm": {},
@@ -64,8 +64,8 @@ def measure(scans: str, method: str, category: str) -> dict[str, Any]:
 
 def published() -> dict[tuple[str, str], float]:
     """The table of the original by (method, category)."""
-    with (HERE / "published" / "mvtec3d_au_pro.csv").open() as file:
-        return {(row["method"], name): float(row[name]) for row in csv.DictReader(file) for name in CATEGORIES}
+    found = {method: published_values(ROWS[method].name, "3D", "au_pro", 0.3) for method in SETTINGS}
+    return {(method, name): values[name] for method, values in found.items() for name in CATEGORIES}
 
 
 def agreement(rows: list[dict[str, Any]]) -> dict[str, Any]:

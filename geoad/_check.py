@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from math import inf
 from numbers import Real
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -26,16 +27,28 @@ def shape(name: str, array: Any, expected: tuple[int | str, ...]) -> None:
         raise ValueError(f"{name} must have shape ({wanted}), got {got}")
 
 
-def positive(**numbers: float) -> None:
-    """Raise ValueError that names the first number which is not > 0.
+def positive(**numbers: float | None) -> None:
+    """Raise ValueError that names the first number which is not > 0; None passes.
 
     >>> positive(points=100, k=0)
     Traceback (most recent call last):
     ValueError: k must be positive, got 0
     """
     for name, value in numbers.items():
-        if not value > 0:
+        if value is not None and not value > 0:
             raise ValueError(f"{name} must be positive, got {value}")
+
+
+def not_negative(**numbers: float | None) -> None:
+    """Raise ValueError that names the first number which is not finite and 0 or more; None passes.
+
+    >>> not_negative(copies=0, smooth=-1)
+    Traceback (most recent call last):
+    ValueError: smooth must be 0 or more, got -1
+    """
+    for name, value in numbers.items():
+        if value is not None and not 0 <= value < inf:
+            raise ValueError(f"{name} must be 0 or more, got {value}")
 
 
 def one_of(name: str, value: str, known: Iterable[str]) -> None:

@@ -1,18 +1,20 @@
-"""Public names that are imported when they are first asked for, so that `import geoad` stays light."""
+"""Names that are imported when they are first asked for, so that `import geoad` stays light."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 
-def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Return the `__getattr__` of a package whose names live in the modules that `homes` gives.
+def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return `__getattr__` and `__dir__` of a package whose names live in the modules that `homes` gives.
 
-    >>> lazy("geoad.example", {"sqrt": "math"})("sqrt")(9)
+    >>> get, _ = lazy("geoad.example", {"sqrt": "math"})
+    >>> get("sqrt")(9)
     3.0
-    >>> lazy("geoad.example", {"sqrt": "math"})("root")
+    >>> get("root")
     Traceback (most recent call last):
     AttributeError: module 'geoad.example' has no attribute 'root'
     """
@@ -22,4 +24,14 @@ def lazy(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(homes[name]), name)
 
-    return get
+    return get, lambda: list(sys.modules[package].__all__)
+
+
+def load(place: str) -> Any:
+    """Return what "package.module:name" names.
+
+    >>> load("math:sqrt")(9)
+    3.0
+    """
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -22,6 +22,7 @@ from geoad.detectors.base import Detector, NotFittedError
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import AnomalyMap, Sample
+from geoad.training.seed import own_randomness
 from geoad.training.trainer import Trainer
 
 TRUTH = ("mask", "label", "kind")
@@ -356,7 +357,7 @@ def check_detector(factory: Callable[[], Detector], checks: Sequence[str] | None
     case = Case(factory)
     for name in CHECKS if checks is None else checks:
         try:
-            with torch.random.fork_rng([]):
+            with own_randomness():
                 CHECKS[name](case)
         except Exception as error:
             detail = str(error) if isinstance(error, CheckError) else f"{type(error).__name__}: {error}"

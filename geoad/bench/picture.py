@@ -19,7 +19,6 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
     b'PNG'
     """
     need("matplotlib", "draw benchmarks")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     timed = [row for row in rows if row["median_s"] is not None]
@@ -28,7 +27,6 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
     width = min(4, max(len(cases), 1))
     height = -(-max(len(cases), 1) // width)
     figure = Figure(figsize=(3.6 * max(width, 2), 3.2 * height + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(height, width, squeeze=False, sharex=True, sharey=True).ravel()
     for panel, case in zip(axes, cases, strict=False):
         for number, name in enumerate(names):

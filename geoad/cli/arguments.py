@@ -135,11 +135,11 @@ def count(text: str) -> int:
 
 def seeds(text: str) -> tuple[int, ...]:
     """Read seeds with commas between, each once."""
-    return tuple(dict.fromkeys(seed(word) for word in text.split(",")))
+    return tuple(dict.fromkeys(natural(word) for word in text.split(",")))
 
 
-def seed(text: str) -> int:
-    """Read a seed, at least zero."""
+def natural(text: str) -> int:
+    """Read a whole number, at least zero."""
     return _whole(text, 0)
 
 

@@ -24,6 +24,7 @@ from geoad.bench.timing import Rounds
 from geoad.cli.arguments import check_words
 from geoad.cli.table import Cell, table
 from geoad.evaluation.results import environment, write_json
+from geoad.training.device import torch_device
 from geoad.training.progress import Bar, Lines
 
 REPEATS = {"cpu": 7, "cuda": 50}
@@ -55,13 +56,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _device(asked: str) -> str:
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"--device {asked}: torch {torch.__version__} sees no CUDA device; `geoad info` says why")
-    if asked != "cpu":
-        torch.cuda.set_device(asked)  # events and streams are those of the current device
-    return asked
+    device = torch_device(asked)
+    if device != "cpu":
+        torch.cuda.set_device(device)  # events and streams are those of the current device
+    return device
 
 
 def _kernel(name: str) -> Kernel:

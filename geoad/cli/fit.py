@@ -125,9 +125,8 @@ def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace
         return
     begun = time.monotonic()
     detector = run.make_detector()
-    validation = job.validation if len(job.validation) else None
-    watch_reconstructions(detector, job.train if validation is None else validation, job.folder)
-    detector.fit(job.train, validation=validation, trainer=trainer)
+    watch_reconstructions(detector, job.validation if len(job.validation) else job.train, job.folder)
+    detector.fit(job.train, validation=job.validation, trainer=trainer)
     run.save_detector(detector)
     _fit_threshold(run, detector, job, arguments)
     scans = f"{len(job.train)} scans, {len(job.validation)} for validation"

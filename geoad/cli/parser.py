@@ -78,7 +78,7 @@ def _make(parser: Parser) -> None:
         action="store_true",
         help="labelled clouds from all around, in Real3D-AD's tree (.pcd and .txt), for other programs to read",
     )
-    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=a.natural, default=0, metavar="N", help="default: 0")
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
 
 
@@ -121,7 +121,7 @@ def _pretrain(parser: Parser) -> None:
     parser.add_argument("--hours", type=a.hours, metavar="H", help=until)
     keyword = "a keyword of the pretraining, such as k=16, coordinates=absolute or rotate=True"
     parser.add_argument("--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help=keyword)
-    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=a.natural, default=0, metavar="N", help="default: 0")
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that draw scenes (default: 1)")
     _device(parser)
     _precision(parser)
@@ -142,7 +142,7 @@ def _fit(parser: Parser) -> None:
     )
     presets = "start from these keywords: tiny, for a first look, or quick (3d-st), a good student in three CPU minutes"
     parser.add_argument("--preset", choices=["tiny", "quick"], help=presets)
-    parser.add_argument("--seed", type=a.seed, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=a.natural, default=0, metavar="N", help="default: 0")
     _device(parser)
     share = "processes that share each batch, on a GPU each or all on the CPU (default: 1)"
     parser.add_argument("--devices", type=a.count, default=1, metavar="N", help=share)
@@ -178,7 +178,9 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument(
         "--threshold", metavar="FILE", help="a threshold.json, or a run with one, to try on the test set"
     )
-    parser.add_argument("--bootstrap", type=a.seed, default=0, metavar="N", help="intervals from N draws of the images")
+    parser.add_argument(
+        "--bootstrap", type=a.natural, default=0, metavar="N", help="intervals from N draws of the images"
+    )
     parser.add_argument("--versus", metavar="MAPS", help="other maps of these images: which are better, and how surely")
     beside = "print published numbers beside, and say how the protocols differ"
     parser.add_argument("--against", choices=["published"], help=beside)

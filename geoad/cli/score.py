@@ -152,11 +152,9 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
 
 def _load(run: Run, device: str) -> Detector:
     """Load the detector of a run onto a device."""
-    import torch
+    from geoad.training.device import torch_device
 
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return run.load_detector().to(device)
+    return run.load_detector().to(torch_device(device))
 
 
 def _write_mask(exported: Exported, threshold: Threshold | None) -> None:

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoad import _check
-from geoad._lazy import lazy
+from geoad._lazy import lazy, load
 
 if TYPE_CHECKING:
     from geoad.data.check import Report, check_dataset
@@ -32,7 +31,7 @@ _ABOUT = {
     "sim3d": "simulated scans with exact ground truth, in the tree of mvtec3d (geoad data make sim3d ROOT)",
 }
 
-_EXPORTS = {
+_HOME = {
     "Dataset": "geoad.data.dataset",
     "Entry": "geoad.data.dataset",
     "Fault": "geoad.data.dataset",
@@ -101,9 +100,8 @@ def dataset_class(name: str) -> type[Dataset]:
     'Folder'
     """
     _check.one_of("dataset", name, DATASETS)
-    module, _, attribute = DATASETS[name].partition(":")
-    found: type[Dataset] = getattr(import_module(module), attribute)
+    found: type[Dataset] = load(DATASETS[name])
     return found
 
 
-__getattr__ = lazy(__name__, _EXPORTS)
+__getattr__, __dir__ = lazy(__name__, _HOME)

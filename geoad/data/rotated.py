@@ -51,8 +51,7 @@ class Rotated(Sequence[Sample]):
         seed: int = 0,
         memory: float = 1e9,
     ) -> None:
-        if copies < 0:
-            raise ValueError(f"copies must be 0 or more, got {copies}")
+        _check.not_negative(copies=copies)
         _check.positive(degrees=degrees)
         self.samples, self.copies, self.degrees, self.seed = samples, copies, degrees, seed
         self._left, self._kept = memory, dict[int, Sample]()

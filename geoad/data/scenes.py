@@ -108,8 +108,7 @@ class Scenes(Sequence[NDArray[np.float32]]):
                 raise TypeError(f"{name} must be an integer, got {value!r}")
             if name != "seed":
                 _check.positive(**{name: value})
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, got {seed}")
+        _check.not_negative(seed=seed)
         if not isinstance(source, str) and not (hasattr(source, "draw") or hasattr(source, "scan")):
             raise TypeError(f"source must be a name or have draw(rng) or scan(rng, least), got {source!r}")
         self.length, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed

@@ -13,4 +13,4 @@ _HOME = dict.fromkeys(("Teacher", "load_teacher", "save_teacher", "shipped_teach
 
 __all__ = ["Teacher", "load_teacher", "save_teacher", "shipped_teachers"]
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

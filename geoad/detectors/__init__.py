@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from geoad import _check
-from geoad._lazy import lazy
+from geoad._lazy import lazy, load
 
 if TYPE_CHECKING:
     from geoad.detectors.base import Detector, NotFittedError
@@ -47,7 +46,7 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy(__name__, dict.fromkeys(("Detector", "NotFittedError"), "geoad.detectors.base"))
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(("Detector", "NotFittedError"), "geoad.detectors.base"))
 
 
 def list_detectors() -> dict[str, str]:
@@ -67,8 +66,7 @@ def detector_class(name: str) -> type[Detector]:
     'VoxelVariationModel'
     """
     _check.one_of("detector", name, DETECTORS)
-    module, _, symbol = DETECTORS[name].partition(":")
-    found: type[Detector] = getattr(import_module(module), symbol)
+    found: type[Detector] = load(DETECTORS[name])
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from geoad import _check
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.seed import own_randomness, seed_of, seed_torch
-from geoad.training.stage import Stage
+from geoad.training.stage import Batch, Stage
 from geoad.training.state import free_shapes, resize_buffers
 from geoad.training.trainer import Trainer
 
@@ -35,7 +36,9 @@ class Detector(nn.Module):
     `config` holds the constructor's keywords, defaults resolved (a constructor notes in `resolved` what it has made of
     None); those annotated as plain numbers, texts, True or False are held against that. All state is parameters and
     buffers; one whose size depends on the data is registered with a length of 0 there, and assigned when it is known.
-    `supervised` marks methods that learn from masks: no other may read them. A method whose protocol augments the
+    `supervised` marks methods that learn from masks: no other may read them. What `prepare` returns is kept in files
+    where memory does not suffice; with `prepared_on_disk` False it is made again. `collate` joins prepared samples to a
+    batch, if they cannot be stacked. A method whose protocol augments the
     training set gives `augment` too. `watch(stage, step)`, if set, is called now and then while it learns.
 
     >>> import numpy as np
@@ -61,6 +64,7 @@ class Detector(nn.Module):
     """
 
     supervised: ClassVar[bool] = False
+    prepared_on_disk: ClassVar[bool] = True
     watch: Callable[[str, int], object] | None = None
     resolved: Mapping[str, Any] = MappingProxyType({})
     config: dict[str, Any]
@@ -88,13 +92,14 @@ class Detector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
+        self._told = set[str]()
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
         """Return keywords under which fit and score of eight small samples take under 10 s."""
         return {}
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+    def prepare(self, sample: Sample) -> Batch:
         """Return a sample as tensors on the CPU; pure, and the same for training and scoring."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(sample)")
 
@@ -158,8 +163,16 @@ class Detector(nn.Module):
         resize_buffers(self, state_dict, self._free)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
+    def warn_once(self, about: str, sample: Sample, message: str) -> None:
+        """Warn, in `map`, of something about the first sample since the last training that has it."""
+        if about not in self._told:
+            self._told.add(about)
+            told = f"{sample.place} {message}; said of the first such sample only"
+            warnings.warn(told, UserWarning, stacklevel=4)  # where score was called
+
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""
+        self._told.clear()
         with own_randomness():
             seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from math import inf
 
 import torch
 from torch import Tensor, nn
 
 from geoad import _check
-from geoad.detectors.reconstruction import descend
 from geoad.nn.wasserstein import critic_loss, generator_loss
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Stage, Update
+from geoad.training.stage import Batch, Descend, Stage, Update
 
 BETAS = (0.0, 0.9)
 
@@ -54,13 +52,9 @@ class FAnoGANNetworks(nn.Module):
         kappa: float = 1.0,
     ) -> None:
         super().__init__()
-        _check.positive(latent=latent, batch_size=batch_size, epochs=epochs)
+        _check.positive(latent=latent, batch_size=batch_size, epochs=epochs, steps=steps)
         _check.positive(critic_steps=critic_steps, learning_rate=learning_rate)
-        if steps is not None:
-            _check.positive(steps=steps)
-        for name, number in (("penalty", penalty), ("kappa", kappa)):
-            if not 0 <= number < inf:
-                raise ValueError(f"{name} must be 0 or more, got {number}")
+        _check.not_negative(penalty=penalty, kappa=kappa)
         self.generator, self.critic, self.encoder = generator, critic, encoder
         self.latent, self.dimensions = latent, dimensions
         self.batch_size, self.learning_rate = batch_size, learning_rate
@@ -100,7 +94,7 @@ class FAnoGANNetworks(nn.Module):
         ]
         encoder = Update(self.encoder, lambda batch: self.encoder_loss(samples(batch)), adam)
         batches = None if self.steps is None else self.steps * self.critic_steps
-        stage = partial(descend, epochs=self.epochs, batch_size=self.batch_size, refine=refine)
+        stage = partial(Descend, epochs=self.epochs, batch_size=self.batch_size, refine=refine)
         yield stage("gan", updates, steps=batches)
         yield stage("encoder", [encoder], steps=self.steps)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from geoad.evaluation.results import environment, format_table, write_results
     from geoad.evaluation.run import Run
 
-_EXPORTS = {
+_HOME = {
     "Evaluation": "geoad.evaluation.evaluate",
     "Exported": "geoad.evaluation.export",
     "MapFolder": "geoad.evaluation.map_folder",
@@ -66,8 +66,4 @@ __all__ = [
     "write_results",
 ]
 
-__getattr__ = lazy(__name__, _EXPORTS)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _HOME)

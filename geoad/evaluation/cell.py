@@ -23,6 +23,7 @@ from geoad.evaluation.measure import Row
 from geoad.evaluation.reconstruction_picture import draw_reconstructions, watch_reconstructions
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
+from geoad.training import checkpoint
 from geoad.training.lock import locked
 from geoad.training.trainer import Trainer
 
@@ -138,7 +139,7 @@ def _config(cell: Cell, detector: Detector) -> dict[str, Any]:
 def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bool, keep_maps: bool) -> list[Row]:
     """Fit, score and evaluate, write cell.json, and return its rows."""
     training = run.folder / "training"
-    begun, resumed = time.process_time(), (training / "checkpoint.pt").exists()
+    begun, resumed = time.process_time(), (training / checkpoint.NAME).exists()
     trainer = Trainer(
         seed=cell.seed,
         device=device,

@@ -27,11 +27,9 @@ def write_curves(path: str | Path, ranking: PixelRanking, title: str = "", overl
     """
     if not ranking.good or not ranking.defective:
         return False
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.suptitle(title)
     rate = "false positive rate (pixels)"
     panels: tuple[tuple[str, Curve, str, float], ...] = (

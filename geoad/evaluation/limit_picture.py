@@ -20,11 +20,9 @@ def write_limit_curves(path: str | Path, curves: Mapping[tuple[str, str], Mappin
     ...     (Path(folder) / "limits.png").stat().st_size > 1000
     True
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     methods = list(dict.fromkeys(method for method, _ in curves))
     for (method, source), areas in curves.items():

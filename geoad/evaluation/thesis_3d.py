@@ -69,7 +69,6 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     {'source': 'depth+rgb', 'steps': 500, 'batch_size': 4}
     """
     from geoad.detectors import detector_class
-    from geoad.detectors.points.student_teacher import StudentTeacher3D
 
     _check.one_of("method", key, ROWS)
     _check.one_of("size", size, SIZES)
@@ -77,12 +76,13 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     params = dict(row.params)
     if latent is not None:
         params["latent"] = latent
+    made = detector_class(row.detector)
     if size == "tiny":
-        return {**detector_class(row.detector).tiny(), **params}
+        return {**made.tiny(), **params}
     if size == "full" or not row.trained:
         return params
-    if key == "3d-st":
-        return StudentTeacher3D.quick()
+    if quick := getattr(made, "quick", None):
+        return {**quick(), **params}
     return {**params, "steps": iterations, **({"batch_size": BATCH} if row.detector == "depth-ae" else {})}
 
 

@@ -49,7 +49,7 @@ def views_of(sample: Sample, scores: NDArray[np.floating]) -> list[View]:
         return _cloud_views(sample, sample.xyz, scores)
     factor = -(-max(sample.shape) // LARGEST)
     half = factor // 2
-    xyz, rgb = sample.xyz, _colours(sample)
+    xyz, rgb = sample.xyz, sample.rgb
     valid = np.ones(sample.shape, bool) if xyz is None else xyz.valid
     reduced = np.s_[half::factor, half::factor] if factor > 1 else np.s_[:, :]
     return [
@@ -62,11 +62,6 @@ def views_of(sample: Sample, scores: NDArray[np.floating]) -> list[View]:
             None if sample.mask is None else _peaks(sample.mask, factor),
         )
     ]
-
-
-def _colours(sample: Sample) -> NDArray[np.uint8] | None:
-    """The colours of a sample, wherever they are kept."""
-    return sample.rgb if sample.rgb is not None or sample.xyz is None else sample.xyz.rgb
 
 
 def _peaks(values: NDArray[T], factor: int) -> NDArray[T]:
@@ -89,7 +84,7 @@ def _cloud_views(sample: Sample, cloud: XYZImage, scores: NDArray[np.floating]) 
     centred = points - points.mean(0)
     axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1].T  # longest first: right, down, away
     axes *= np.sign(axes[np.arange(3), np.abs(axes).argmax(1)])[:, None]
-    rgb = _colours(sample)
+    rgb = sample.rgb
     views = []
     for name, side in (("front", 1), ("back", -1)):
         seen = centred @ (axes * np.array([[side], [1], [side]])).T

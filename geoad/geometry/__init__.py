@@ -71,8 +71,4 @@ __all__ = [
     "xyz_to_depth",
 ]
 
-__getattr__ = lazy(__name__, _HOME)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _HOME)

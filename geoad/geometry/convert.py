@@ -154,17 +154,17 @@ def cloud_to_cells(
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
     colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
-    found = occupied_voxels(cloud.points, grid.origin, grid.cell, grid.shape, colours)
-    nearest = found.index
+    first = found = occupied_voxels(cloud.points, grid.origin, grid.cell, grid.shape, colours)
+    nearest = first.index
     if (nearest < 0).any():
         if not np.isfinite(cloud.points).all():
             raise ValueError("points of the cloud must be finite, got NaN or inf: take the valid ones")
         inside = np.clip(cloud.points, grid.origin.astype(np.float32), grid.upper.astype(np.float32))
         moved = occupied_voxels(inside, grid.origin, grid.cell, grid.shape, colours)
         nearest = moved.index
-        found = moved if clip else found
+        found = moved if clip else first
     values = np.ones((len(found.voxel), 1), np.float32) if colours is None else found.values
-    return replace(grid, values=None, index=found.index, nearest=nearest), found.voxel, values
+    return replace(grid, values=None, index=first.index, nearest=nearest), found.voxel, values
 
 
 def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geoad.metrics.saturation import au_spro, rank_saturated
     from geoad.metrics.threshold import Threshold
 
-_EXPORTS = {
+_HOME = {
     "Best": "geoad.metrics.decision",
     "Comparison": "geoad.metrics.resampling",
     "Confusion": "geoad.metrics.operating_point",
@@ -80,8 +80,4 @@ __all__ = [
     "threshold_at_fpr",
 ]
 
-__getattr__ = lazy(__name__, _EXPORTS)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _HOME)

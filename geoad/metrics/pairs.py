@@ -16,11 +16,11 @@ def check_reiterable(name: str, arrays: Iterable[Any]) -> None:
 
     >>> check_reiterable("maps", (m for m in []))
     Traceback (most recent call last):
-    TypeError: maps are read twice: give a list or an object whose __iter__ starts anew, got a one-shot generator
+    TypeError: maps are read more than once: give a list, or what can be iterated anew, got a one-shot generator
     """
     if iter(arrays) is arrays:
         raise TypeError(
-            f"{name} are read twice: give a list or an object whose __iter__ starts anew, "
+            f"{name} are read more than once: give a list, or what can be iterated anew, "
             f"got a one-shot {type(arrays).__name__}"
         )
 

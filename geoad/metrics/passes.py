@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from multiprocessing import get_context
-from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from geoad import _check
@@ -117,9 +116,7 @@ class Reader:
             self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_start, initargs=(self.source,))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 

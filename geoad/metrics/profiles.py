@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geoad.metrics.counting import LevelCounter
 from geoad.metrics.defects import Defects, find_defects
+from geoad.metrics.localisation import rank_pixels
 from geoad.metrics.pairs import check_reiterable
 from geoad.metrics.passes import Progress, Reader, Source
 from geoad.metrics.pixel_ranking import Corners, PixelRanking
@@ -66,8 +67,6 @@ def profile_images(
     >>> profile_images([np.zeros((2, 2))], [np.eye(2)]).regions.tolist()
     [1]
     """
-    from geoad.metrics.localisation import rank_pixels
-
     check_reiterable("maps", maps)
     check_reiterable("masks", masks)
     if ranking is None:

@@ -41,8 +41,7 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     seeds = np.atleast_1d(np.asarray(queries)).astype(np.int64)
     if seeds.size and (seeds.min() < 0 or seeds.max() >= len(table)):
         raise ValueError(f"queries must lie in [0, {len(table)}), got values from {seeds.min()} to {seeds.max()}")
-    if hops < 0:
-        raise ValueError(f"hops must not be negative, got {hops}")
+    _check.not_negative(hops=hops)
     return ReceptiveField(*receptive_field_numba.search(np.ascontiguousarray(table), seeds, hops))
 
 

@@ -34,7 +34,7 @@ def splat_points(points: Any, values: Any, camera: Any, shape: tuple[int, int], 
     scores = _arrays.to_floats("values", values, (len(cloud),))
     height, width = _projection.image_sides(shape)
     if not thickness >= 0:
-        raise ValueError(f"thickness must not be negative, got {thickness}")
+        raise ValueError(f"thickness must be 0 or more, got {thickness}")
     _projection.check_camera(camera)
     from geoad.ops import splat_points_numba
 

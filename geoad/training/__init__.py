@@ -14,4 +14,4 @@ _HOME = dict.fromkeys(("Descend", "Update", "Visit"), "geoad.training.stage") | 
 
 __all__ = ["Descend", "Trainer", "Update", "Visit"]
 
-__getattr__ = lazy(__name__, _HOME)
+__getattr__, __dir__ = lazy(__name__, _HOME)

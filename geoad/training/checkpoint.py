@@ -18,9 +18,9 @@ from torch import Tensor
 
 from geoad._whole_file import write_whole
 
-VERSION = 1
+NAME, VERSION = "checkpoint.pt", 1
 WEIGHTS = "weights"  # what a file of them is called, before its hash
-LENGTHS = {"steps", "epochs"}  # whether another one is gone on from is for the stage to say
+LENGTHS = {"steps", "epochs"}  # whether they may be others is for the stage to say
 
 
 @dataclass

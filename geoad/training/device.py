@@ -33,6 +33,16 @@ def devices_of(device: str, count: int) -> list[str]:
     return [f"cuda:{number}" for number in range(count)]
 
 
+def torch_device(device: str) -> str:
+    """Return where one process computes: "auto" is a GPU if there is one. Raises ValueError for a GPU that is not here.
+
+    >>> torch_device("cpu")
+    'cpu'
+    """
+    (found,) = devices_of(device, 1)
+    return found if found != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def check_precision(precision: str, device: str) -> None:
     """Raise ValueError for float16 on a CPU, where it would be bfloat16 under another name.
 

@@ -81,10 +81,9 @@ class Job:
                     "precision": self.precision,
                     "held_out": (len(self.held_out), self.held_out.fingerprint) if self.held_out else (0, ""),
                 },
-                validates=self.held_out is not None,
                 ranks=ranks,
                 stop=self.stop,
-            ).stages()
+            ).execute()
 
     def run_on(self, devices: list[str], bar: Silence) -> None:
         """Run the stages in a process for each device, and take over the state with which the first ends."""

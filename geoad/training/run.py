@@ -47,7 +47,7 @@ class Run:
     >>> net.prepare = lambda sample: {"x": torch.tensor([sample])}
     >>> update = Update(net, lambda batch: {"total": net(batch["x"]).square().mean()}, torch.optim.Adam)
     >>> net.stages = lambda: iter([Descend("to zero", [update], steps=400)])
-    >>> bool(Trainer(device="cpu").run(net, [1.0])(torch.ones(1)).abs() < 0.2)  # makes a Run and calls its stages()
+    >>> bool(Trainer(device="cpu").run(net, [1.0])(torch.ones(1)).abs() < 0.2)  # makes a Run and executes it
     True
     """
 
@@ -59,11 +59,10 @@ class Run:
     path: Path | None
     checkpoint_every: int
     facts: dict[str, Any]
-    validates: bool
     ranks: Ranks = ALONE
     stop: Callable[[], bool] = never
 
-    def stages(self) -> None:
+    def execute(self) -> None:
         """Run every stage that the checkpoint has not behind it."""
         saved = self._resume()
         stages, index = iter(self.module.stages()), 0
@@ -112,9 +111,14 @@ class Run:
         if saved.step > total:
             raise self._fault(f"it is at step {saved.step} of stage {name!r}, and only {total} are wanted")
 
+    @property
+    def _validates(self) -> bool:
+        """Whether there are validation samples."""
+        return self.batches.held_out_samples > 0
+
     def _held_out(self, stage: Stage) -> bool:
         """Return whether a stage sees the validation samples."""
-        return isinstance(stage, Visit) and stage.held_out and self.validates
+        return isinstance(stage, Visit) and stage.held_out and self._validates
 
     def _length(self, stage: Stage) -> int:
         """Return the steps of a whole stage."""
@@ -174,7 +178,7 @@ class Run:
                 continue
             with self.fabric.autocast():
                 losses = update.loss(batch)
-            _total(losses, stage, step + 1, batch)
+            _finite_total(losses, stage, step + 1, batch)
             optimizer.zero_grad()
             parameters = _parameters(update.module)
             self.fabric.backward(losses["total"], inputs=parameters)
@@ -194,9 +198,9 @@ class Run:
 
     def _chooses(self, stage: Descend) -> bool:
         """Return whether a stage chooses by validation loss; say so if it would and cannot."""
-        if stage.select == "best" and not self.validates:
+        if stage.select == "best" and not self._validates:
             self.monitor.note("no validation data: the last state is kept, not the best")
-        return stage.select == "best" and self.validates
+        return stage.select == "best" and self._validates
 
     def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
         """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
@@ -207,7 +211,7 @@ class Run:
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)
             size = len(batch["sample"])
-            total, count = total + _total(losses, stage, descent.step, batch) * size, count + size
+            total, count = total + _finite_total(losses, stage, descent.step, batch) * size, count + size
         total, count = self.ranks.totals(total, count)
         self.module.train()
         self.monitor.say(descent.step, validation=total / count)
@@ -270,7 +274,7 @@ def _parameters(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def _total(losses: dict[str, Tensor], stage: Descend, step: int, batch: Batch) -> float:
+def _finite_total(losses: dict[str, Tensor], stage: Descend, step: int, batch: Batch) -> float:
     """Return the total as a number; raise ValueError that says where it stopped being one."""
     value = float(losses["total"].detach())
     if not isfinite(value):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoad.training.checkpoint import Checkpoint
+from geoad.training.checkpoint import NAME, Checkpoint
 from geoad.training.history import History
 from geoad.training.log import Log
 
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+LOG = "log.jsonl"
 
 
 def begin(folder: Path, where: str, file: Path | None = None) -> None:
@@ -25,7 +25,7 @@ def begin(folder: Path, where: str, file: Path | None = None) -> None:
     ...     History.read(folder / "log.jsonl").lines
     [{'sitting': 'a laptop'}]
     """
-    own, path = folder / CHECKPOINT, folder / LOG
+    own, path = folder / NAME, folder / LOG
     if not own.exists():
         path.unlink(missing_ok=True)
         if file is not None:
@@ -44,7 +44,7 @@ def end(folder: Path) -> Checkpoint | None:
 
     >>> end(Path("no/such/folder"))
     """
-    path = folder / CHECKPOINT
+    path = folder / NAME
     if not path.exists():
         return None
     saved = Checkpoint.load(path)
@@ -58,4 +58,4 @@ def _take_up(saved: Checkpoint, file: Path, folder: Path) -> None:
     log = Log(folder / LOG)
     for line in saved.log or History.read(file.with_name(LOG)).short():
         log.write(**line)
-    saved.save(folder / CHECKPOINT)  # last: without it, the next call does all of this again
+    saved.save(folder / NAME)  # last: without it, the next call does all of this again

@@ -38,10 +38,11 @@ class Update(NamedTuple):
 class Descend(NamedTuple):
     """Gradient steps over shuffled batches; several updates alternate within a step.
 
-    Exactly one of `epochs` and `steps` is given. An epoch sees each sample once; its last batch may be smaller.
+    There are `steps` of them or, where none are given, `epochs`. An epoch sees each sample once; its last batch may be
+    smaller.
     `select="best"` ends with the state of the lowest mean validation loss of the first update, measured at the end of
     each epoch or every `validate_every` steps, and at the end; without validation data it ends with the last state.
-    `prolongs` says that no step depends on the number of steps to come: a checkpoint of another number is gone on from.
+    With `prolongs` a checkpoint may be continued with another number of steps: none depends on how many are to come.
     `refine(item)` makes of a prepared sample, on the CPU, what this stage sees in its place. It may rest on what stages
     before have learnt; what it returns is kept in memory, and shared by the stages that have the same function.
 
@@ -61,10 +62,8 @@ class Descend(NamedTuple):
 
     def check(self) -> None:
         """Raise ValueError that names the stage and what is wrong with it."""
-        if (self.epochs is None) == (self.steps is None):
-            raise ValueError(
-                f"stage {self.name!r} needs exactly one of epochs and steps, got {self.epochs}, {self.steps}"
-            )
+        if self.epochs is None and self.steps is None:
+            raise ValueError(f"stage {self.name!r} needs epochs or steps, got neither")
         if not self.updates:
             raise ValueError(f"stage {self.name!r} has no updates")
         _check.one_of(f"select of stage {self.name!r}:", self.select, ("last", "best"))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from geoad import _check
+from geoad.training import checkpoint
 from geoad.training.cache import Cache
 from geoad.training.device import check_precision, devices_of
 from geoad.training.job import Job
@@ -43,9 +44,9 @@ class Trainer:
     `Stopped` raised.
 
     A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
-    for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. On the way to a
-    resumed stage the code between earlier stages runs again and sees the state of the checkpoint: it may rest on what
-    later stages leave alone.
+    for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. A resumed
+    training runs `stages()` from its start and skips the stages that are done: the code between them runs again, with
+    the checkpoint's state loaded, so it must not depend on what later stages change.
 
     `devices` processes share each batch, on a GPU each or all on the CPU. They end with the weights of one process up
     to rounding, as far as totals are means over samples and draw nothing at random: each process draws its own. `run`
@@ -129,7 +130,7 @@ class Trainer:
 
     @property
     def _checkpoint(self) -> Path | None:
-        return None if self.folder is None else self.folder / "checkpoint.pt"
+        return None if self.folder is None else self.folder / checkpoint.NAME
 
     def _caches(
         self, module: Any, samples: Sequence[Any], validation: Sequence[Any] | None, scratch: Path

@@ -33,7 +33,7 @@ def test_a_dataset_is_a_name_and_a_folder() -> None:
         (a.device, "gpu", "cuda:NUMBER, got 'gpu'"),
         (a.count, "0", "at least 1, got '0'"),
         (a.count, "2.5", "whole number"),
-        (a.seed, "-1", "at least 0"),
+        (a.natural, "-1", "at least 0"),
         (a.kernel, "knnn", r"unknown kernel 'knnn' \(did you mean 'knn'\?\); known: aggregate, all"),
         (a.sizes, "64,", "such as 4096,64k,1M, got '64,'"),
         (a.sizes, "0", "whole numbers with commas"),
@@ -68,7 +68,7 @@ def test_a_setting_is_a_literal_or_a_string(text: str, value: object) -> None:
 
 def test_limits_and_counts() -> None:
     assert a.limits("0.05,0.3") == (0.05, 0.3)
-    assert (a.count("3"), a.seed("0"), a.seconds("0.5")) == (3, 0, 0.5)
+    assert (a.count("3"), a.natural("0"), a.seconds("0.5")) == (3, 0, 0.5)
 
 
 def test_sizes_and_names() -> None:

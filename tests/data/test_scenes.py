@@ -147,7 +147,7 @@ def test_errors_of_sources() -> None:
         Scenes(source="solids:here")
     with pytest.raises(TypeError, match=r"source must be a name or have draw\(rng\) or scan\(rng, least\), got 3"):
         Scenes(source=3)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"seed must not be negative, got -1"):
+    with pytest.raises(ValueError, match=r"seed must be 0 or more, got -1"):
         Scenes(seed=-1)
     with pytest.raises(ValueError, match=r"source 'solids' has no splits, got split='test'"):
         Scenes(split="test")

@@ -269,7 +269,7 @@ def test_areas_without_one_kind_of_pixel_are_nan(mode):
 
 def test_errors_name_the_image_and_the_mend():
     maps, masks = make_test_set(1, 3, 30, "float32")
-    with pytest.raises(TypeError, match=r"maps are read twice: give a list .* got a one-shot generator"):
+    with pytest.raises(TypeError, match=r"maps are read more than once: give a list.* got a one-shot generator"):
         au_pro((m for m in maps), masks)
     bad = maps[1].copy()
     bad.flat[:2] = np.nan

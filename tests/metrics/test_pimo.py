@@ -85,5 +85,5 @@ def test_undefined_and_wrong():
         assert np.isnan(aupimo([np.ones((2, 2))], [None])).all()
     with pytest.raises(ValueError, match="bounds must be false positive rates"):
         aupimo([], [], bounds=(1e-4, 1e-5))
-    with pytest.raises(TypeError, match="masks are read twice"):
+    with pytest.raises(TypeError, match="masks are read more than once"):
         aupimo([], iter([]))

@@ -45,5 +45,5 @@ def test_maps_take_the_size_of_their_masks_and_stay_without_one():
     maps = [np.arange(4.0).reshape(2, 2)] * 2
     fitted = maps_at_mask_size(maps, [np.zeros((4, 6)), None])
     assert [m.shape for m in fitted] == [(4, 6), (2, 2)] == [fitted[i].shape for i in range(len(fitted))]
-    with pytest.raises(TypeError, match="masks are read twice"):
+    with pytest.raises(TypeError, match="masks are read more than once"):
         maps_at_mask_size(maps, iter([]))

@@ -72,8 +72,8 @@ class Flat:
         ({"camera": Flat()}, ValueError, r"camera.project\(points\) must have shape \(4, 2\), got \(4, 3\)"),
         ({"shape": (4,)}, ValueError, r"shape must be \(H, W\), got \(4,\)"),
         ({"shape": (4, 0)}, ValueError, "shape must be positive, got 0"),
-        ({"thickness": -1}, ValueError, "thickness must not be negative, got -1"),
-        ({"thickness": np.nan}, ValueError, "thickness must not be negative, got nan"),
+        ({"thickness": -1}, ValueError, "thickness must be 0 or more, got -1"),
+        ({"thickness": np.nan}, ValueError, "thickness must be 0 or more, got nan"),
     ],
 )
 def test_bad_input(change, error, message):

@@ -295,10 +295,8 @@ def test_samples_are_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_trained_is_said_in_one_line() -> None:
     with pytest.raises(ValueError, match="at least one sample"):
         Trainer(device="cpu").run(Toy(), [])
-    with pytest.raises(ValueError, match="exactly one of epochs and steps"):
+    with pytest.raises(ValueError, match="needs epochs or steps, got neither"):
         train(descend())
-    with pytest.raises(ValueError, match="exactly one of epochs and steps"):
-        train(descend(epochs=1, steps=1))
     with pytest.raises(ValueError, match="unknown select"):
         train(descend(epochs=1, select="worst"))
     with pytest.raises(ValueError, match="batch_size"):

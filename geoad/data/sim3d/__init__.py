@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from geoad import _check
+from geoad._lazy import lazy, load
 
 if TYPE_CHECKING:
     from geoad.data.sim3d.category import Category
@@ -34,12 +34,8 @@ def get_category(name: str) -> Category:
     ('good', 'color', 'combined', 'contamination', 'cut')
     """
     _check.one_of("category", name, CATEGORIES)
-    module, attribute = CATEGORIES[name].split(":")
-    found: Category = getattr(import_module(module), attribute)
+    found: Category = load(CATEGORIES[name])
     return found
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("make_clouds", "make_sim3d"):
-        return getattr(import_module("geoad.data.sim3d.make"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(("make_clouds", "make_sim3d"), "geoad.data.sim3d.make"))

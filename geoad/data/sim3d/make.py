@@ -162,8 +162,7 @@ def _size(size: str | Size, scale: float) -> Size:
 
 def _check_numbers(jobs: int, seed: int) -> None:
     _check.positive(jobs=jobs)
-    if seed < 0:
-        raise ValueError(f"seed must be 0 or more, got {seed}")
+    _check.not_negative(seed=seed)
 
 
 def _settings(names: list[str], seed: int) -> dict[str, Any]:

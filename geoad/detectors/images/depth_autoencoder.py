@@ -11,10 +11,9 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.images.depth_image import Source
 from geoad.detectors.images.depth_reconstruction import DepthReconstruction
-from geoad.detectors.reconstruction import descend
 from geoad.nn.image_coder import image_decoder, image_encoder, start_decoder
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Stage, Update
+from geoad.training.stage import Batch, Descend, Stage, Update
 
 
 class DepthAutoencoder(DepthReconstruction):
@@ -49,9 +48,8 @@ class DepthAutoencoder(DepthReconstruction):
         stretch: bool = False,
     ) -> None:
         super().__init__(source=source, size=size, copies=copies, stretch=stretch)
-        _check.positive(latent=latent, width=width, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-        if steps is not None:
-            _check.positive(steps=steps)
+        _check.positive(latent=latent, width=width, epochs=epochs, steps=steps)
+        _check.positive(batch_size=batch_size, learning_rate=learning_rate)
         self.epochs, self.steps, self.batch_size, self.learning_rate = epochs, steps, batch_size, learning_rate
         self.encoder = image_encoder(self.channels, latent, size=size, width=width)
         self.decoder = image_decoder(self.channels, latent, size=size, width=width)
@@ -67,7 +65,7 @@ class DepthAutoencoder(DepthReconstruction):
         yield from self.statistics()
         start_decoder(self.decoder, self.moments.mean, self.moments.std)
         update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
-        yield descend("autoencoder", [update], epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
+        yield Descend("autoencoder", [update], epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean over pixels and channels of the squared error."""

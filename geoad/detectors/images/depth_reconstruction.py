@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -52,13 +51,11 @@ class DepthReconstruction(Detector):
         super().__init__()
         _check.one_of("source", source, get_args(Source))
         _check.positive(size=size)
-        if copies < 0:
-            raise ValueError(f"copies must be 0 or more, got {copies}")
+        _check.not_negative(copies=copies)
         self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
         self.register_buffer("nearest", torch.full((), torch.inf))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(self.channels)
-        self._told = False
 
     @property
     def channels(self) -> int:
@@ -69,7 +66,7 @@ class DepthReconstruction(Detector):
         """Return copies of the scans, turned on their table."""
         return Rotated(samples, copies=self.copies, seed=seed, memory=0)
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+    def prepare(self, sample: Sample) -> Batch:
         """Return the image (C, size, size), depth in metres."""
         image = zoom(torch.from_numpy(depth_channels(sample, self.rgb)), (self.size, self.size))
         if not image[0].any():
@@ -79,7 +76,6 @@ class DepthReconstruction(Detector):
 
     def statistics(self) -> Iterator[Visit]:
         """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""
-        self._told = False  # another training, perhaps in another unit
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_moments)
 
@@ -112,9 +108,8 @@ class DepthReconstruction(Detector):
     def map(self, sample: Sample) -> AnomalyMap:
         """Score the pixels of the zoomed scan, and zoom the scores back."""
         image = self.prepare(sample)["image"].to(self.device)
-        if not self._told and (odd := other_unit(image[0], self.farthest)) is not None:
-            self._told = True
-            warnings.warn(f"{sample.place} {odd}", stacklevel=3)  # where score was called
+        if (odd := other_unit(image[0], self.farthest)) is not None:
+            self.warn_once("unit", sample, odd)
         images = self.scaled(image[None])
         pixels = zoom_bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import get_args
 
@@ -48,24 +47,21 @@ class DepthVariationModel(Detector):
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(0)
-        self._told = False
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+    def prepare(self, sample: Sample) -> Batch:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
         return {"channels": torch.from_numpy(depth_channels(sample, self.rgb))}
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
-        self._told = False  # another training, perhaps in another unit
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_pixels)
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
         channels = self.prepare(sample)["channels"].to(self.device)
-        if not self._told and (odd := other_unit(channels[0], self.farthest)) is not None:
-            self._told = True
-            warnings.warn(f"{sample.place} {odd}", stacklevel=3)  # where score was called
+        if (odd := other_unit(channels[0], self.farthest)) is not None:
+            self.warn_once("unit", sample, odd)
         values = self._scaled(channels)
         scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
         pixels = zoom_nearest(scores[None], sample.shape)[0].cpu().numpy()

@@ -10,6 +10,7 @@ from geoad.ops.knn import knn
 EVERY = 8  # one point in so many of a scan is kept
 AROUND = 64  # kept points that make up a place: with six scans as many as 85 pixels of each
 FLOOR = 0.3  # of the deviation overall, added to that of a place
+OVERALL = 0.2  # of a score in units of its mean over all places, added to its excess
 
 
 class Level(nn.Module):
@@ -17,7 +18,7 @@ class Level(nn.Module):
 
     A student never learns edges and shadows as well as the flat table, so its scores are high there on every scan. Each
     term of a score e becomes its excess over the mean μ of good scans at that place, in units of their deviation σ
-    there (and `FLOOR` of that over all places), plus `overall` times e in units of its mean over all places: the first
+    there (and `FLOOR` of that over all places), plus `OVERALL` times e in units of its mean over all places: the first
     finds what is strange for where it is, the second what is strange anywhere, for parts that do not lie still.
 
     `see` keeps every `EVERY`-th point of a scan, `settle` measures μ and σ among the `AROUND` of them around each. A
@@ -38,9 +39,8 @@ class Level(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, overall: float = 0.2) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.overall = overall
         self.register_buffer("sizes", torch.empty(0, dtype=torch.int64))  # places of each scan
         self.register_buffer("places", torch.empty(0, 3))
         for name in ("terms", "mean", "deviation"):
@@ -67,7 +67,7 @@ class Level(nn.Module):
         for size in self.sizes.tolist():
             last = first + size
             if size == len(own) < len(self.places) and torch.equal(self.places[first:last], own):
-                rest = Level(self.overall).to(self.places.device)
+                rest = Level().to(self.places.device)
                 rest.places, rest.terms = (torch.cat([rows[:first], rows[last:]]) for rows in (self.places, self.terms))
                 rest.settle()
                 return rest
@@ -80,4 +80,4 @@ class Level(nn.Module):
         unit = self.deviation[place] + FLOOR * self.terms.std(0, correction=0)
         least = torch.finfo(unit.dtype).tiny
         above = (terms - self.mean[place]) / unit.clamp(min=least)
-        return above + self.overall * terms / self.terms.mean(0).clamp(min=least)
+        return above + OVERALL * terms / self.terms.mean(0).clamp(min=least)

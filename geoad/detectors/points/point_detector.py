@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,7 +20,7 @@ from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.ops.knn import knn
 from geoad.sample import AnomalyMap, Sample
-from geoad.training.stage import Stage, Visit
+from geoad.training.stage import Batch, Stage, Visit
 
 ODD_UNIT = 10.0  # times as far apart, or as close, as the points of the training scans: another unit, most likely
 WATCHED = 1000  # points of a cloud whose neighbours are looked at for that
@@ -63,19 +62,17 @@ class PointDetector(Detector):
         _check.positive(points=points, k=k)
         if points <= k:
             raise ValueError(f"points must be greater than k = {k}, got {points}")
-        if smooth < 0:
-            raise ValueError(f"smooth must not be negative, got {smooth}")
+        _check.not_negative(smooth=smooth)
         if not 0 <= image_quantile <= 1:
             raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
         self.level = Level() if normalise else None
-        self._warned = False
 
-    def prepare(self, sample: Sample) -> dict[str, Tensor]:
+    def prepare(self, sample: Sample) -> Batch:
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
         return self.prepare_on(torch.device("cpu"), sample)
 
-    def prepare_on(self, device: torch.device, sample: Sample) -> dict[str, Tensor]:
+    def prepare_on(self, device: torch.device, sample: Sample) -> Batch:
         """Return the same bits on a device, sampled and searched there if it has the kernels."""
         where = sample.place
         if sample.xyz is None:
@@ -91,34 +88,33 @@ class PointDetector(Detector):
         found = {**point_graph(points, self.k), "pixel": pixel, "sizes": torch.tensor([len(points)])}
         return {name: tensor.to(device) for name, tensor in found.items()}
 
-    def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    def collate(self, items: list[Batch]) -> Batch:
         """Return several clouds as one graph; "sizes" says where one ends and the next begins."""
         return join_graphs(items)
 
-    def terms(self, batch: dict[str, Tensor]) -> Tensor:
+    def terms(self, batch: Batch) -> Tensor:
         """Return what adds up to the score of each point, (n, terms)."""
         raise NotImplementedError(f"{type(self).__name__} has no terms(batch)")
 
     def levels(self) -> Iterator[Stage]:
         """See the scores of good scans, if they are to be compared with them."""
-        self._warned = False  # another training, perhaps in another unit
         if self.level is not None:
             yield Visit("scores of good scans", self._see_level, held_out=True)
             self.level.settle()
 
-    def _see_level(self, batch: dict[str, Tensor]) -> None:
+    def _see_level(self, batch: Batch) -> None:
         known = _described(batch)
         assert self.level is not None
         self.level.see(batch["points"][known], self.terms(batch)[known])
 
-    def errors(self, batch: dict[str, Tensor]) -> Tensor:
+    def errors(self, batch: Batch) -> Tensor:
         """Return the score of each point, (n,), before it is smoothed."""
         terms, points = self.terms(batch), batch["points"]
         if self.level is not None:
             terms = self.level.without(points[_described(batch)]).relative(points, terms)
         return terms.sum(1)
 
-    def scores(self, batch: dict[str, Tensor]) -> Tensor:
+    def scores(self, batch: Batch) -> Tensor:
         """Return the score of each point, (n,), smoothed."""
         scores = self.errors(batch)
         for _ in range(self.smooth):
@@ -132,22 +128,22 @@ class PointDetector(Detector):
         """The mean distance of points to their k neighbours in the training scans, if the method has measured it."""
         return None
 
-    def _watch_unit(self, batch: dict[str, Tensor], where: str) -> None:
-        """Warn of a cloud in another unit than the training scans, the first time that one comes."""
+    def _other_unit(self, batch: Batch) -> str | None:
+        """Return what to tell of a cloud whose points are not in the unit of the training scans."""
         trained, every = self.trained_spacing, max(1, len(batch["points"]) // WATCHED)
-        if trained is None or self._warned:
-            return
+        if trained is None:
+            return None
         offsets = batch["points"][::every, None] - batch["points"][batch["index"][::every].long()]
         own = float(offsets.norm(dim=-1).mean())
-        if own > ODD_UNIT * trained or trained > ODD_UNIT * own:
-            self._warned = True
-            text = f"neighbours are {own:.2g} apart and were {trained:.2g} in training: metres against millimetres?"
-            warnings.warn(f"{where}: {text}", UserWarning, stacklevel=4)  # where score was called
+        if ODD_UNIT * min(own, trained) >= max(own, trained):
+            return None
+        return f"has neighbours {own:.2g} apart, which were {trained:.2g} in training: metres against millimetres?"
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""
         batch = self.prepare(sample) if self.device.type == "cpu" else self.prepare_on(self.device, sample)
-        self._watch_unit(batch, sample.place)
+        if (odd := self._other_unit(batch)) is not None:
+            self.warn_once("unit", sample, odd)
         scores, pixel = self.scores(batch), batch["pixel"]
         if "described" in batch:
             scores, pixel = scores[batch["described"]], pixel[batch["described"]]
@@ -183,7 +179,7 @@ def _lowest(points: NDArray[np.float32]) -> int:
     return int(rows[0])
 
 
-def _described(batch: dict[str, Tensor]) -> Tensor | slice:
+def _described(batch: Batch) -> Tensor | slice:
     """Return which points of a batch have a score."""
     return batch.get("described", slice(None))
 

@@ -19,7 +19,7 @@ from geoad.nn.rotation import random_rotation
 from geoad.ops.chamfer import chamfer_each
 from geoad.ops.receptive_field import receptive_field
 from geoad.training.optimizer import OPTIMIZERS, make_optimizer
-from geoad.training.stage import Descend, Stage, Update, Visit
+from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
 
 class TeacherPretraining(nn.Module):
@@ -90,14 +90,14 @@ class TeacherPretraining(nn.Module):
         """The normalisation factor s of eq. (10.4): the mean neighbour distance over all training scenes."""
         return float(self.spacing_sum / self.spacing_count)
 
-    def prepare(self, sample: NDArray[Any] | Scene) -> dict[str, Tensor]:
+    def prepare(self, sample: NDArray[Any] | Scene) -> Batch:
         """Return a scene's points and neighbour table; a table that it brings along must be of k neighbours."""
         if not isinstance(sample, Scene):
             return point_graph(sample, self.k)
         _check.shape("index", sample.index, (len(sample.points), self.k))
         return {"points": torch.from_numpy(sample.points), "index": torch.from_numpy(sample.index)}
 
-    def collate(self, items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    def collate(self, items: list[Batch]) -> Batch:
         """Return the one scene of a step; queries come from a single scene, so there is no larger batch."""
         (item,) = items
         # A step picks rows here and there: out of a memory map that takes longer than one sweep over all of it does.
@@ -110,20 +110,26 @@ class TeacherPretraining(nn.Module):
 
     def _descent(self) -> Descend:
         update = Update(self, self._loss, self.optimizer)
-        how: dict[str, Any] = {"select": "best", "validate_every": self.validate_every, "prolongs": not self.decay}
-        return Descend("teacher", [update], steps=self.steps, **how)
+        return Descend(
+            "teacher",
+            [update],
+            steps=self.steps,
+            select="best",
+            validate_every=self.validate_every,
+            prolongs=not self.decay,
+        )
 
-    def _see_spacing(self, batch: dict[str, Tensor]) -> None:
+    def _see_spacing(self, batch: Batch) -> None:
         self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
         self.spacing_count += 1
 
-    def _loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of a scene, in training turned if scenes are to be."""
         if self.rotate and self.training:
             batch = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
         return self.loss(batch)
 
-    def loss(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean Chamfer distance over freshly drawn queries; in evaluation over fixed ones."""
         points, index = batch["points"], batch["index"].cpu()
         queries = self._draw(len(points), batch)
@@ -131,7 +137,7 @@ class TeacherPretraining(nn.Module):
         decoded = self.decoder(self.teacher(part.points, part.table, 1 / self.spacing, part.sizes))
         return {"total": chamfer_each(decoded, [self._target(points, index.numpy(), int(q)) for q in queries]).mean()}
 
-    def _draw(self, n: int, batch: dict[str, Tensor]) -> Tensor:
+    def _draw(self, n: int, batch: Batch) -> Tensor:
         """Return distinct query points: new ones each step of training, the same ones each validation."""
         generator = None if self.training else torch.Generator().manual_seed(int(batch["sample"].flatten()[0]) & 0xFFFF)
         return torch.randperm(n, generator=generator)[: self.queries]

@@ -53,11 +53,9 @@ def write_card(path: Path, facts: dict[str, str], curve: dict[int, float], remar
 def _picture(title: str, curve: dict[int, float]) -> bytes:
     """Draw the curve as a .png."""
     need("matplotlib", "draw a curve")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.5), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.plot(list(curve), list(curve.values()), linewidth=1.2, marker="." if len(curve) < ROWS else None)
     axes.set(title=title, xlabel="step", ylabel="validation Chamfer distance")

@@ -19,10 +19,12 @@ from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
-from geoad.training import sitting
+from geoad.training import checkpoint, sitting
 from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
+from geoad.training.device import torch_device
 from geoad.training.history import History
 from geoad.training.lock import locked
+from geoad.training.seed import own_randomness, seed_torch
 from geoad.training.state import load_state, state_fault
 from geoad.training.stop import Stopped, never
 from geoad.training.trainer import Trainer
@@ -89,14 +91,14 @@ def pretrain(
 
 def _module(plan: dict[str, Any], settings: dict[str, Any]) -> TeacherPretraining:
     """Return the module with the weights that the seed gives."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(plan["seed"])
+    with own_randomness():
+        seed_torch(plan["seed"])
         return TeacherPretraining(width=plan["width"], steps=plan["steps"], **settings)
 
 
 def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining, plan: dict[str, Any]) -> None:
     """Find before hours of drawing what the trainer would find in the checkpoint after them."""
-    own = folder / sitting.CHECKPOINT
+    own = folder / checkpoint.NAME
     path = own if own.exists() else earlier
     if path is None:
         return
@@ -145,13 +147,10 @@ def _fill(
 
 def _machine(device: str) -> str:
     """Describe where this is."""
-    gpus = [torch.cuda.get_device_name(device if ":" in device else None)] if _on_gpu(device) else []
+    found = torch_device(device)
+    gpus = [] if found == "cpu" else [torch.cuda.get_device_name(found if ":" in found else None)]
     cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     return ", ".join([platform.machine(), cores, *gpus, f"torch {torch.__version__}"])
-
-
-def _on_gpu(device: str) -> bool:
-    return device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
 
 
 def _write(folder: Path, module: TeacherPretraining, plan: dict[str, Any], settings: dict[str, Any]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +75,7 @@ class StudentTeacher3D(PointDetector):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-5,
         decay: bool = False,
-        select: str = "best",
+        select: Literal["last", "best"] = "best",
         validate_every: int | None = None,
         rotate: bool = False,
         width: int | None = None,
@@ -100,10 +100,8 @@ class StudentTeacher3D(PointDetector):
             raise TypeError(f"k must be whole numbers, got {k!r}")
         super().__init__(points=points, k=sizes[-1], smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive(k=sizes[0], students=students, learning_rate=learning_rate)
-        if patch is not None and patch < 0:
-            raise ValueError(f"patch must not be negative, got {patch}")
-        if clip is not None and not clip > 0:
-            raise ValueError(f"clip must be positive, got {clip}")
+        _check.positive(clip=clip)
+        _check.not_negative(patch=patch)
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
         self.optimizer = optimizer
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
@@ -141,7 +139,7 @@ class StudentTeacher3D(PointDetector):
         """s of eq. (10.4)."""
         return float(list(self._scales())[-1].spacing.mean[0])
 
-    def prepare_on(self, device: torch.device, sample: Sample) -> dict[str, Tensor]:
+    def prepare_on(self, device: torch.device, sample: Sample) -> Batch:
         """Return what every detector of points does, and what a foreign teacher says of these."""
         prepared = super().prepare_on(device, sample)
         if self.foreign is None:
@@ -172,9 +170,15 @@ class StudentTeacher3D(PointDetector):
 
     def _descent(self) -> Descend:
         update = Update(self.scales, self.loss, self._optimizer)
-        length = {"epochs": self.epochs} if self.steps is None else {"steps": self.steps}
-        how: dict[str, Any] = {"select": self.select, "validate_every": self.validate_every, **length}
-        return Descend("student", [update], batch_size=self.batch_size, **how)
+        return Descend(
+            "student",
+            [update],
+            epochs=self.epochs,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            select=self.select,
+            validate_every=self.validate_every,
+        )
 
     def _optimizer(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         rules: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}

@@ -99,7 +99,7 @@ class VoxelVariationModel(VoxelDetector):
         place = cells["cells"].to(self.device).long()
         return place, cells["colours"].to(self.device).T if self.rgb else torch.ones(1, len(place), device=self.device)
 
-    def score_cells(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
+    def scored_grid(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
         """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
         filled, cells = self.fill(cloud)
         return self._scores(*self._row(cells)).cpu().numpy(), filled

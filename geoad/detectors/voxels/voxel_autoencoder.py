@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from geoad import _check
-from geoad.detectors.reconstruction import descend
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source
 from geoad.detectors.voxels.voxel_reconstruction import VoxelReconstruction
+from geoad.nn.moments import Moments
 from geoad.nn.voxel_coder import voxel_decoder, voxel_encoder
 from geoad.training.optimizer import make_optimizer
-from geoad.training.stage import Batch, Stage, Update
+from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
 
 class VoxelAutoencoder(VoxelReconstruction):
@@ -49,11 +50,10 @@ class VoxelAutoencoder(VoxelReconstruction):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, copies=copies, project=project, outside=outside)
-        _check.positive(latent=latent, width=width, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-        if steps is not None:
-            _check.positive(steps=steps)
-        self.latent, self.epochs, self.steps = latent, epochs, steps
-        self.batch_size, self.learning_rate = batch_size, learning_rate
+        _check.positive(latent=latent, width=width, epochs=epochs, steps=steps)
+        _check.positive(batch_size=batch_size, learning_rate=learning_rate)
+        self.epochs, self.steps, self.batch_size, self.learning_rate = epochs, steps, batch_size, learning_rate
+        self.empty = Moments(1)
         self.encoder = voxel_encoder(self.channels, self.CODES * latent, size=resolution, width=width)
         self.decoder = voxel_decoder(self.channels, latent, size=resolution, width=width)
 
@@ -65,10 +65,24 @@ class VoxelAutoencoder(VoxelReconstruction):
 
     def stages(self) -> Iterator[Stage]:
         """Find the box and the share of empty cells, then descend the error."""
-        yield from self.statistics()
+        yield self.box()
+        yield Visit("empty cells", self._see_empty, refine=self.cells)
         update = Update(self, self.loss, partial(make_optimizer, lr=self.learning_rate))
-        stage = partial(descend, epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
+        stage = partial(Descend, epochs=self.epochs, steps=self.steps, batch_size=self.batch_size)
         yield stage("autoencoder", [update], refine=self.cells)
+
+    def _see_empty(self, batch: Batch) -> None:
+        self.empty.see((~occupied(self.grids(batch))).double().mean().view(1, 1))
+
+    def weighted_error(self, made: Tensor, grids: Tensor) -> Tensor:
+        """Return the squared errors, occupied cells weighing w, the share of empty cells in the training set, and empty
+        ones 1 - w; the mean over the grids of sums.
+
+        Without weights a network that makes nothing but empty cells would be almost right (thesis 9.3.1).
+        """
+        share = self.empty.mean[0].to(grids)
+        weight = torch.where(occupied(grids), share, 1 - share)
+        return (weight * (made - grids).square()).flatten(1).sum(1).mean()
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the weighted squared error."""
@@ -79,3 +93,12 @@ class VoxelAutoencoder(VoxelReconstruction):
         """Return the decoded codes of grids."""
         decoded: Tensor = self.decoder(self.encoder(grids))
         return decoded
+
+
+def occupied(grids: Tensor) -> Tensor:
+    """Return which cells (B, 1, X, Y, Z) are occupied: 1, or any colour at all.
+
+    >>> occupied(torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1, 1)).flatten().tolist()
+    [False, True]
+    """
+    return (grids > -1).any(1, keepdim=True)

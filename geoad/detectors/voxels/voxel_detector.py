@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
+from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
     bounding_grid,
@@ -31,12 +31,13 @@ Source = Literal["xyz", "xyz+rgb"]
 Project = Literal["hull", "gather"]
 Outside = Literal["clip", "drop"]
 MANY = 0.05  # of a scan's points
-WATCHED = 17  # one point in so many is looked at for that: a prime, to meet all columns of an image
 OUTSIDE = {"clip": "each counts as one in the nearest cell", "drop": "they fill no cell"}
 
 
 class VoxelDetector(Detector):
     """A detector that scores the cells of a grid; its author writes `cell_scores`, and stages that begin with `box`.
+
+    An author who wants no dense grid writes `scored_grid` instead.
 
     The grid is the cube around all training points, `resolution` cells a side. With `source` "xyz" a cell is 1 or -1,
     occupied or empty; with "xyz+rgb" it is the mean colour of its points, in 0 to 1, or -1 in every channel.
@@ -79,7 +80,6 @@ class VoxelDetector(Detector):
         self.rgb, self.resolution, self.project, self.outside = source == "xyz+rgb", resolution, project, outside
         self.register_buffer("lower", torch.full((3,), torch.inf))
         self.register_buffer("upper", torch.full((3,), -torch.inf))
-        self._told = set[str]()
 
     @property
     def channels(self) -> int:
@@ -106,7 +106,6 @@ class VoxelDetector(Detector):
 
     def box(self) -> Visit:
         """Return the stage that finds the box around the training set: the first of a training."""
-        self._told.clear()
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
@@ -145,7 +144,7 @@ class VoxelDetector(Detector):
         """Return the scores (X, Y, Z) of the cells of a scan, whose values are (C, X, Y, Z)."""
         raise NotImplementedError(f"{type(self).__name__} has no cell_scores(values)")
 
-    def score_cells(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
+    def scored_grid(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
         """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
         filled, cells = self.fill(cloud)
         return self.cell_scores(self.grids(self.collate([cells]))[0]).float().cpu().numpy(), filled
@@ -154,46 +153,35 @@ class VoxelDetector(Detector):
         """Score every cell, and every pixel by them."""
         cloud = self.prepare(sample)
         assert sample.xyz is not None
-        scores, filled = self.score_cells(cloud)
-        self._tell_outside(cloud, filled, sample)
+        scores, filled = self.scored_grid(cloud)
+        outside, count = _outside(filled), len(cloud["points"])
+        if outside > MANY * count:  # a few are nothing unusual
+            told = f"has {outside} of {count} points outside the training set's grid: {OUTSIDE[self.outside]}"
+            self.warn_once("outside", sample, told)
         points = voxel_scores_to_points(scores, filled)
         pixels = scores_to_pixels(points, np.flatnonzero(sample.xyz.valid), sample.shape)
-        if self.project == "hull":
-            pixels = np.fmax(pixels, self._splat(scores, filled, sample))
-        return AnomalyMap(pixels, valid=sample.xyz.valid)
-
-    def _splat(self, scores: NDArray[np.float32], filled: VoxelGrid, sample: Sample) -> Any:
-        """Return what the camera sees of the scores, NaN where it sees none, and everywhere if it is not the scan's."""
         camera = sample.camera
-        if camera is None or camera.shape != sample.shape:
-            if sample.xyz is not None and sample.xyz.organised:
-                why = "no camera" if camera is None else f"{sample.shape} pixels and its camera {camera.shape}"
-                self._tell("camera", sample, f"has {why}: pixels get the scores of their own points alone")
-            return np.nan
-        if scores.min() >= 0:  # a pixel is 0 without them: most of a grid need not be drawn
-            scores = np.where(scores > 0, scores, np.float32(-np.inf))
-        return splat_voxels(scores, filled.origin, filled.cell, camera, sample.shape)
+        if self.project == "hull" and camera is not None and camera.shape == sample.shape:
+            pixels = np.fmax(pixels, _splat(scores, filled, camera))
+        elif self.project == "hull" and sample.xyz.organised:
+            why = "no camera" if camera is None else f"{sample.shape} pixels and its camera {camera.shape}"
+            self.warn_once("camera", sample, f"has {why}: pixels get the scores of their own points alone")
+        return AnomalyMap(pixels, valid=sample.xyz.valid)
 
     def count_outside(self, sample: Sample) -> int:
         """Return how many points of a sample lie outside the grid of the training set."""
         self.check_fitted()
-        return self._count_outside(self.prepare(sample))
+        return _outside(self.fill(self.prepare(sample))[0])
 
-    def _count_outside(self, cloud: Batch) -> int:
-        filled, _, _ = cloud_to_cells(PointCloud(cloud["points"].numpy()), self.grid())
-        return int(np.count_nonzero(filled.index == -1))
 
-    def _tell_outside(self, cloud: Batch, filled: VoxelGrid, sample: Sample) -> None:
-        """Warn of a scan with many points outside the grid: a few are nothing unusual."""
-        if "outside" in self._told:
-            return
-        some = cloud["points"][::WATCHED].numpy()
-        if ((some < filled.origin) | (some > filled.upper)).any(1).mean() > MANY:
-            found = f"{self._count_outside(cloud)} of {len(cloud['points'])} points outside the training set's grid"
-            self._tell("outside", sample, f"has {found}: {OUTSIDE[self.outside]}")
+def _outside(filled: VoxelGrid) -> int:
+    """Return how many of the points that went into a grid lie outside it."""
+    return int(np.count_nonzero(filled.index == -1))
 
-    def _tell(self, what: str, sample: Sample, message: str) -> None:
-        """Warn of something about the first sample that has it, not of the others."""
-        if what not in self._told:
-            self._told.add(what)
-            warnings.warn(f"{sample.place} {message}; said of the first such scan only", stacklevel=2)
+
+def _splat(scores: NDArray[np.float32], filled: VoxelGrid, camera: Camera) -> NDArray[np.float32]:
+    """Return what the camera sees of the scores, NaN where it sees none."""
+    if scores.min() >= 0:  # a pixel is 0 without them: most of a grid need not be drawn
+        scores = np.where(scores > 0, scores, np.float32(-np.inf))
+    seen: NDArray[np.float32] = splat_voxels(scores, filled.origin, filled.cell, camera, camera.shape)
+    return seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
-from geoad.nn.moments import Moments
 from geoad.sample import Sample
-from geoad.training.stage import Batch, Visit
 from geoad.training.state import evaluating
 
 OCCUPIED = 0.9
@@ -26,14 +25,14 @@ COLOURED = -0.5
 class VoxelReconstruction(VoxelDetector):
     """A grid in, its reconstruction out; a cell's score is the squared error, summed over the channels.
 
-    It learns from `copies` of each scan, turned at random by up to 5° on the table (0: the scans themselves). `empty`
-    is w, the share of empty cells in the training set. A method gives `reconstruct` and its stages; those with
-    `refine=self.cells` see the cells alone, so that copies are turned and sorted into cells once, not each epoch.
+    It learns from `copies` of each scan, turned at random by up to 5° on the table (0: the scans themselves). A method
+    gives `reconstruct` and its stages; those with `refine=self.cells` see the cells alone, so that copies are turned
+    and sorted into cells once, not each epoch.
 
     >>> from geoad.checks import synthetic_scan
     >>> class Empty(VoxelReconstruction):
     ...     def stages(self):
-    ...         yield from self.statistics()
+    ...         yield self.box()
     ...     def reconstruct(self, grids):
     ...         return -torch.ones_like(grids)
     >>> Empty(resolution=16, copies=0).fit([synthetic_scan(0)]).score(synthetic_scan(1)).score  # (1 - -1)²
@@ -52,31 +51,12 @@ class VoxelReconstruction(VoxelDetector):
         outside: Outside = "clip",
     ) -> None:
         super().__init__(source=source, resolution=resolution, project=project, outside=outside)
-        if copies < 0:
-            raise ValueError(f"copies must be 0 or more, got {copies}")
+        _check.not_negative(copies=copies)
         self.copies = copies
-        self.empty = Moments(1)
 
     def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
         """Return copies of the scans, turned on their table."""
         return Rotated(samples, copies=self.copies, seed=seed, memory=0)
-
-    def statistics(self) -> Iterator[Visit]:
-        """Yield the stages that find the box, and how much of it is empty."""
-        yield self.box()
-        yield Visit("empty cells", self._see_empty, refine=self.cells)
-
-    def _see_empty(self, batch: Batch) -> None:
-        self.empty.see((~occupied(self.grids(batch))).double().mean().view(1, 1))
-
-    def weighted_error(self, made: Tensor, grids: Tensor) -> Tensor:
-        """Return the squared errors, occupied cells weighing w and empty ones 1 - w; the mean over the grids of sums.
-
-        Without weights a network that makes nothing but empty cells would be almost right (thesis 9.3.1).
-        """
-        share = self.empty.mean[0].to(grids)
-        weight = torch.where(occupied(grids), share, 1 - share)
-        return (weight * (made - grids).square()).flatten(1).sum(1).mean()
 
     def reconstruct(self, grids: Tensor) -> Tensor:
         """Return what the network makes of grids (B, C, X, Y, Z)."""
@@ -101,15 +81,6 @@ class VoxelReconstruction(VoxelDetector):
     def generated(self) -> dict[str, Tensor]:
         """Return further grids (1, C, X, Y, Z) to be drawn, by name: none, unless a method has some."""
         return {}
-
-
-def occupied(grids: Tensor) -> Tensor:
-    """Return which cells (B, 1, X, Y, Z) are occupied: 1, or any colour at all.
-
-    >>> occupied(torch.tensor([-1.0, 1.0]).view(1, 1, 2, 1, 1)).flatten().tolist()
-    [False, True]
-    """
-    return (grids > -1).any(1, keepdim=True)
 
 
 def _relief(values: Tensor) -> NDArray[np.float32]:

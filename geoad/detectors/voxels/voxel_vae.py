@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import torch
 from torch import Tensor
 
+from geoad import _check
 from geoad.detectors.voxels.voxel_autoencoder import VoxelAutoencoder
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source
 from geoad.nn.gaussian import divergence
@@ -57,8 +56,7 @@ class VoxelVAE(VoxelAutoencoder):
             project=project,
             outside=outside,
         )
-        if not 0 <= beta < inf:
-            raise ValueError(f"beta must be 0 or more, got {beta}")
+        _check.not_negative(beta=beta)
         self.beta = beta
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

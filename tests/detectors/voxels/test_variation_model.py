@@ -230,7 +230,7 @@ def test_scores_are_those_of_dense_moments(source: Source, reduce: Reduce, outsi
     for scan in (scans[0], synthetic_scan(9, defect=True)):
         filled = dense(detector, scan)
         expected = deviation_scores(torch.from_numpy(filled.values), moments, detector.floor, reduce).float()
-        scores, sparse = detector.score_cells(detector.prepare(scan))
+        scores, sparse = detector.scored_grid(detector.prepare(scan))
         torch.testing.assert_close(torch.from_numpy(scores), expected, rtol=0, atol=1e-6)
         assert sparse.values is None and np.array_equal(sparse.nearest, filled.nearest)
 
@@ -276,8 +276,8 @@ def test_a_floor_is_chosen_that_makes_held_out_good_scans_likely() -> None:
 def test_scores_are_smoothed_over_cells() -> None:
     plain, smooth = (fitted(smooth=deviation) for deviation in (0.0, 0.5))
     cloud = plain.prepare(wall(boss=True))
-    expected = gaussian_filter(plain.score_cells(cloud)[0], 0.5, mode="nearest")
-    np.testing.assert_allclose(smooth.score_cells(cloud)[0], expected, rtol=0, atol=1e-5)
+    expected = gaussian_filter(plain.scored_grid(cloud)[0], 0.5, mode="nearest")
+    np.testing.assert_allclose(smooth.scored_grid(cloud)[0], expected, rtol=0, atol=1e-5)
     assert 0 < (smooth.score(wall(boss=True)).score or 0) < (plain.score(wall(boss=True)).score or 0)
 
 
@@ -300,7 +300,7 @@ def test_two_devices_learn_the_same_state() -> None:
 
 def test_cells_that_score_nothing_need_not_be_drawn() -> None:
     detector, sample = fitted(), wall(boss=True, hole=True)
-    scores, filled = detector.score_cells(detector.prepare(sample))
+    scores, filled = detector.scored_grid(detector.prepare(sample))
     assert (scores == 0).mean() > 0.9
     drawn = splat_voxels(scores, filled.origin, filled.cell, CAMERA, sample.shape)
     pixel = np.flatnonzero(sample.xyz.valid)  # type: ignore[union-attr]
