@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from math import inf
 from numbers import Real
+from os import PathLike, fspath
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -21,10 +22,39 @@ def shape(name: str, array: Any, expected: tuple[int | str, ...]) -> None:
     Traceback (most recent call last):
     ValueError: points must have shape (N, 3), got (4, 100)
     """
+    wanted = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
+    if not hasattr(array, "shape"):
+        raise TypeError(f"{name} must be an array of shape ({wanted}), got {type(array).__name__}")
     got = tuple(array.shape)
     if len(got) != len(expected) or any(isinstance(e, int) and e != g for e, g in zip(expected, got, strict=True)):
-        wanted = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
         raise ValueError(f"{name} must have shape ({wanted}), got {got}")
+
+
+def colours(name: str, rgb: Any, expected: tuple[int | str, ...]) -> None:
+    """Raise ValueError unless `rgb` is uint8 of this shape: shares of 1 would be taken for black.
+
+    >>> import numpy as np
+    >>> colours("rgb", np.full((5, 3), 0.5), ("N", 3))
+    Traceback (most recent call last):
+    ValueError: rgb must be uint8 in 0..255, got float64: scale and convert it
+    """
+    shape(name, rgb, expected)
+    if str(rgb.dtype) != "uint8":
+        raise ValueError(f"{name} must be uint8 in 0..255, got {rgb.dtype}: scale and convert it")
+
+
+def plain(value: Any) -> Any:
+    """Return numbers and arrays of numpy as Python's numbers and lists, a path as text, anything else as it is.
+
+    >>> from pathlib import Path
+    >>> plain(Path("a/b")), plain([1, Path("c")]), plain(None)
+    ('a/b', [1, 'c'], None)
+    """
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+    if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
+        return value.tolist()
+    return fspath(value) if isinstance(value, PathLike) else value
 
 
 def positive(**numbers: float | None) -> None:

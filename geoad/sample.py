@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +41,20 @@ class Sample:
             raise ValueError("a sample needs xyz, rgb or views")
         if self.views:
             return
+        if not isinstance(self.xyz, XYZImage | None):
+            raise TypeError(f"xyz must be an XYZImage, such as XYZImage(array), got {type(self.xyz).__name__}")
         for field, value in (("rgb", self.rgb), ("mask", self.mask)):
+            if value is not None and not hasattr(value, "shape"):
+                raise TypeError(f"{field} must be an array, got {type(value).__name__}")
             if value is not None and tuple(value.shape[:2]) != self.shape:
                 raise ValueError(f"{field} of {self.place} must be {self.shape} like xyz, got {value.shape[:2]}")
         if self.rgb is None and self.xyz is not None:
             object.__setattr__(self, "rgb", self.xyz.rgb)
         if self.rgb is not None:
             self._check_colours(self.rgb)
+        if self.mask is not None:
+            _check.shape("mask", self.mask, ("H", "W"))
+            object.__setattr__(self, "mask", np.asarray(self.mask) > 0)
 
     def _check_colours(self, rgb: NDArray[np.uint8]) -> None:
         """Raise ValueError unless colours are red, green and blue in 0..255: others would be scored as wrong ones."""
@@ -94,5 +102,8 @@ class AnomalyMap:
         object.__setattr__(self, "pixels", pixels)
         if self.valid is None:
             object.__setattr__(self, "valid", np.ones(pixels.shape, bool))
+        _check.shape("valid", self.valid, pixels.shape)
         if self.score is None:
             object.__setattr__(self, "score", float(pixels.max()))
+        elif not isfinite(self.score):
+            raise ValueError(f"the score of an anomaly map must be finite, got {self.score}")

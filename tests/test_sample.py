@@ -43,9 +43,6 @@ def test_the_colours_of_the_scan_are_those_of_the_sample() -> None:
 def test_colours_of_another_kind_are_refused(rgb: np.ndarray, got: str) -> None:
     with pytest.raises(ValueError, match=rf"rgb of part must be uint8 of shape \(H, W, 3\), got {got}"):
         Sample(xyz=XYZ, rgb=rgb, name="part")
-    if rgb.shape == (4, 5, 3):
-        with pytest.raises(ValueError, match="rgb of part must be uint8"):
-            Sample(xyz=XYZImage(XYZ.xyz, rgb), name="part")
 
 
 def test_a_map_has_a_score_and_validity() -> None:
@@ -63,3 +60,16 @@ def test_a_map_is_finite(bad: float) -> None:
 def test_a_map_has_two_axes() -> None:
     with pytest.raises(ValueError, match=r"pixels must have shape \(H, W\), got \(3,\)"):
         AnomalyMap(np.zeros(3))
+
+
+def test_what_a_map_and_a_sample_cannot_be() -> None:
+    with pytest.raises(ValueError, match="the score of an anomaly map must be finite, got nan"):
+        AnomalyMap(np.zeros((2, 3)), score=float("nan"))
+    with pytest.raises(ValueError, match=r"valid must have shape \(2, 3\), got \(5, 5\)"):
+        AnomalyMap(np.zeros((2, 3)), valid=np.ones((5, 5), bool))
+    with pytest.raises(TypeError, match=r"xyz must be an XYZImage, such as .*, got ndarray"):
+        Sample(xyz=np.ones((2, 3, 3)))
+    with pytest.raises(TypeError, match="mask must be an array, got list"):
+        Sample(xyz=XYZImage(np.ones((1, 2, 3))), mask=[[0, 1]])
+    mask = np.array([[0, 255]], np.uint8)
+    assert (~Sample(xyz=XYZImage(np.ones((1, 2, 3))), mask=mask).mask).tolist() == [[True, False]]

@@ -35,14 +35,15 @@ def write_scan(
 
     image = xyz if isinstance(xyz, XYZImage) else XYZImage(np.asarray(xyz))
     colours = image.rgb if rgb is None else rgb
-    for name, array, shape in (("rgb", colours, (*image.shape, 3)), ("mask", mask, image.shape)):
-        if array is not None:
-            _check.shape(name, array, shape)
+    if colours is not None:
+        _check.colours("rgb", colours, (*image.shape, 3))
+    if mask is not None:
+        _check.shape("mask", mask, image.shape)
     write_whole(
         Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb")
     )
     if colours is not None:
-        picture = Image.fromarray(np.asarray(colours, dtype=np.uint8))
+        picture = Image.fromarray(np.asarray(colours))
         write_whole(Path(folder) / "rgb" / f"{stem}.png", partial(picture.save, format="png"))
     if mask is not None:
         truth = Image.fromarray((np.asarray(mask) > 0).astype(np.uint8) * np.uint8(255))

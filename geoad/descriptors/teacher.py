@@ -40,8 +40,8 @@ class Teacher(nn.Module):
     At most `chunk` points are described at a time, by the part of the cloud that they depend on: the descriptors are
     the same, and the memory is little more than that of the neighbours and the result.
 
-    Raises ValueError for points of another shape, fewer than two, not finite, all in one place (without `spacing`) or
-    on another device than the teacher, and TypeError for what holds no real numbers.
+    No gradient flows. Raises ValueError for points of another shape, fewer than two, not finite, all in one place
+    (without `spacing`) or on another device than the teacher, and TypeError for what holds no real numbers.
 
     >>> teacher = Teacher.from_pretrained("3d-st-64")
     >>> points = np.random.default_rng(0).random((200, 3), dtype=np.float32)
@@ -115,6 +115,9 @@ class Teacher(nn.Module):
     def _describe(self, points: Tensor, spacing: float | None, chunk: int) -> Tensor:
         """Return the descriptors (N, d) of float64 points, in the precision of the network."""
         _check.positive(chunk=chunk)
+        like = self.network.output.weight
+        if like.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"a teacher describes in float32 or float64, got one in {like.dtype}: call its float()")
         if len(points) < 2:
             raise ValueError(f"points must be at least 2, got {len(points)}")
         if not (finite := points.isfinite().all(1)).all():
@@ -124,7 +127,8 @@ class Teacher(nn.Module):
             cloud = (points - points.amin(0)).float()
         index, distance = neighbourhood(cloud, self.k)
         scale = 1 / _unit(spacing, distance)
-        return apply_in_pieces(self.network, cloud.to(self.network.output.weight), index, scale, chunk)
+        with torch.autocast(like.device.type, enabled=False):  # descriptors are the same wherever they are asked for
+            return apply_in_pieces(self.network, cloud.to(like), index, scale, chunk)
 
 
 def _array(name: str, values: Any) -> NDArray[Any]:
@@ -189,7 +193,7 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
     if lacking := {"width", "blocks", "coordinates", "k"} - note.keys():
         raise ValueError(f"{path}: not a teacher: it does not say its {min(lacking)}: pretrain or copy it again")
-    network = LocalFeatures(note["width"], note["blocks"], note["coordinates"])
+    network = LocalFeatures(note["width"], note["blocks"], note["coordinates"], outputs=note.get("outputs"))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
@@ -200,6 +204,8 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
 def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     """Write a teacher to a .safetensors file, whole or not at all; `note` goes to its metadata.
 
+    Raises ValueError for a path that `load_teacher` would take for a name.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_teacher(f"{folder}/mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
@@ -208,8 +214,12 @@ def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
     """
     from safetensors.torch import save
 
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"a teacher's file must be called *.safetensors, got {path}")
     network = teacher.network
     own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": teacher.k}
+    if network.outputs != network.width:
+        own["outputs"] = network.outputs
     # One entry: safetensors writes several in no fixed order, and equal teachers should be equal files.
     text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
     write_whole(path, save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))

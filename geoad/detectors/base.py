@@ -78,6 +78,9 @@ class Detector(nn.Module):
 
         @wraps(construct)
         def remembering(self: Detector, **keywords: Any) -> None:
+            keywords = {
+                name: _check.plain(value) for name, value in keywords.items()
+            }  # as JSON and checkpoints have them
             if type(self) is cls:
                 _check.kinds(construct, keywords)
             construct(self, **keywords)
@@ -123,7 +126,7 @@ class Detector(nn.Module):
         Raises ValueError for no samples, TypeError for what are none. The trainer's seed also decides the initial
         weights.
         """
-        if isinstance(samples, str | Path | Sample):
+        if isinstance(samples, str | Path | Sample) or not hasattr(samples, "__len__") or hasattr(samples, "dtype"):
             told = f"a sequence of samples, such as a dataset, got {type(samples).__name__}"
             raise TypeError(f"{type(self).__name__} learns from {told}")
         if not len(samples):

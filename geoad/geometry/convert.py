@@ -64,16 +64,18 @@ def xyz_to_depth(image: XYZImage) -> NDArray[np.float32]:
 
 
 def depth_to_xyz(depth: NDArray[np.floating], camera: Camera) -> XYZImage:
-    """Return the scan whose points lie on the rays of `camera` at depth (H, W) in metres; 0, NaN and inf are invalid.
+    """Return the scan whose points lie on the rays of `camera` at depth (H, W) in metres; NaN, inf and ≤ 0 are invalid.
 
-    Raises ValueError if the camera makes images of another size.
+    Raises ValueError if the camera makes images of another size, TypeError for whole numbers: they are millimetres.
 
     >>> depth_to_xyz(np.full((1, 3), 2.0), Camera.pinhole(1.0, (1, 3))).xyz[0, :, 0].tolist()
     [-2.0, 0.0, 2.0]
     """
     _check.shape("depth", depth, camera.shape)
+    if depth.dtype.kind != "f":
+        raise TypeError(f"depth must be floating, in metres, got {depth.dtype}: divide millimetres by 1000")
     rows, columns = np.indices(camera.shape)
-    known = np.isfinite(depth) & (depth != 0)
+    known = np.isfinite(depth) & (depth > 0)
     rays = camera.rays(np.stack([columns, rows], axis=-1))
     return XYZImage((rays * np.where(known, depth, 0)[..., None]).astype(np.float32))
 

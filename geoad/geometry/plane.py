@@ -32,8 +32,11 @@ class Plane:
     point: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        _check.shape("normal", self.normal, (3,))
-        _check.shape("point", self.point, (3,))
+        for name in ("normal", "point"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
+            _check.shape(name, getattr(self, name), (3,))
+        if not abs(np.linalg.norm(self.normal) - 1) < 1e-6:
+            raise ValueError(f"normal must have length 1, got {self.normal.tolist()}")
 
 
 def fit_background(points: NDArray[np.floating]) -> Plane:

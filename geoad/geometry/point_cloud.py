@@ -28,10 +28,15 @@ class PointCloud:
     pixel: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        _check.shape("points", self.points, ("N", 3))
-        for name, columns in (("rgb", (3,)), ("normals", (3,)), ("pixel", ())):
-            value = getattr(self, name)
-            if value is not None:
+        points = np.asarray(self.points)
+        _check.shape("points", points, ("N", 3))
+        if points.dtype.kind not in "fiu":
+            raise TypeError(f"points must hold real numbers, got {points.dtype}")
+        object.__setattr__(self, "points", np.asarray(points, dtype=np.float32))
+        if self.rgb is not None:
+            _check.colours("rgb", self.rgb, (len(self), 3))
+        for name, columns in (("normals", (3,)), ("pixel", ())):
+            if (value := getattr(self, name)) is not None:
                 _check.shape(name, value, (len(self), *columns))
 
     def __len__(self) -> int:

@@ -15,10 +15,11 @@ from geoad import _check
 class XYZImage:
     """An image of 3D points in the sensor frame, in metres.
 
-    `xyz` is (H, W, 3) float32 (float64 is converted). A pixel is valid where all three coordinates are finite and
-    not all are zero. `rgb` is (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3).
+    `xyz` is (H, W, 3) float32 (float64 is converted, what is masked becomes NaN). A pixel is valid where all three
+    coordinates are finite and not all are zero: `valid` is found once, so `xyz` must not change afterwards. `rgb` is
+    (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3).
 
-    Raises ValueError for another shape and TypeError for a dtype that is not floating.
+    Raises ValueError for another shape or other colours, and TypeError for coordinates that are not floating.
 
     >>> import numpy as np
     >>> image = XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))
@@ -30,13 +31,15 @@ class XYZImage:
     rgb: NDArray[np.uint8] | None = field(default=None)
 
     def __post_init__(self) -> None:
-        xyz = np.asarray(self.xyz)
+        xyz = np.asanyarray(self.xyz)
         _check.shape("xyz", xyz, ("H", "W", 3))
         if xyz.dtype.kind != "f":
             raise TypeError(f"xyz must be float32 in metres, got {xyz.dtype}")
+        if isinstance(xyz, np.ma.MaskedArray):
+            xyz = xyz.filled(np.nan)
         object.__setattr__(self, "xyz", np.ascontiguousarray(xyz, dtype=np.float32))
         if self.rgb is not None:
-            _check.shape("rgb", self.rgb, (*self.shape, 3))
+            _check.colours("rgb", self.rgb, (*self.shape, 3))
 
     @property
     def shape(self) -> tuple[int, int]:

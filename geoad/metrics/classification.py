@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
+from geoad.metrics.pairs import to_array
 
 
 def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -51,7 +52,7 @@ def scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.
     >>> scores_and_labels([0.5, 2], [0, 253])[1].tolist()
     [False, True]
     """
-    values, given = np.asarray(scores, dtype=np.float64), np.asarray(labels)
+    values, given = to_array(scores).astype(np.float64), to_array(labels)
     if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given % 1 == 0).all()):
         raise ValueError("labels must be whole numbers, 0 where good: the order is (scores, labels)")
     anomalous = given > 0

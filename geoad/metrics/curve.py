@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +29,11 @@ class Curve:
     def area(self, limit: float = 1.0) -> float:
         """Return the area over [0, limit] divided by `limit`: trapezoids, the last cut by interpolation at `limit`.
 
-        Raises ValueError unless 0 < limit ≤ 1.
+        NaN for a curve without corners. Raises ValueError unless 0 < limit ≤ 1.
         """
         check_limit(limit)
+        if not len(self.x):
+            return math.nan
         inside = int(np.searchsorted(self.x, limit, side="right"))
         x, y = self.x[:inside], self.y[:inside]
         area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]))) / 2 if self.sums is None else float(self.sums[inside - 1])
@@ -39,6 +43,18 @@ class Curve:
             cut = low + (high - low) * ((limit - left) / (right - left))
             area += float((limit - left) * (low + cut)) / 2
         return area / limit
+
+
+def checked_limits(limits: float | Iterable[float]) -> list[float]:
+    """Return one limit or several as a list; raise ValueError unless each is a false positive rate in (0, 1].
+
+    >>> checked_limits(0.3), checked_limits((0.05, 0.3))
+    ([0.3], [0.05, 0.3])
+    """
+    found = list(limits) if isinstance(limits, Iterable) else [limits]
+    for limit in found:
+        check_limit(limit)
+    return found
 
 
 def check_limit(limit: float) -> None:

@@ -9,7 +9,7 @@ from typing import overload
 from numpy.typing import ArrayLike
 
 from geoad import _check
-from geoad.metrics.curve import check_limit
+from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import find_defects
 from geoad.metrics.passes import Progress, Source
 from geoad.metrics.pixel_ranking import PixelRanking
@@ -57,9 +57,7 @@ def au_pro(
     0.8333333333333334
     """
     _check.one_of("mode", mode, MODES)
-    limits = list(limit) if isinstance(limit, Iterable) else [limit]
-    for value in limits:
-        check_limit(value)
+    limits = checked_limits(limit)
     if mode == COMMUNITY:
         maps, masks = community_maps(maps), community_masks(masks)
     ranking = rank_pixels(maps, masks, connectivity=connectivity, limits=limits)
@@ -84,7 +82,7 @@ def rank_pixels(
     masks: Masks,
     *,
     connectivity: int = 8,
-    limits: Iterable[float] = LIMITS,
+    limits: float | Iterable[float] = LIMITS,
     names: Sequence[str] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,

@@ -159,7 +159,7 @@ class _Found:
 def _decide(
     pixels: NDArray[Any], mask: NDArray[np.bool_] | None, threshold: float, connectivity: int
 ) -> tuple[list[int], list[float]]:
-    above = pixels > threshold
+    above = pixels > np.float64(threshold)  # as in `decide`, whatever the precision of the map
     total = int(np.count_nonzero(above))
     if mask is None or not mask.any():
         return [0, total, above.size - total, 0], []

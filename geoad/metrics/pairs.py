@@ -42,7 +42,9 @@ def read_map(pixels: Any, name: int | str) -> NDArray[Any]:
 
 
 def read_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return a mask as bool (H, W): `> 0`, so that class codes are masks. Raises ValueError for another size.
+    """Return a mask as bool (H, W): `> 0`, so that class codes are masks.
+
+    Raises ValueError for another size, negative numbers and NaN.
 
     >>> read_mask([[0, 253]], 0, (1, 2)).tolist()
     [[False, True]]
@@ -53,15 +55,28 @@ def read_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[np.
             f"mask {name} must have the size of its map, {shape}, got {array.shape}: "
             "write maps at native size, or have them resized (geoad evaluate --resize)"
         )
+    if array.dtype.kind in "if" and not (array >= 0).all():
+        raise ValueError(f"mask {name} must be 0 where good and above 0 where defective, got negative numbers or NaN")
     return array if array.dtype == np.bool_ else array > 0
+
+
+def to_array(value: Any) -> NDArray[Any]:
+    """Return an array or a tensor of any device as numpy, gradients cut.
+
+    >>> to_array([0, 1]).tolist()
+    [0, 1]
+    """
+    if hasattr(value, "detach"):  # a torch tensor; numpy has no bfloat16
+        value = value.detach().cpu()
+        value = value.float() if "bfloat16" in str(value.dtype) else value
+    return np.asarray(value)
 
 
 def _numbers(name: str, value: Any) -> NDArray[Any]:
     """Return `value` as a two-dimensional array of numbers."""
-    if hasattr(value, "detach"):  # a torch tensor; numpy has no bfloat16
-        value = value.detach().cpu()
-        value = value.float() if "bfloat16" in str(value.dtype) else value
-    array = np.asarray(value)
+    array = to_array(value)
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not be masked: fill it with the scores that are meant")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__} of {array.dtype}")
     if array.ndim != 2:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
-from geoad.metrics.curve import Curve, check_limit
+from geoad.metrics.curve import Curve, checked_limits
 
+NO_CURVE = Curve(np.empty(0), np.empty(0))
 THRESHOLDS = {"official": 100}
 
 
@@ -68,7 +69,7 @@ class PixelRanking:
     average_precision: float
     pr_trapezoid: float
 
-    def au_pro(self, limits: Iterable[float], mode: str = "exact") -> dict[float, float]:
+    def au_pro(self, limits: float | Iterable[float], mode: str = "exact") -> dict[float, float]:
         """Return the normalised area under the per-region overlap up to each of `limits`, false positive rates.
 
         `mode="exact"` is the curve through every distinct score. `mode="official"` reproduces MVTec 3D-AD's script:
@@ -78,11 +79,11 @@ class PixelRanking:
         _check.one_of("mode", mode, ("exact", *THRESHOLDS))
         return self._areas(limits, "pro_curve" if mode == "exact" else "official_curve")
 
-    def au_roc(self, limits: Iterable[float]) -> dict[float, float]:
+    def au_roc(self, limits: float | Iterable[float]) -> dict[float, float]:
         """Return the normalised area under the ROC curve of the pixels up to each of `limits`."""
         return self._areas(limits, "roc_curve")
 
-    def au_iou(self, limits: Iterable[float]) -> dict[float, float]:
+    def au_iou(self, limits: float | Iterable[float]) -> dict[float, float]:
         """Return the normalised area under the IoU over the false positive rate up to each of `limits`.
 
         Good scores between two kept ones count as distinct; exact for small sets, to about 1e-6 for large ones.
@@ -92,29 +93,39 @@ class PixelRanking:
     @property
     def pro_curve(self) -> Curve:
         """Mean per-region overlap over the false positive rate."""
+        if not len(self.corners.overlap):
+            return NO_CURVE
         scale = 1 / self.corners.overlap[-1]
         return Curve(self._rate, self.corners.overlap / self.corners.overlap[-1], self.corners.pro_sums * scale)
 
     @property
     def roc_curve(self) -> Curve:
         """True positive rate over the false positive rate, pixels pooled."""
+        if not len(self.corners.true):
+            return NO_CURVE
         return Curve(self._rate, self.corners.true / self.defective, self.corners.roc_sums / self.defective)
 
     @property
     def iou_curve(self) -> Curve:
         """Intersection over union of prediction and mask, pixels pooled, over the false positive rate."""
+        if not len(self.corners.true):
+            return NO_CURVE
         return Curve(self._rate, self.corners.true / (self.defective + self.corners.false), self.corners.iou_sums)
 
     @property
     def pr_curve(self) -> Curve:
-        """Precision over recall; without a prediction there is no precision, so it begins at the first."""
+        """Precision over recall; without a prediction there is no precision: it begins with that of the first."""
         found = self.corners.true[1:] + self.corners.false[1:]
-        some = found > 0
-        return Curve(self.corners.true[1:][some] / self.defective, self.corners.true[1:][some] / found[some])
+        if not (some := found > 0).any():
+            return NO_CURVE
+        recall, precision = self.corners.true[1:][some] / self.defective, self.corners.true[1:][some] / found[some]
+        return Curve(np.r_[0.0, recall], np.r_[precision[0], precision])
 
     @property
     def official_curve(self) -> Curve:
         """The overlap curve of the published script's thresholds."""
+        if not len(self.corners.overlap):
+            return NO_CURVE
         above = official_ranks(self.good)
         at = np.searchsorted(self.corners.false, above, side="right") - 1  # overlap strictly above the threshold
         overlap = self.corners.overlap[at] / self.corners.overlap[-1]
@@ -124,10 +135,8 @@ class PixelRanking:
     def _rate(self) -> NDArray[np.float64]:
         return self.corners.false / self.good
 
-    def _areas(self, limits: Iterable[float], curve: str) -> dict[float, float]:
-        limits = list(limits)
-        for limit in limits:
-            check_limit(limit)
+    def _areas(self, limits: float | Iterable[float], curve: str) -> dict[float, float]:
+        limits = checked_limits(limits)
         if not self.is_complete():
             return dict.fromkeys(limits, float("nan"))
         line: Curve = getattr(self, curve)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad.metrics.counting import LevelCounter
+from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import Defects
 from geoad.metrics.pairs import check_reiterable
 from geoad.metrics.passes import Progress, Reader, Source
@@ -24,7 +25,7 @@ SAMPLES = 1 << 16  # of all maps
 def rank_source(
     source: Source,
     find: Callable[[Any, Any], Defects],
-    limits: Iterable[float] = LIMITS,
+    limits: float | Iterable[float] = LIMITS,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> PixelRanking:
@@ -35,6 +36,7 @@ def rank_source(
     1.0
     """
     check_reiterable("maps", source.maps)
+    limits = checked_limits(limits)
     with Reader(source, jobs, progress) as reader:
         survey = reader.run(Survey(find, None if jobs > 1 else CAPACITY))
         if jobs > 1:

@@ -12,7 +12,7 @@ CONNECTIVITIES = (4, 8)
 
 
 def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArray[np.int32], int]:
-    """Return labels (H, W), 0 outside and 1 to n inside the connected components of `mask` (H, W), and n.
+    """Return labels (H, W), 0 outside and 1 to n inside the connected components of `mask` (H, W) > 0, and n.
 
     Labels follow the raster order of the components' first pixels. `connectivity` is 8 (pixels that share an edge or
     a corner are neighbours) or 4 (an edge only).
@@ -24,7 +24,7 @@ def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArr
     """
     check_connectivity(connectivity)
     _check.shape("mask", mask, ("H", "W"))
-    labels, count = _label(np.ascontiguousarray(mask, dtype=np.bool_), connectivity == 8)
+    labels, count = _label(np.ascontiguousarray(mask if mask.dtype == np.bool_ else mask > 0), connectivity == 8)
     return labels, int(count)
 
 

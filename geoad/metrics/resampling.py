@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
-from geoad.metrics.curve import check_limit
+from geoad.metrics.curve import checked_limits
 from geoad.metrics.profiles import Profiles
 from geoad.metrics.ranking import LIMITS
 
@@ -44,7 +44,7 @@ class Comparison(NamedTuple):
 def bootstrap(
     profiles: Profiles,
     *,
-    limits: Iterable[float] = LIMITS,
+    limits: float | Iterable[float] = LIMITS,
     image_areas: ArrayLike | None = None,
     resamples: int = 1000,
     level: float = 0.95,
@@ -67,7 +67,7 @@ def bootstrap(
     _check.positive(resamples=resamples)
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1), got {level}")
-    drawn = _draw(profiles, limits, image_areas, resamples, seed)
+    drawn = _draw(profiles, checked_limits(limits), image_areas, resamples, seed)
     return {key: _interval(values, level) for key, values in drawn.items()}
 
 
@@ -75,7 +75,7 @@ def compare(
     a: Profiles,
     b: Profiles,
     *,
-    limits: Iterable[float] = LIMITS,
+    limits: float | Iterable[float] = LIMITS,
     image_areas: tuple[ArrayLike, ArrayLike] | None = None,
     resamples: int = 1000,
     level: float = 0.95,
@@ -94,7 +94,9 @@ def compare(
     """
     if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.regions, b.regions):
         raise ValueError("a comparison needs the same images in the same order: their defects differ")
-    limits, areas = list(limits), image_areas or (None, None)
+    limits, areas = checked_limits(limits), image_areas or (None, None)
+    if sum(each is None for each in areas) == 1:
+        raise ValueError("image_areas must be those of both methods, got one")
     first, second = (_draw(each, limits, own, resamples, seed) for each, own in zip((a, b), areas, strict=True))
     whole = [_whole(each, limits, own) for each, own in zip((a, b), areas, strict=True)]
     compared = {}
@@ -123,9 +125,6 @@ def _draw(
     profiles: Profiles, limits: Iterable[float], image_areas: ArrayLike | None, resamples: int, seed: int
 ) -> dict[Key, NDArray[np.float64]]:
     """Return the areas of every draw."""
-    limits = list(limits)
-    for limit in limits:
-        check_limit(limit)
     random = np.random.default_rng(seed)
     drawn: dict[Key, list[NDArray[np.float64]]] = {}
     for start in range(0, resamples, BLOCK):

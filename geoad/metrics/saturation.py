@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geoad.metrics.curve import check_limit
+from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import Region, find_saturated
 from geoad.metrics.pairs import read_mask
 from geoad.metrics.passes import Progress, Source
@@ -38,9 +38,7 @@ def au_spro(maps: Maps, regions: Regions, *, limit: float | Iterable[float] = 0.
     >>> au_spro([one_marked], [[(cables, 2)]]), au_spro([one_marked], [[(cables, 4)]])
     (1.0, 0.5125)
     """
-    limits = list(limit) if isinstance(limit, Iterable) else [limit]
-    for value in limits:
-        check_limit(value)
+    limits = checked_limits(limit)
     areas = rank_saturated(maps, regions, limits=limits).au_pro(limits)
     return areas if isinstance(limit, Iterable) else areas[limit]
 
@@ -49,7 +47,7 @@ def rank_saturated(
     maps: Maps,
     regions: Regions,
     *,
-    limits: Iterable[float] = LIMITS,
+    limits: float | Iterable[float] = LIMITS,
     names: list[str] | None = None,
     jobs: int = 1,
     progress: Progress | None = None,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
 from geoad._whole_file import write_whole
-from geoad.metrics.pairs import read_map
+from geoad.metrics.pairs import check_reiterable, read_map
 from geoad.metrics.threshold_rules import above_k_sigma, below_area, maximum, quantile
 
 SIGMAS = 2.3263478740408408
@@ -69,6 +69,8 @@ class Threshold:
             "max-area": {"area": area, "connectivity": connectivity},
         }
         _check.one_of("kind", kind, options)
+        if kind == "quantile":
+            check_reiterable("maps", maps)
         seen = _Maxima(maps)
         value = _pixel_rule(kind, options[kind])(seen)
         if not seen.maxima:
@@ -76,15 +78,19 @@ class Threshold:
         parts = np.asarray(seen.maxima if scores is None else scores, np.float64)
         _check.shape("scores", parts, (len(seen.maxima),))
         part_value = _part_rule(kind, options[kind])([read_map(parts[None], "of scores")])
-        return cls(kind, _finite(value), _finite(part_value), options[kind], len(seen.maxima))
+        kept = {name: _check.plain(number) for name, number in options[kind].items()}
+        return cls(kind, _finite(value), _finite(part_value), kept, len(seen.maxima))
 
     def apply(self, pixels: ArrayLike) -> NDArray[np.bool_]:
         """Return the mask (H, W) of a map: scores strictly above `value`."""
-        above: NDArray[np.bool_] = read_map(pixels, "to threshold") > self.value
+        # A Python number would be rounded to a float32 map's precision, and no longer be what parts are held against.
+        above: NDArray[np.bool_] = read_map(pixels, "to threshold") > np.float64(self.value)
         return above
 
     def flags(self, score: float) -> bool:
-        """Return whether a part of this score is called defective: strictly above `part_value`."""
+        """Return whether a part of this score is called defective: strictly above `part_value`; ValueError for NaN."""
+        if math.isnan(score):
+            raise ValueError("the score of a part must be a number, got NaN")
         return bool(score > self.part_value)
 
     def save(self, path: str | Path) -> None:
@@ -121,6 +127,8 @@ class _Maxima:
         self.maxima = []
         for i, pixels in enumerate(self.maps):
             checked = read_map(pixels, i)
+            if not checked.size:
+                raise ValueError(f"map {i} must hold a pixel, got shape {checked.shape}")
             self.maxima.append(float(checked.max()))
             yield checked
 

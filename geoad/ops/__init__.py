@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from geoad.ops.splat_points import splat_points
     from geoad.ops.splat_voxels import splat_voxels
     from geoad.ops.voxel_downsample import Downsampled, voxel_downsample
-    from geoad.ops.voxelize import voxelize
+    from geoad.ops.voxelize import Voxels, voxelize
     from geoad.ops.window_knn import window_knn
 
 EXPORTS = {
@@ -28,6 +28,7 @@ EXPORTS = {
     "Neighbours": "radius_search",
     "Occupied": "occupied_voxels",
     "ReceptiveField": "receptive_field",
+    "Voxels": "voxelize",
     "aggregate": "aggregate",
     "chamfer": "chamfer",
     "farthest_point_sample": "farthest_point_sample",
@@ -49,6 +50,7 @@ __all__ = [
     "Neighbours",
     "Occupied",
     "ReceptiveField",
+    "Voxels",
     "aggregate",
     "chamfer",
     "farthest_point_sample",

@@ -72,7 +72,20 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
     if array.dtype.kind not in kinds:
         raise TypeError(f"{name} must hold {_wanted(kinds)}, got {array.dtype}")
-    return array
+    return without_mask(name, array)
+
+
+def without_mask(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return a plain array: masked numbers become NaN. Raises TypeError for masked ones that are not floating.
+
+    >>> without_mask("points", np.ma.masked_equal([1.0, 2.0], 2)).tolist()
+    [1.0, nan]
+    """
+    if not isinstance(array, np.ma.MaskedArray):
+        return np.asarray(array)
+    if array.dtype.kind != "f" and np.ma.is_masked(array):
+        raise TypeError(f"{name} must be floating where some are masked, got {array.dtype}")
+    return np.asarray(array.filled(math.nan) if array.dtype.kind == "f" else array.data)
 
 
 def _wanted(kinds: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.nn.functional import leaky_relu, linear
 
 from geoad.ops import _arrays
@@ -11,7 +12,9 @@ from geoad.ops import _arrays
 
 def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
     """Return (m, d_w + d_f), differentiable in every floating argument and as often as wanted."""
-    if type(index) is Tensor and not (index.is_meta or torch.compiler.is_compiling()):  # fake tensors hold no values
+    if type(index) in (Tensor, Parameter) and not (
+        index.is_meta or torch.compiler.is_compiling()
+    ):  # fake tensors hold no values
         _arrays.check_range("index", index, len(points))
     neighbours = index.long()
     offset = points[: len(index), None] - points[neighbours]

@@ -39,6 +39,7 @@ def chamfer_each(a: Any, b: list[Any]) -> Any:
     """
     import torch
 
+    a, b = _wide(a), [_wide(other) for other in b]
     found = [_partners(*_check_pair(cloud, other)) for cloud, other in zip(a, b, strict=True)]
     counts = torch.tensor([len(other) for other in b], device=a.device)
     starts = counts.cumsum(0) - counts
@@ -51,7 +52,10 @@ def chamfer_each(a: Any, b: list[Any]) -> Any:
 
 
 def _check_pair(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return two clouds of real numbers, both arrays or both tensors of one device; whole numbers as doubles."""
+    """Return two clouds of real numbers, both arrays or both tensors of one device.
+
+    Whole numbers become doubles, and halves float32, as squares of theirs would not be in range.
+    """
     for name, cloud in (("a", a), ("b", b)):
         if not (isinstance(cloud, np.ndarray) or _arrays.is_tensor(cloud)):
             raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(cloud).__name__}")
@@ -61,12 +65,24 @@ def _check_pair(a: Any, b: Any) -> tuple[Any, Any]:
     if isinstance(a, np.ndarray) != isinstance(b, np.ndarray):
         raise TypeError(f"a and b must be of one kind, got {type(a).__name__} and {type(b).__name__}")
     if isinstance(a, np.ndarray):
-        kinds = [_arrays.to_numpy(name, cloud) for name, cloud in (("a", a), ("b", b))]
-        first, second = (cloud if cloud.dtype.kind == "f" else cloud.astype(np.float64) for cloud in kinds)
+        first, second = (_widened(_arrays.to_numpy(name, cloud)) for name, cloud in (("a", a), ("b", b)))
         return first, second
     if a.device != b.device:
         raise ValueError(f"a and b must be on one device, got {a.device} and {b.device}")
-    return tuple(cloud if cloud.is_floating_point() else cloud.double() for cloud in (a, b))
+    return tuple(_wide(cloud) for cloud in (a, b))
+
+
+def _widened(cloud: Any) -> Any:
+    """Return an array as float32 or float64."""
+    exact = np.float32 if cloud.dtype.kind == "f" and cloud.itemsize <= 4 else np.float64
+    return cloud.astype(exact, copy=False)
+
+
+def _wide(cloud: Any) -> Any:
+    """Return a tensor as float32 or float64."""
+    if not cloud.is_floating_point():
+        return cloud.double()
+    return cloud if cloud.element_size() >= 4 else cloud.float()
 
 
 def _chamfer_torch(a: Any, b: Any) -> Any:

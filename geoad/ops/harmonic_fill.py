@@ -21,8 +21,8 @@ def harmonic_fill(values: Any, known: Any, *, backend: str | None = None) -> Any
 
     `backend`: "numba" (CPU) or "cuda" (CUDA tensors; waits for the device to check the input and to see that it has
     converged; equal bits on every run, but not those of the CPU); None takes that of the device. Arrays are numpy or
-    torch and the result is of the same kind on the same device. Raises ValueError where no pixel is known or a known
-    one is not finite.
+    torch and the result is of the same kind on the same device; no gradient flows. Raises ValueError where no pixel is
+    known or a known one is not finite.
 
     >>> import numpy as np
     >>> values = np.array([[0.0, np.nan, np.nan, 3.0]])

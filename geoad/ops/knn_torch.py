@@ -58,7 +58,7 @@ def _search_cloud(
     """Search one cloud, whose points are numbered from `first`."""
     rows = points if queries is None else queries
     index = torch.full((len(rows), k), -1, dtype=torch.int64, device=points.device)
-    sq_dist = torch.full((len(rows), k), torch.inf, device=points.device)
+    sq_dist = torch.full((len(rows), k), torch.inf, dtype=torch.float32, device=points.device)
     step = max(1, PAIRS // max(len(points), 1))
     for start in range(0, len(rows) if len(points) else 0, step):
         keys = _keys(points, rows[start : start + step])

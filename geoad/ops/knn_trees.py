@@ -39,6 +39,8 @@ def _ask(points: NDArray[np.float32], rows: NDArray[np.float32], count: int, bac
     else:
         tree = _optional.need("scipy.spatial", purpose).cKDTree(points)
     index: NDArray[np.int64] = np.asarray(tree.query(rows, count)[1]).astype(np.int64).reshape(len(rows), count)
+    if backend == "pykdtree" and index.max(initial=0) >= len(points):  # it finds none whose distance is beyond float32
+        return _ask(points, rows, count, "scipy")
     return index
 
 

@@ -26,7 +26,8 @@ class ReceptiveField(NamedTuple):
 def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     """Return the points within `hops` hops of any of the `queries` (thesis eq. 10.2, there hops = L = 8).
 
-    `index` (n, k) is a neighbour table (−1 for none), `queries` an index or (q,) indices; numpy or CPU tensors.
+    `index` (n, k) is a neighbour table (−1 for none), `queries` an index or (q,) indices; numpy or CPU tensors. The
+    result is numpy.
     The queries come first, then what is one hop away, and so on: aggregation t of an L-layer network needs only the
     prefix of L − t hops.
 
@@ -36,13 +37,21 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     >>> field.nodes.tolist(), field.sizes.tolist()
     ([0, 1, 2], [1, 2, 3])
     """
-    table = np.asarray(index)
+    table, seeds = (_integers(*each) for each in (("index", index), ("queries", queries)))
     _check.shape("index", table, ("n", "k"))
-    seeds = np.atleast_1d(np.asarray(queries)).astype(np.int64)
+    seeds = np.atleast_1d(seeds).astype(np.int64)
+    _check.shape("queries", seeds, ("q",))
     if seeds.size and (seeds.min() < 0 or seeds.max() >= len(table)):
         raise ValueError(f"queries must lie in [0, {len(table)}), got values from {seeds.min()} to {seeds.max()}")
+    if not hasattr(hops, "__index__"):
+        raise TypeError(f"hops must be a whole number, got {hops!r}")
     _check.not_negative(hops=hops)
     return ReceptiveField(*receptive_field_numba.search(np.ascontiguousarray(table), seeds, hops))
+
+
+def _integers(name: str, values: Any) -> NDArray[Any]:
+    """Return whole numbers as numpy; raise TypeError for others."""
+    return _arrays.to_numpy(name, values if _arrays.is_tensor(values) else np.asarray(values), "iu")
 
 
 def relabel(index: Any, nodes: NDArray[np.int64], rows: int) -> NDArray[np.int32]:

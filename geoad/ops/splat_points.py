@@ -17,8 +17,8 @@ def splat_points(points: Any, values: Any, camera: Any, shape: tuple[int, int], 
     `thickness` (in the unit of the points) hides what lies behind: of the points on one pixel only those at most
     that much deeper (in z) than the nearest count. 0 is a strict z-buffer; by default all count (thesis 8.2).
 
-    Points are numpy or torch (CPU), and the result is of the same kind. Raises ValueError if the value of a finite
-    point is not finite.
+    Points are numpy or torch (CPU), and the result is of the same kind; no gradient flows. Raises ValueError if the
+    value of a finite point is not finite.
 
     >>> import numpy as np
     >>> class Camera:

@@ -31,10 +31,10 @@ class Downsampled(NamedTuple):
 def voxel_downsample(points: Any, cell: float, *, values: Any = None) -> Downsampled:
     """Replace those of points (N, 3) that share a cube of side `cell` by their mean, and so their values.
 
-    The cube of a point is floor(p / cell), a coordinate at a time in double precision: cubes hang on the origin of the
-    frame, so that which points share one does not depend on the others. Rows come in the order of each cube's first
-    point. `values` is (N,) or (N, C); sums are double precision, in the order of the points, and rounded to float32.
-    Points that are not finite, and their values, are left out.
+    The cube of a point is floor(p / cell) of its float32 coordinates, one at a time in double precision: cubes hang on
+    the origin of the frame, so that which points share one does not depend on the others. Rows come in the order of
+    each cube's first point. `values` is (N,) or (N, C); sums are double precision, in the order of the points, and
+    rounded to float32. Points that are not finite, and their values, are left out.
 
     Points are numpy or torch (CPU), and the result is of the same kind; no gradient flows. Raises ValueError where a
     coordinate is 2⁶² cells or more from the origin.

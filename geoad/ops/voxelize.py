@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad.ops import _arrays
 
+MOST = 2**53  # voxels that have a number in double precision
+
 
 class Voxels(NamedTuple):
     """`index` (N,) int64: each point's flat voxel, −1 outside; `count` (X, Y, Z) int64: points a voxel; `values`.
@@ -34,7 +36,7 @@ def voxelize(points: Any, origin: Any, cell: float, shape: tuple[int, int, int],
     the grid to the last one. The outer faces are rounded to float32, as the points are, so that a grid spanned by
     points holds them. Points that are not finite are outside. `values` is (N,) or (N, C); sums are double precision.
 
-    Points are numpy or torch (CPU), and the result is of the same kind.
+    Points are numpy or torch (CPU), and the result is of the same kind; no gradient flows.
 
     >>> import numpy as np
     >>> points = np.array([[0.0, 0, 0], [0.1, 0, 0], [2, 2, 2], [9, 0, 0]])
@@ -89,4 +91,7 @@ def _to_sides(shape: tuple[int, int, int]) -> NDArray[np.int64]:
     """Return the numbers of cells along the axes."""
     if len(shape) != 3:
         raise ValueError(f"shape must be (X, Y, Z), got {shape}")
-    return np.array([_arrays.whole("shape", side) for side in shape])
+    sides = [_arrays.whole("shape", side) for side in shape]
+    if math.prod(sides) > MOST:
+        raise ValueError(f"shape must be of at most 2^53 voxels, got {shape}")
+    return np.array(sides)

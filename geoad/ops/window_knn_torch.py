@@ -27,7 +27,7 @@ def search(xyz: Any, k: int, window: int, include_self: bool) -> tuple[Any, Any]
     height, width, _ = image.shape
     step = max(1, KEYS // max(1, width * (2 * half + 1) ** 2))
     index = torch.full((height, width, k), -1, dtype=torch.int64, device=image.device)
-    sq_dist = torch.full((height, width, k), torch.inf, device=image.device)
+    sq_dist = torch.full((height, width, k), torch.inf, dtype=torch.float32, device=image.device)
     for start in range(0, height if width else 0, step):
         keys = _keys(padded[start : start + step + 2 * half], half, start * width)
         if not include_self:

@@ -8,6 +8,8 @@ from hashlib import blake2b
 
 import torch
 
+from geoad import _check
+
 
 def seed_of(*place: int | str) -> int:
     """Return a seed in [0, 2^63) for a place in the training, the same on every machine.
@@ -15,7 +17,9 @@ def seed_of(*place: int | str) -> int:
     >>> seed_of(0, "step", 1, 2) == seed_of(0, "step", 1, 2) != seed_of(0, "step", 2, 1)
     True
     """
-    return int.from_bytes(blake2b(repr(place).encode(), digest_size=8).digest(), "little") >> 1
+    return (
+        int.from_bytes(blake2b(repr(tuple(map(_check.plain, place))).encode(), digest_size=8).digest(), "little") >> 1
+    )
 
 
 def seed_torch(seed: int, device: torch.device | None = None) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from geoad import _check
@@ -88,13 +89,18 @@ class Trainer:
         memory: float = 4e9,
         stop: Callable[[], bool] = never,
     ) -> None:
+        numbers = {"seed": seed, "devices": devices, "checkpoint_every": checkpoint_every, "memory": memory}
+        _check.kinds(Trainer.__init__, numbers)
         _check.one_of("precision", precision, PRECISIONS)
         _check.positive(checkpoint_every=checkpoint_every, devices=devices)
+        if not memory >= 0:
+            raise ValueError(f"memory must be 0 or more bytes, got {memory}")
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
         devices_of(device, devices)  # this and the next say now what would come after hours of preparation
         check_precision(precision, device)
-        self.seed, self.device, self.devices, self.precision = seed, device, devices, precision
+        self.seed, self.devices = int(seed), int(devices)
+        self.device, self.precision = device, precision
         self.folder = None if folder is None else Path(folder)
         self.checkpoint_every, self.progress, self.memory = checkpoint_every, progress, memory
         self.log = None if log is None else Path(log)
@@ -105,7 +111,13 @@ class Trainer:
         if not len(samples):
             raise ValueError("samples must hold at least one sample, got none")
         devices = devices_of(self.device, self.devices)
-        with own_randomness(), _scratch(self.folder) as scratch, Bar() if self.progress else Silence() as bar:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),  # also where the caller has switched them off
+            own_randomness(),
+            _scratch(self.folder) as scratch,
+            Bar() if self.progress else Silence() as bar,
+        ):
             if self._checkpoint is None or not self._checkpoint.exists():
                 shutil.rmtree(scratch, ignore_errors=True)  # prepared by a run that this one does not continue
             train, held_out = self._caches(module, samples, validation, scratch)

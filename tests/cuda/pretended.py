@@ -150,7 +150,7 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch, library: Any) -> Iterator[tor
         (torch.cuda, "manual_seed", lambda _: None),  # what is drawn there comes from the generator here
         (torch.cuda, "current_stream", lambda _=None: SimpleNamespace(cuda_stream=0)),
         (torch.random, "fork_rng", lambda *_, **__: fork([])),
-        (torch, "inference_mode", torch.no_grad),  # its tensors cannot be wrapped
+        (torch, "inference_mode", lambda mode=True: torch.no_grad() if mode else contextlib.nullcontext()),
         (job, "open_fabric", lambda _, precision: _Fabric(precision)),
         (_cuda, "library", lambda: library),
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from geoad.descriptors import Teacher
+from geoad.descriptors import Teacher, load_teacher, save_teacher
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
@@ -269,3 +270,21 @@ def test_a_teacher_on_a_gpu() -> None:
         teacher(torch.from_numpy(points))
     with pytest.raises(ValueError, match="points must be where the teacher is, on cpu, got points on cuda:0"):
         Teacher.from_pretrained("3d-st-64")(scan.reshape(-1, 3))
+
+
+def test_a_saved_teacher_can_be_loaded(tmp_path: Path) -> None:
+    saved = Teacher(LocalFeatures(8, 1, outputs=4), k=4).eval()
+    save_teacher(tmp_path / "mine.safetensors", saved)
+    points = surface(100)
+    assert np.array_equal(load_teacher(tmp_path / "mine.safetensors")(points), saved(points))
+    with pytest.raises(ValueError, match=r"must be called \*\.safetensors, got mine\.pt"):
+        save_teacher("mine.pt", saved)
+
+
+def test_descriptors_are_the_same_under_autocast_and_halves_are_refused() -> None:
+    teacher, points = Teacher(LocalFeatures(8, 1), k=4).eval(), surface(100)
+    expected = teacher(points)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(teacher(points), expected)
+    with pytest.raises(TypeError, match=r"float32 or float64, got one in torch\.bfloat16: call its float\(\)"):
+        teacher.bfloat16()(points)

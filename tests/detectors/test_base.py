@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from geoad.checks import synthetic_scan
+from geoad.descriptors import Teacher, save_teacher
 from geoad.detectors import make_detector
 from geoad.detectors.base import Detector, NotFittedError
+from geoad.nn.local_features import LocalFeatures
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 from geoad.training.trainer import Trainer
@@ -187,3 +191,50 @@ def test_what_an_author_left_out_is_named() -> None:
 def test_a_folder_is_no_sequence_of_samples(samples):
     with pytest.raises(TypeError, match="learns from a sequence of samples, such as a dataset, got"):
         make_detector("voxel-vm").fit(samples)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    """Also for the seed, and for a checkpoint, which holds none of numpy's."""
+    scans = [synthetic_scan(seed) for seed in range(2)]
+    keywords = {"points": np.int64(128), "k": np.array([4, 5]), "steps": np.int64(3), "learning_rate": np.float64(0.01)}
+
+    def fit(seed: Any) -> Detector:
+        detector = make_detector("3d-st", **keywords)
+        trainer = Trainer(device="cpu", folder=tmp_path, seed=seed)
+        return detector.fit(scans, trainer=trainer)
+
+    one, again, plain = fit(np.arange(1)[0]), fit(np.int64(0)), fit(0)
+    assert json.loads(json.dumps(one.config))["k"] == [4, 5]
+    for other in (again, plain):
+        assert np.array_equal(one.score(scans[0]).pixels, other.score(scans[0]).pixels)
+
+
+def test_a_path_names_a_teacher(tmp_path: Path) -> None:
+    save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    for name in ("3d-st", "feature-bank"):
+        detector = make_detector(name, teacher=tmp_path / "mine.safetensors", points=64)
+        assert detector.config["teacher"] == str(tmp_path / "mine.safetensors")
+
+
+@pytest.mark.parametrize("keywords", [{"seed": "a"}, {"seed": 1.5}, {"devices": 1.0}, {"checkpoint_every": 2.5}])
+def test_numbers_of_a_trainer_are_whole(keywords: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="must be a whole number"):
+        Trainer(device="cpu", **keywords)
+
+
+@pytest.mark.parametrize("samples", [np.ones((2, 4, 5, 3)), (synthetic_scan(0) for _ in range(2))])
+def test_what_is_no_sequence_of_samples_leaves_what_was_learnt(samples: Any) -> None:
+    scan = synthetic_scan(0)
+    detector = make_detector("depth-vm").fit([scan])
+    with pytest.raises(TypeError, match="learns from a sequence of samples"):
+        detector.fit(samples)
+    assert detector.score(scan).score == 0
+
+
+def test_it_learns_where_gradients_are_off() -> None:
+    scans, keywords = [synthetic_scan(seed) for seed in range(2)], {"points": 64, "k": 4, "steps": 2}
+    expected = make_detector("3d-st", **keywords).fit(scans).score(scans[0]).pixels
+    for off in (torch.no_grad, torch.inference_mode):
+        detector = make_detector("3d-st", **keywords)
+        with off():
+            assert np.array_equal(detector.fit(scans).score(scans[0]).pixels, expected)

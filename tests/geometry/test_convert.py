@@ -266,7 +266,7 @@ def test_occupied_cells_are_those_of_the_dense_grid() -> None:
             assert dense.values is not None and filled.values is None
             flat = dense.values.reshape(len(dense.values), -1)
             assert np.array_equal(cells, np.flatnonzero((flat != -1).any(0)))
-            assert np.array_equal(cells, np.unique(dense.index[dense.index >= 0]))
+            assert np.array_equal(cells, np.unique(dense.nearest if clip else dense.index[dense.index >= 0]))
             assert np.array_equal(values, flat[:, cells].T)
 
 
@@ -277,5 +277,17 @@ def test_points_outside_are_moved_to_the_border_if_asked_for() -> None:
     )
     left_out, moved = (cloud_to_voxels(cloud, grid, clip=clip) for clip in (False, True))
     assert left_out.index.tolist() == [-1, 0] and left_out.nearest.tolist() == [2, 0]
-    assert moved.index.tolist() == moved.nearest.tolist() == [2, 0]
+    assert moved.index.tolist() == [-1, 0] and moved.nearest.tolist() == [2, 0]
     assert (left_out.values > 0).sum() == 1 and (moved.values > 0).sum() == 2
+
+
+def test_depth_in_millimetres_is_refused_and_none_lies_behind_the_camera() -> None:
+    camera = Camera.pinhole(1.0, (1, 3))
+    with pytest.raises(TypeError, match="depth must be floating, in metres, got uint16: divide millimetres by 1000"):
+        depth_to_xyz(np.full((1, 3), 600, np.uint16), camera)
+    assert depth_to_xyz(np.array([[-1.0, 0.0, 0.5]]), camera).valid.tolist() == [[False, False, True]]
+
+
+def test_what_is_no_array_is_said_to_be_none() -> None:
+    with pytest.raises(TypeError, match=r"scores must be an array of shape \(N,\), got list"):
+        scores_to_pixels([1.0], np.array([0]), (1, 1))

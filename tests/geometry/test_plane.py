@@ -47,3 +47,9 @@ def test_no_background_is_said() -> None:
         fit_background(table(slope=0) * [1, 1, -1])
     with pytest.raises(ValueError, match=r"normal must have shape \(3,\)"):
         Plane(np.zeros(2), np.zeros(3))
+
+
+def test_a_normal_has_length_one() -> None:
+    assert Plane([0, 0, -1], [0, 0, 1]).normal.dtype == np.float64
+    with pytest.raises(ValueError, match=r"normal must have length 1, got \[0\.0, 0\.0, -2\.0\]"):
+        Plane(np.array([0, 0, -2.0]), np.zeros(3))

@@ -32,3 +32,11 @@ def test_attributes_must_have_one_row_a_point() -> None:
         PointCloud(np.zeros((3, 3), np.float32), pixel=np.arange(4))
     with pytest.raises(ValueError, match=r"points must have shape \(N, 3\), got \(4, 100\)"):
         PointCloud(np.zeros((4, 100), np.float32))
+
+
+def test_points_become_float32_and_colours_stay_bytes() -> None:
+    assert PointCloud([[0, 1, 2]]).points.dtype == PointCloud(np.zeros((1, 3))).points.dtype == np.float32
+    with pytest.raises(TypeError, match="points must hold real numbers, got bool"):
+        PointCloud(np.zeros((1, 3), bool))
+    with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got float64"):
+        PointCloud(np.zeros((1, 3)), rgb=np.full((1, 3), 0.7))

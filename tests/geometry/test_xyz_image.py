@@ -40,3 +40,16 @@ def test_rgb_has_the_size_of_xyz() -> None:
 def test_one_row_is_not_organised() -> None:
     assert not XYZImage(np.ones((1, 5, 3), np.float32)).organised
     assert XYZImage(np.ones((2, 5, 3), np.float32)).organised
+
+
+def test_masked_coordinates_are_invalid() -> None:
+    xyz = np.ma.masked_array(np.ones((1, 2, 3)), mask=[[[True] * 3, [False] * 3]])
+    xyz.data[0, 0] = 9e9
+    image = XYZImage(xyz)
+    assert image.valid.tolist() == [[False, True]] and type(image.xyz) is np.ndarray
+
+
+@pytest.mark.parametrize("rgb", [np.full((1, 2, 3), 0.7), np.full((1, 2, 3), 257)])
+def test_colours_that_are_no_bytes_are_refused(rgb: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got (float|int)64: scale and convert it"):
+        XYZImage(np.ones((1, 2, 3)), rgb)

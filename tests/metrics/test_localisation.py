@@ -358,3 +358,31 @@ def test_area_under_the_iou_of_a_perfect_ranking():
     ratio = limit * (1 - share) / share
     assert found == pytest.approx(np.log(1 + ratio) / ratio, abs=1e-5)
     assert found == pytest.approx(0.2284, abs=1e-4)
+
+
+def test_the_area_under_precision_over_recall_begins_at_no_recall():
+    assert rank_pixels([[[0.9, 0.1, 0.2]]], [[[1, 0, 0]]]).pr_curve.area() == 1
+    rng = np.random.default_rng(0)
+    ranking = rank_pixels(list(rng.random((3, 9, 9))), list(rng.random((3, 9, 9)) < 0.3))
+    assert ranking.pr_curve.area() == pytest.approx(ranking.pr_trapezoid, rel=1e-12)
+    assert ranking.au_pro(0.3) == ranking.au_pro([0.3]) and rank_pixels([[[1, 0]]], [[[1, 0]]], limits=0.3).auroc == 1
+
+
+def test_curves_of_good_images_alone_have_no_corner():
+    ranking = rank_pixels([[[0.9, 0.1]]], [None])
+    for name in ("pro_curve", "roc_curve", "iou_curve", "pr_curve", "official_curve"):
+        curve = getattr(ranking, name)
+        assert len(curve.x) == 0 and np.isnan(curve.area(0.3))
+
+
+def test_masks_have_no_negative_numbers_and_maps_no_masked_ones():
+    for mask in ([[-1, 0]], [[np.nan, 0.0]]):
+        with pytest.raises(ValueError, match="mask 0 must be 0 where good and above 0 where defective"):
+            pixel_auroc([[[0.9, 0.1]]], [mask])
+    with pytest.raises(ValueError, match="map 0 must not be masked"):
+        pixel_auroc([np.ma.masked_equal([[0.9, 0.1]], 0.1)], [[[1, 0]]])
+
+
+def test_scores_of_parts_may_be_tensors_that_learn():
+    scores = torch.tensor([0.9, 0.1], requires_grad=True)
+    assert roc_auc(scores, torch.tensor([1, 0])) == roc_auc(scores.bfloat16(), [1, 0]) == 1

@@ -130,3 +130,21 @@ def test_wrong_arguments():
         Threshold.fit([[[np.inf, 0.0]]])
     with pytest.raises(ValueError, match=r"scores must have shape \(1,\), got \(2,\)"):
         Threshold.fit([RAMP], scores=[1, 2])
+
+
+def test_pixels_and_parts_are_held_against_the_same_number():
+    threshold, pixels = Threshold("by hand", 0.1, 0.1), np.array([[0.1]], np.float32)  # 0.100000001…
+    assert threshold.apply(pixels).all() and threshold.flags(float(pixels.max()))
+    with pytest.raises(ValueError, match="the score of a part must be a number, got NaN"):
+        threshold.flags(float("nan"))
+
+
+def test_what_a_threshold_is_fitted_to(tmp_path):
+    maps = [np.arange(6.0).reshape(2, 3)]
+    with pytest.raises(TypeError, match="maps are read more than once"):
+        Threshold.fit((m for m in maps), "quantile")
+    with pytest.raises(ValueError, match=r"map 0 must hold a pixel, got shape \(0, 3\)"):
+        Threshold.fit([np.empty((0, 3))])
+    fitted = Threshold.fit(maps, "quantile", p=np.float32(0.5))
+    fitted.save(tmp_path / "threshold.json")
+    assert Threshold.load(tmp_path / "threshold.json") == fitted

@@ -127,3 +127,12 @@ def test_partners_by_number_beyond_one_vector() -> None:
             a[m // 2] = np.nan
             expected = np.where(np.isnan(a[:, 0]), 0, ((a[:, None] - b[None]) ** 2).sum(-1).argmin(1))
             np.testing.assert_array_equal(chamfer_numba.nearest(a, b)[0], expected)
+
+
+@pytest.mark.parametrize("kind", [np.float16, torch.float16, torch.bfloat16])
+def test_halves_are_squared_as_singles(kind: type | torch.dtype) -> None:
+    a, b = np.full((1, 3), 300.0), np.zeros((1, 3))
+    pair = [torch.tensor(c, dtype=kind) if isinstance(kind, torch.dtype) else c.astype(kind) for c in (a, b)]
+    assert float(chamfer(*pair)) == 540_000
+    if isinstance(kind, torch.dtype):
+        assert chamfer_each(pair[0][None], [pair[1]]).tolist() == [540_000]

@@ -225,3 +225,20 @@ def test_a_tensor_elsewhere_is_not_moved_silently():
         knn(torch.zeros((4, 3), device="meta"), 2, queries=torch.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"points is on meta, .*pass points.cpu\(\)"):
         knn(torch.zeros((4, 3), device="meta"), 2, backend="numba")
+
+
+def test_a_point_too_far_for_single_precision_does_not_stop_a_tree():
+    points = np.random.default_rng(0).random((50, 3), dtype=np.float32)
+    points[7] = 1e30
+    found, expected = knn(points, 3, backend="pykdtree"), knn(points, 3)
+    rest = np.arange(50) != 7
+    assert np.array_equal(found.index[rest], expected.index[rest])
+
+
+def test_distances_are_single_precision_whatever_the_default():
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert knn(torch.rand(9, 3, dtype=torch.float32), 2, backend="torch").sq_dist.dtype == torch.float32
+    finally:
+        torch.set_default_dtype(before)

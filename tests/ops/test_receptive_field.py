@@ -80,3 +80,18 @@ def test_neighbours_and_nodes_beyond_the_table_are_refused() -> None:
         relabel(index, np.array([0, 12]), 1)
     with pytest.raises(ValueError, match=r"rows must lie in \[0, 2\], the number of nodes, got 3"):
         relabel(index, np.array([0, 1]), 3)
+
+
+@pytest.mark.parametrize(
+    ("index", "queries", "hops", "error", "message"),
+    [
+        ([[1], [0]], np.array([False, True]), 1, TypeError, "queries must hold integers, got bool"),
+        ([[1], [0]], [1.9], 1, TypeError, "queries must hold integers, got float64"),
+        ([[1], [0]], [[1]], 1, ValueError, r"queries must have shape \(q,\)"),
+        ([[1.0], [0.0]], 0, 1, TypeError, "index must hold integers, got float64"),
+        ([[1], [0]], 0, 1.0, TypeError, r"hops must be a whole number, got 1\.0"),
+    ],
+)
+def test_whole_numbers_are_asked_for(index, queries, hops, error, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=message):
+        receptive_field(index, queries, hops)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.ops import reference, voxelize
+from geoad.ops import occupied_voxels, reference, voxelize
 from tests.ops.clouds import cloud, clouds
 
 side = st.integers(1, 6)
@@ -115,3 +115,17 @@ def test_bad_input(change, error, message):
     good = {"points": np.zeros((4, 3)), "origin": (0, 0, 0), "cell": 1.0, "shape": (2, 2, 2)}
     with pytest.raises(error, match=message):
         voxelize(**{**good, **change})
+
+
+@pytest.mark.parametrize("shape", [(2**22,) * 3, (2**21, 2**21, 2**22), (2_642_246,) * 3])
+def test_a_grid_of_more_voxels_than_have_numbers_is_refused(shape):
+    for function in (voxelize, occupied_voxels):
+        with pytest.raises(ValueError, match=r"shape must be of at most 2\^53 voxels, got"):
+            function(np.zeros((1, 3)), (0, 0, 0), 1e-3, shape, values=np.ones(1))
+
+
+def test_what_is_masked_is_nowhere():
+    points = np.ma.masked_equal([[1.0, 2.0, 3.0], [9.0, 0.0, 0.0]], 9)
+    assert voxelize(points, (0, 0, 0), 4.0, (3, 1, 1)).index.tolist() == [0, -1]
+    with pytest.raises(TypeError, match="points must be floating where some are masked, got int64"):
+        voxelize(np.ma.masked_equal([[1, 2, 3]], 3), (0, 0, 0), 4.0, (1, 1, 1))

@@ -52,7 +52,7 @@ def make_sim3d(
     ...     sorted(path.name for path in (root / "foam" / "test" / "good").iterdir())
     ['gt', 'rgb', 'xyz']
     """
-    root, names, size = Path(root), _categories(categories), _size(size, scale)
+    root, names, size, seed = Path(root), _categories(categories), _size(size, scale), _check.plain(seed)
     _check_numbers(jobs, seed)
     entries = [entry for name in names for entry in plan(get_category(name), size)]
     pixels = {name: size.longest(get_category(name).shape) for name in names}
