@@ -24,7 +24,7 @@ from geoad.metrics import (
     profile_images,
     rank_pixels,
 )
-from geoad.metrics.curve import check_limit
+from geoad.metrics.curve import checked_limits
 from geoad.metrics.passes import Progress
 from geoad.metrics.sizes import COMMUNITY, MODES, Resized, community_maps, community_masks, maps_at_mask_size
 
@@ -58,8 +58,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check.one_of("mode", self.mode, MODES)
-        for limit in self.limits:
-            check_limit(limit)
+        checked_limits(self.limits)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ def wall(depth: float, hole: bool = False) -> Sample:
     image[0, 0] = 4.0  # the largest of every set
     if hole:
         image[2:4, 3:6] = 0
-    return Sample(xyz=depth_to_xyz(image, CAMERA), name="wall")
+    return Sample(xyz=depth_to_xyz(image.astype(np.float64), CAMERA), name="wall")
 
 
 def test_one_two_three() -> None:

@@ -81,19 +81,19 @@ def test_the_encoder_leaves_generator_and_critic_alone() -> None:
     assert changed == {"encoder"}
 
 
-class Lattice(VoxelReconstruction):
-    """A grid of 4³ cells of which one is occupied."""
+class Perfect(VoxelReconstruction):
+    """It makes of a grid the grid itself."""
 
     def stages(self) -> Any:
-        yield from self.statistics()
+        yield self.box()
 
     def reconstruct(self, grids: torch.Tensor) -> torch.Tensor:
         return grids
 
 
 def test_weights_balance_the_rare_occupied_cells() -> None:
-    detector = Lattice(resolution=4, copies=0)
-    detector.empty.see(torch.tensor([[63 / 64]]))
+    detector = VoxelAutoencoder(**FAST)
+    detector.empty.see(torch.tensor([[63 / 64]]))  # a grid of 4³ cells of which one is occupied
     grids = torch.full((1, 1, 4, 4, 4), -1.0)
     grids[0, 0, 1, 2, 3] = 1
     assert float(detector.weighted_error(-torch.ones_like(grids), grids)) == pytest.approx(63 / 64 * 4)
@@ -105,8 +105,8 @@ def test_weights_balance_the_rare_occupied_cells() -> None:
 
 
 def test_without_weights_an_empty_grid_is_better_than_one_that_is_a_little_too_full() -> None:
-    detector = Lattice(resolution=4, copies=0)
-    detector.empty.see(torch.tensor([[63 / 64]]))
+    detector = VoxelAutoencoder(**FAST)
+    detector.empty.see(torch.tensor([[63 / 64]]))  # a grid of 4³ cells of which one is occupied
     grids = torch.full((1, 1, 4, 4, 4), -1.0)
     grids[0, 0, 1, 2, 3] = 1
     empty, full = -torch.ones_like(grids), grids.clone()
@@ -225,7 +225,7 @@ def test_the_order_of_a_cloud_changes_no_score(source: Any) -> None:
 
 
 def test_what_is_reconstructed_exactly_scores_nothing() -> None:
-    detector = Lattice(source="xyz+rgb", resolution=16, copies=0).fit(SCANS, trainer=Trainer(device="cpu"))
+    detector = Perfect(source="xyz+rgb", resolution=16, copies=0).fit(SCANS, trainer=Trainer(device="cpu"))
     assert not detector.score(synthetic_scan(9, defect=True)).pixels.any()
 
 
