@@ -80,8 +80,8 @@ def test_a_scan_in_another_unit(geoad, copy: Path, tmp_path: Path) -> None:
         _write(path, tifffile.imread(path) * np.float32(1000))
     said = geoad("score", tmp_path / "run", *paths, "--out", tmp_path / "maps")
     assert said.code == 0 and len(said.out.splitlines()) == 2
-    assert said.err.startswith(f"geoad: warning: {paths[0]}: neighbours are ") and said.err.count("\n") == 1
-    assert said.err.endswith("metres against millimetres?\n")
+    assert said.err.startswith(f"geoad: warning: {paths[0]} has neighbours ") and said.err.count("\n") == 1
+    assert "metres against millimetres?" in said.err
 
 
 @pytest.mark.parametrize(

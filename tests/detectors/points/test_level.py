@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from geoad.detectors.points.feature_bank import FeatureBank
-from geoad.detectors.points.level import AROUND, EVERY, FLOOR, Level
+from geoad.detectors.points.level import AROUND, EVERY, FLOOR, OVERALL, Level
 
 
 def settled(scans: int = 3, count: int = 800, terms: int = 2) -> tuple[Level, torch.Tensor, torch.Tensor]:
@@ -29,13 +29,14 @@ def test_formula() -> None:
         place = (places - point).square().sum(1).argmin()
         near = scores[(places - places[place]).square().sum(1).argsort()[:AROUND]]
         unit = near.std(0, correction=0) + FLOOR * scores.std(0, correction=0)
-        expected = (term - near.mean(0)) / unit + level.overall * term / scores.mean(0)
+        expected = (term - near.mean(0)) / unit + OVERALL * term / scores.mean(0)
         torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_high_score_counts_less_where_good_scans_score_high() -> None:
+def test_a_high_score_counts_less_where_good_scans_score_high(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("geoad.detectors.points.level.OVERALL", 0)
     points = torch.rand(4000, 3)
-    level = Level(overall=0)
+    level = Level()
     edge = (points[:, :1] > 0.5).float()
     level.see(points, 1 + 9 * edge + torch.rand(4000, 1))
     level.settle()

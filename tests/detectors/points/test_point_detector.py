@@ -41,7 +41,7 @@ def test_another_unit_is_noticed_once(make, factor: float, scans: list[Sample]) 
         warnings.simplefilter("error")
         detector.score(scans[0])
         detector.score(enlarged(scans[0], 3))  # a coarser scan, not another unit
-    with pytest.warns(UserWarning, match=r"mm/000.tiff: neighbours are .* metres against millimetres\?") as caught:
+    with pytest.warns(UserWarning, match=r"mm/000.tiff has neighbours .* metres against millimetres\?") as caught:
         result = detector.score(enlarged(scans[0], factor))
     assert len(caught) == 1 and caught[0].filename == __file__ and np.isfinite(result.pixels).all()
     with warnings.catch_warnings():
