@@ -43,8 +43,13 @@ class Camera:
     def __post_init__(self) -> None:
         for name in ("focus", "sx", "sy", "image_width", "image_height"):
             _check.positive(**{name: getattr(self, name)})
-        if not np.isfinite([self.focus, self.kappa, self.sx, self.sy, self.cx, self.cy]).all():
+        if not np.isfinite(list(asdict(self).values())).all():
             raise ValueError(f"camera parameters must be finite, got {self}")
+        for name in ("image_width", "image_height"):
+            size = getattr(self, name)
+            if size != int(size):
+                raise ValueError(f"{name} must be a whole number of pixels, got {size}")
+            object.__setattr__(self, name, int(size))  # 800.0 in a file is 800
 
     @property
     def shape(self) -> tuple[int, int]:

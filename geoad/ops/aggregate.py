@@ -40,6 +40,10 @@ def aggregate(
     tensor([[0., 7.],
             [2., 5.]])
     """
+    given = {"points": points, "index": index, "weight": weight, "bias": bias, "features": features}
+    for name, value in given.items():
+        if not isinstance(value, Tensor):
+            raise TypeError(f"{name} must be a torch tensor, got {type(value).__name__}")
     device = points.device.type
     if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
         with torch.autocast(device, enabled=False):

@@ -106,3 +106,10 @@ def test_a_camera_file_without_a_field_or_not_json(tmp_path: Path) -> None:
     (tmp_path / "camera.json").write_text("[1, 2")
     with pytest.raises(ValueError, match=r"camera\.json"):
         Camera.load(tmp_path / "camera.json")
+
+
+def test_sizes_are_whole_numbers_however_they_are_written() -> None:
+    camera = Camera(1.0, 0.0, 1.0, 1.0, 1.5, 0.5, 4.0, 2.0)  # type: ignore[arg-type]
+    assert camera.shape == (2, 4) and all(isinstance(size, int) for size in camera.shape)
+    with pytest.raises(ValueError, match=r"image_width must be a whole number of pixels, got 4\.5"):
+        Camera(1.0, 0.0, 1.0, 1.0, 1.5, 0.5, 4.5, 2)  # type: ignore[arg-type]

@@ -227,3 +227,9 @@ def test_equals_concatenation_then_mean_at_the_size_of_the_thesis() -> None:
         z = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], -1) @ weight.T + bias
         edges = torch.cat([torch.nn.functional.leaky_relu(z, 0.2), features[index[rows]]], -1)
         torch.testing.assert_close(result[rows], edges.mean(1), rtol=1e-11, atol=1e-11)
+
+
+def test_arrays_are_refused() -> None:
+    points, index, *rest = case(5, 5, 2, (2, 2))
+    with pytest.raises(TypeError, match="index must be a torch tensor, got ndarray"):
+        aggregate(points, index.numpy(), *rest)
