@@ -95,6 +95,19 @@ def by_training(results: Mapping[str, Results]) -> str:
     return "\n".join(lines)
 
 
+def against_thesis(thesis: Results, quick: Results) -> str:
+    """Return a row for each category: the thesis's training and `quick()` over the seeds that have it with both."""
+    head = [f"{name}, @{limit}" for limit in LIMITS for name in ("thesis", "`quick()`")]
+    lines = [f"| | seeds | {' | '.join(head)} |", "|---" * (len(head) + 2) + "|"]
+    for category in CATEGORIES:
+        seeds = sorted(set.intersection(*({s for *_, c, s in each.found if c == category} for each in (thesis, quick))))
+        if seeds:
+            values = [e.value("3d-st-64", ("au_pro", limit), seeds) for limit in LIMITS for e in (thesis, quick)]
+            cells = " | ".join(f"{value(category):.3f}" for value in values)
+            lines.append(f"| {category} | {', '.join(map(str, seeds))} | {cells} |")
+    return "\n".join(lines)
+
+
 def claims(orderings: Sequence[dict[str, Any]]) -> str:
     """Return a row for each claim of the thesis that was measured; of those about every limit, the usual two."""
     lines = ["| figure | the thesis | here | in seeds | means |", "|---|---|---|---|---|"]
@@ -148,6 +161,7 @@ def tables() -> dict[str, str]:
     trainings |= _both("memory bank", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
+        "both trainings": against_thesis(trainings["thesis"], whole),
         "categories": by_category(whole, peers),
         "seeds": by_seed(whole, peers),
         "seeds of 1500 steps": by_seed(half, peers),
