@@ -53,10 +53,8 @@ def test_kill_9_and_the_same_command_again_gives_the_same_weights(tmp_path: Path
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("saves", range(1, 8))
-def test_an_interrupt_after_any_save_resumes_to_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
-) -> None:
+def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have somebody press Ctrl-C once, after so many checkpoints."""
     save, count = Run._save, []
 
     def dying(self: Run, *place: Any) -> None:
@@ -65,11 +63,17 @@ def test_an_interrupt_after_any_save_resumes_to_the_same_bits(
         if len(count) == saves:
             raise KeyboardInterrupt
 
-    keywords: dict[str, Any] = {"device": "cpu", "folder": tmp_path, "checkpoint_every": 4}
     monkeypatch.setattr(Run, "_save", dying)
+
+
+@pytest.mark.parametrize("saves", range(1, 8))
+def test_an_interrupt_after_any_save_resumes_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
+) -> None:
+    interrupt_after(saves, monkeypatch)
+    keywords: dict[str, Any] = {"device": "cpu", "folder": tmp_path, "checkpoint_every": 4}
     with pytest.raises(KeyboardInterrupt):
         Trainer(**keywords).run(Toy(), numbers())
-    monkeypatch.setattr(Run, "_save", save)
     resumed = Trainer(**keywords).run(Toy(), numbers())
     assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
 
@@ -117,15 +121,7 @@ def test_the_scale_of_losses_survives_a_resumption(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(job, "open_fabric", scaled)
     whole = Trainer(device="cpu").run(Toy(), numbers())
-    save, count = Run._save, []
-
-    def dying(self: Run, *place: Any) -> None:
-        save(self, *place)
-        count.append(place)
-        if len(count) == saves:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Run, "_save", dying)
+    interrupt_after(saves, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         Trainer(device="cpu", folder=tmp_path, checkpoint_every=4).run(Toy(), numbers())
     resumed = Trainer(device="cpu", folder=tmp_path, checkpoint_every=4).run(Toy(), numbers())
