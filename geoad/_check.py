@@ -22,12 +22,15 @@ def shape(name: str, array: Any, expected: tuple[int | str, ...]) -> None:
     Traceback (most recent call last):
     ValueError: points must have shape (N, 3), got (4, 100)
     """
-    wanted = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
     if not hasattr(array, "shape"):
-        raise TypeError(f"{name} must be an array of shape ({wanted}), got {type(array).__name__}")
+        raise TypeError(f"{name} must be an array of shape {_wanted(expected)}, got {type(array).__name__}")
     got = tuple(array.shape)
     if len(got) != len(expected) or any(isinstance(e, int) and e != g for e, g in zip(expected, got, strict=True)):
-        raise ValueError(f"{name} must have shape ({wanted}), got {got}")
+        raise ValueError(f"{name} must have shape {_wanted(expected)}, got {got}")
+
+
+def _wanted(expected: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, expected))}{',' if len(expected) == 1 else ''})"
 
 
 def colours(name: str, rgb: Any, expected: tuple[int | str, ...]) -> None:
