@@ -54,7 +54,8 @@ class Sample:
             self._check_colours(self.rgb)
         if self.mask is not None:
             _check.shape("mask", self.mask, ("H", "W"))
-            object.__setattr__(self, "mask", np.asarray(self.mask) > 0)
+            mask = np.asarray(self.mask)
+            object.__setattr__(self, "mask", mask if mask.dtype == np.bool_ else mask > 0)
 
     def _check_colours(self, rgb: NDArray[np.uint8]) -> None:
         """Raise ValueError unless colours are red, green and blue in 0..255: others would be scored as wrong ones."""

@@ -1,4 +1,4 @@
-"""`geoad list`: what there is to choose from."""
+"""`geoad list`: what there is to choose from. (A module `list` would stand in the package for Python's own.)"""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def write_scan(
     import tifffile
     from PIL import Image
 
-    image = xyz if isinstance(xyz, XYZImage) else XYZImage(np.asarray(xyz))
+    image = xyz if isinstance(xyz, XYZImage) else XYZImage(xyz)
     colours = image.rgb if rgb is None else rgb
     if colours is not None:
         _check.colours("rgb", colours, (*image.shape, 3))

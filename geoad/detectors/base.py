@@ -38,8 +38,8 @@ class Detector(nn.Module):
     buffers; one whose size depends on the data is registered with a length of 0 there, and assigned when it is known.
     `supervised` marks methods that learn from masks: no other may read them. What `prepare` returns is kept in files
     where memory does not suffice; with `prepared_on_disk` False it is made again. `collate` joins prepared samples to a
-    batch, if they cannot be stacked. A method whose protocol augments the
-    training set gives `augment` too. `watch(stage, step)`, if set, is called now and then while it learns.
+    batch, if they cannot be stacked. A method whose protocol augments the training set gives `augment` too.
+    `watch(stage, step)`, if set, is called now and then while it learns.
 
     >>> import numpy as np
     >>> from geoad.geometry.xyz_image import XYZImage
@@ -78,9 +78,8 @@ class Detector(nn.Module):
 
         @wraps(construct)
         def remembering(self: Detector, **keywords: Any) -> None:
-            keywords = {
-                name: _check.plain(value) for name, value in keywords.items()
-            }  # as JSON and checkpoints have them
+            # As JSON and checkpoints have them.
+            keywords = {name: _check.plain(value) for name, value in keywords.items()}
             if type(self) is cls:
                 _check.kinds(construct, keywords)
             construct(self, **keywords)

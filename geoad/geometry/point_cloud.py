@@ -12,7 +12,7 @@ from geoad import _check
 
 @dataclass(frozen=True, eq=False)
 class PointCloud:
-    """Points (N, 3) float32 in metres, sensor frame, with optional attributes.
+    """Points (N, 3) float32 in metres, sensor frame, with optional attributes; what is masked becomes NaN.
 
     `rgb` is (N, 3) uint8, `normals` (N, 3) float32, `pixel` (N,) int64: the flat address (row · W + column) of the
     pixel that each point came from.
@@ -28,11 +28,13 @@ class PointCloud:
     pixel: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        points = np.asarray(self.points)
+        points = np.asanyarray(self.points)
         _check.shape("points", points, ("N", 3))
         if points.dtype.kind not in "fiu":
             raise TypeError(f"points must hold real numbers, got {points.dtype}")
-        object.__setattr__(self, "points", np.asarray(points, dtype=np.float32))
+        points = points.astype(np.float32, copy=False)
+        points = points.filled(np.nan) if isinstance(points, np.ma.MaskedArray) else np.asarray(points)
+        object.__setattr__(self, "points", points)
         if self.rgb is not None:
             _check.colours("rgb", self.rgb, (len(self), 3))
         for name, columns in (("normals", (3,)), ("pixel", ())):

@@ -76,7 +76,7 @@ def _numbers(name: str, value: Any) -> NDArray[Any]:
     """Return `value` as a two-dimensional array of numbers."""
     array = to_array(value)
     if np.ma.is_masked(value):
-        raise ValueError(f"{name} must not be masked: fill it with the scores that are meant")
+        raise ValueError(f"{name} must not be masked: fill in the numbers that are meant")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__} of {array.dtype}")
     if array.ndim != 2:

@@ -12,9 +12,8 @@ from geoad.ops import _arrays
 
 def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
     """Return (m, d_w + d_f), differentiable in every floating argument and as often as wanted."""
-    if type(index) in (Tensor, Parameter) and not (
-        index.is_meta or torch.compiler.is_compiling()
-    ):  # fake tensors hold no values
+    holds_values = type(index) in (Tensor, Parameter) and not index.is_meta  # fake tensors do not
+    if holds_values and not torch.compiler.is_compiling():
         _arrays.check_range("index", index, len(points))
     neighbours = index.long()
     offset = points[: len(index), None] - points[neighbours]

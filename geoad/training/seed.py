@@ -17,9 +17,8 @@ def seed_of(*place: int | str) -> int:
     >>> seed_of(0, "step", 1, 2) == seed_of(0, "step", 1, 2) != seed_of(0, "step", 2, 1)
     True
     """
-    return (
-        int.from_bytes(blake2b(repr(tuple(map(_check.plain, place))).encode(), digest_size=8).digest(), "little") >> 1
-    )
+    text = repr(_check.plain(place))  # numpy's numbers have another repr
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def seed_torch(seed: int, device: torch.device | None = None) -> None:

@@ -61,3 +61,13 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path: Path)
     with pytest.raises(TypeError, match="xyz must be float32"):
         write_scan(tmp_path, "000", np.ones((4, 5, 3), int))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_masked_is_written_as_invalid_and_shares_of_colours_are_refused(tmp_path: Path) -> None:
+    xyz = np.ma.masked_array(np.ones((2, 3, 3)), mask=np.zeros((2, 3, 3), bool))
+    xyz[0, 0] = np.ma.masked
+    write_scan(tmp_path, "000", xyz)
+    assert np.isnan(tifffile.imread(tmp_path / "xyz" / "000.tiff")[..., 0]).sum() == 1
+    with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got float64"):
+        write_scan(tmp_path, "001", np.ones((2, 3, 3)), rgb=np.full((2, 3, 3), 0.7))
+    assert not (tmp_path / "xyz" / "001.tiff").exists()

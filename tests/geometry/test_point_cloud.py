@@ -36,6 +36,7 @@ def test_attributes_must_have_one_row_a_point() -> None:
 
 def test_points_become_float32_and_colours_stay_bytes() -> None:
     assert PointCloud([[0, 1, 2]]).points.dtype == PointCloud(np.zeros((1, 3))).points.dtype == np.float32
+    assert np.isnan(PointCloud(np.ma.masked_equal([[0, 1, 2]], 2)).points).tolist() == [[False, False, True]]
     with pytest.raises(TypeError, match="points must hold real numbers, got bool"):
         PointCloud(np.zeros((1, 3), bool))
     with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got float64"):
