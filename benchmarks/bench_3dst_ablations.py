@@ -3,8 +3,8 @@
     python benchmarks/bench_3dst_ablations.py SCANS [--only points,strategy] [--seeds 0,1,2] [--categories bagel,foam]
     python benchmarks/bench_3dst_ablations.py --plot
 
-SCANS is made by `geoad data make sim3d SCANS`. The defaults are the thesis's sizes, which take weeks of one core;
-smaller ones:
+SCANS is made by `geoad data make sim3d SCANS`. Students are trained and score as in the thesis, but for what a variant
+or --set says. The sizes are by default the thesis's, which take weeks of one core; smaller ones:
 
     --points 8192 --steps 600 --set learning_rate=0.004 --set decay=True --sweep-points 2048,4096 \\
     --pretrain-points 16384 --pretrain-scenes 100 --pretrain-steps 1500 --pretrain-set optimizer=muon \\
@@ -43,6 +43,7 @@ from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, load_teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.pretraining_job import pretrain
+from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, roc_auc
 from geoad.training import Trainer
@@ -180,12 +181,13 @@ def _check(plan: Plan, groups: list[str], rows: list[dict[str, Any]]) -> None:
 
 def _params(variant: Variant, teachers: Teachers, known: dict[str, Any]) -> dict[str, Any]:
     """Return the detector's keywords; a teacher that was another one in earlier rows is an error."""
+    params = {**StudentTeacher3D.thesis(), **variant.params} if variant.method == "3d-st" else variant.params
     if variant.teacher is None:
-        return variant.params
+        return params
     facts = teachers.facts(variant.teacher)
     if known.setdefault(variant.teacher, facts)["sha256"] != facts["sha256"]:
         raise ValueError(f"teacher {variant.teacher} is not the one of the earlier rows: choose another --out")
-    return {**variant.params, "teacher": teachers.path(variant.teacher)}
+    return {**params, "teacher": teachers.path(variant.teacher)}
 
 
 def _content(given: argparse.Namespace, plan: Plan, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """3D-ST on the ten categories of sim3d: `python benchmarks/bench_3dst_sim3d.py SCANS [--teachers …] [--seeds 0,1,2]`.
 
 SCANS is made by `geoad data make sim3d SCANS --size tiny`. A cell is a teacher, a category and a seed: the student is
-trained at the thesis's resolution (64 000 points, k = 32) with `StudentTeacher3D.quick()`, and exact
+trained at the thesis's resolution (64 000 points, k = 32) with the defaults of `StudentTeacher3D`, and exact
 AU-PRO at native size, image AUROC by the 0.99 quantile and by the maximum, and CPU seconds of one thread become rows.
 A teacher is the name of a shipped one, a path, or "random": the same network as it starts, another for each seed. Rows
 are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
 since; several processes may share the work by `--categories`. Writes benchmarks/results/3dst_sim3d.json.
 
 `--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
-each student twice: "plain" as the thesis, "normalised" as `quick()` does. `bank` is the teacher's memory bank, without
-training; `ensemble` and `scales` are `quick()` with three students, and with one for k = 16 and one for 32. Each has a
-file of results of its own, 3dst_sim3d_<variant>.json.
+each student twice: "plain" as the thesis, "normalised" as the defaults do. `bank` is the teacher's memory bank, without
+training; `ensemble` and `scales` are the defaults with three students, and with one for k = 16 and one for 32. `moved`
+has the defaults learn and score scans of a camera that stands elsewhere each time, and scores each student with
+`normalise` and `smooth` and without. Each has a file of results of its own, 3dst_sim3d_<variant>.json.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ import os
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from operator import itemgetter
 from pathlib import Path
@@ -32,6 +35,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from geoad.data import Dataset, open_dataset
 from geoad.data.sim3d import CATEGORIES
@@ -40,16 +44,19 @@ from geoad.detectors import make_detector
 from geoad.detectors.points.point_detector import PointDetector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.results import environment, write_json
+from geoad.geometry.xyz_image import XYZImage
 from geoad.metrics import au_pro, pixel_auroc, roc_auc
 from geoad.nn.local_features import LocalFeatures
+from geoad.sample import Sample
 from geoad.training import Trainer
 
 Facts: TypeAlias = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 LIMITS = (0.05, 0.3)
 IMAGE = {"image_quantile": 0.99}
-QUICK = {**StudentTeacher3D.quick(), **IMAGE}
-NORMALISED = {name: QUICK[name] for name in ("normalise", "smooth", *IMAGE)}
+OWN = StudentTeacher3D().config
+DEFAULTS = {**{name: OWN[name] for name in ("steps", *StudentTeacher3D.thesis()) if name != "epochs"}, **IMAGE}
+NORMALISED = {name: DEFAULTS[name] for name in ("normalise", "smooth", *IMAGE)}
 BOTH = ("plain", "normalised")
 
 
@@ -60,13 +67,15 @@ class Variant(NamedTuple):
     keywords: Facts
     method: str = "3d-st"
     kinds: tuple[str, ...] = ("normalised",)
+    moved: bool = False
 
 
 VARIANTS = {
-    "quick": Variant("3dst_sim3d.json", QUICK),
-    "thesis": Variant("3dst_sim3d_thesis.json", NORMALISED, kinds=BOTH),
-    "ensemble": Variant("3dst_sim3d_ensemble.json", {**QUICK, "students": 3}),
-    "scales": Variant("3dst_sim3d_scales.json", {**QUICK, "k": [16, 32]}),
+    "defaults": Variant("3dst_sim3d.json", DEFAULTS),
+    "thesis": Variant("3dst_sim3d_thesis.json", {**StudentTeacher3D.thesis(), **NORMALISED}, kinds=BOTH),
+    "ensemble": Variant("3dst_sim3d_ensemble.json", {**DEFAULTS, "students": 3}),
+    "scales": Variant("3dst_sim3d_scales.json", {**DEFAULTS, "k": [16, 32]}),
+    "moved": Variant("3dst_sim3d_moved.json", DEFAULTS, kinds=BOTH, moved=True),
     "bank": Variant("3dst_sim3d_bank.json", NORMALISED, "feature-bank", BOTH),
 }
 KEY = itemgetter("teacher", "scores", "metric", "limit")
@@ -88,17 +97,32 @@ def digest(teacher: str) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
+def moved(sample: Sample) -> Sample:
+    """Return a scan as if the camera stood elsewhere: turned, tilted by some 10 degrees, shifted by some cm."""
+    assert sample.xyz is not None
+    rng = np.random.default_rng(zlib.crc32(str(sample.name).encode()))
+    tilt = Rotation.from_rotvec(np.deg2rad([*rng.normal(0, 10, 2), 0]))
+    turn = tilt * Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)])
+    valid, points = sample.xyz.valid, sample.xyz.xyz.astype(np.float64)
+    centre = points[valid].mean(0)
+    points[valid] = turn.apply(points[valid] - centre) + centre + rng.normal(0, 0.03, 3)
+    return replace(sample, xyz=XYZImage(points.astype(np.float32)), camera=None)
+
+
 def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int) -> list[Facts]:
     """Fit and score one cell; return its rows."""
     train, validation, test = (
         open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
     )
+    seen: list[Sequence[Sample]] = [train, validation, test]
+    if variant.moved:
+        seen = [[moved(sample) for sample in split] for split in seen]
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         file = random_teacher(seed, folder) if teacher == "random" else teacher
         detector = make_detector(variant.method, teacher=file, **variant.keywords)
         assert isinstance(detector, PointDetector)
-        detector.fit(train, validation=validation, trainer=Trainer(device="cpu", seed=seed, memory=8e9))
+        detector.fit(seen[0], validation=seen[1], trainer=Trainer(device="cpu", seed=seed, memory=8e9))
     fitted = time.process_time() - began
     facts = {"method": variant.method, "teacher": teacher, "teacher_sha256": digest(teacher), "dataset": "sim3d"}
     here = environment()
@@ -106,7 +130,7 @@ def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int
     level, smooth, rows = detector.level, detector.smooth, []
     for kind in variant.kinds:
         detector.level, detector.smooth = (None, 0) if kind == "plain" else (level, smooth)
-        found = {**figures(detector, test), ("fit_cpu_s", None): fitted}
+        found = {**figures(detector, seen[2], test), ("fit_cpu_s", None): fitted}
         rows += [
             {**facts, "scores": kind, "metric": metric, "limit": limit, "mode": "exact", "value": round(value, 5)}
             for (metric, limit), value in found.items()
@@ -114,10 +138,10 @@ def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int
     return rows
 
 
-def figures(detector: PointDetector, test: Dataset) -> dict[tuple[str, float | None], float]:
+def figures(detector: PointDetector, scans: Sequence[Sample], test: Dataset) -> dict[tuple[str, float | None], float]:
     """Score the test scans; return figures by metric and limit."""
     began = time.process_time()
-    maps = [detector.score(sample) for sample in test]
+    maps = [detector.score(sample) for sample in scans]
     scored = time.process_time() - began
     masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
     pixels = [each.pixels for each in maps]
@@ -167,7 +191,7 @@ def table(rows: Sequence[Facts]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scans")
-    parser.add_argument("--variant", default="quick", choices=list(VARIANTS))
+    parser.add_argument("--variant", default="defaults", choices=list(VARIANTS))
     parser.add_argument("--teachers", default="3d-st-64,random")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--categories", default=",".join(CATEGORIES))

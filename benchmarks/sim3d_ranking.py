@@ -23,6 +23,7 @@ from scipy.stats import spearmanr
 from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.detectors import make_detector
+from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.published import published_values
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.thesis_3d import ROWS
@@ -34,7 +35,7 @@ RESULTS = Path(__file__).parent / "results" / "sim3d_ranking.json"
 SETTINGS: dict[str, dict[str, Any]] = {
     "voxel-vm": {},
     "depth-vm": {},
-    "3d-st": {"points": 8192, "steps": 600, "learning_rate": 4e-3, "decay": True},
+    "3d-st": {**StudentTeacher3D.thesis(), "points": 8192, "steps": 600, "learning_rate": 4e-3, "decay": True},
 }
 
 

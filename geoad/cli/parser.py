@@ -140,8 +140,10 @@ def _fit(parser: Parser) -> None:
     parser.add_argument(
         "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
     )
-    presets = "start from these keywords: tiny, for a first look, or quick (3d-st), a good student in three CPU minutes"
-    parser.add_argument("--preset", choices=["tiny", "quick"], help=presets)
+    presets = (
+        "start from these keywords: tiny, for a first look, or thesis (3d-st), a student as Bergmann's thesis has it"
+    )
+    parser.add_argument("--preset", choices=["tiny", "thesis"], help=presets)
     parser.add_argument("--seed", type=a.natural, default=0, metavar="N", help="default: 0")
     _device(parser)
     share = "processes that share each batch, on a GPU each or all on the CPU (default: 1)"

@@ -62,8 +62,8 @@ ROWS: dict[str, Row] = {
 def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | None = None) -> dict[str, Any]:
     """Return the keywords of a row's detector at a size of the benchmark.
 
-    `full` is the thesis's training; `small` cuts gradient stages to `iterations`, the batches of 32 to 4, and 3D-ST
-    to its `quick()`; `tiny` takes the detector's `tiny()`: it shows that everything runs.
+    `full` is the thesis's training; `small` cuts gradient stages to `iterations` and the batches of 32 to 4, and takes
+    3D-ST's defaults; `tiny` takes the detector's `tiny()`: it shows that everything runs.
 
     >>> keywords("depth-ae-rgb", "small")
     {'source': 'depth+rgb', 'steps': 500, 'batch_size': 4}
@@ -79,10 +79,12 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     made = detector_class(row.detector)
     if size == "tiny":
         return {**made.tiny(), **params}
-    if size == "full" or not row.trained:
+    if not row.trained:
         return params
-    if quick := getattr(made, "quick", None):
-        return {**quick(), **params}
+    if thesis := getattr(made, "thesis", None):  # its defaults are another training
+        return {**thesis(), **params} if size == "full" else params
+    if size == "full":
+        return params
     return {**params, "steps": iterations, **({"batch_size": BATCH} if row.detector == "depth-ae" else {})}
 
 
@@ -95,7 +97,7 @@ def budget(size: str, iterations: int = ITERATIONS) -> str:
     return {
         "full": "full: trained as in the thesis",
         "small": f"small: {iterations} iterations of each stage of autoencoders and GANs, where the thesis has 50 "
-        f"epochs of 20 copies of each scan; depth autoencoders in batches of {BATCH}, not 32; 3D-ST as its `quick()` "
-        "says",
+        f"epochs of 20 copies of each scan; depth autoencoders in batches of {BATCH}, not 32; 3D-ST as its "
+        "defaults say",
         "tiny": "tiny: small networks, a few steps: it shows that everything runs, the numbers mean nothing",
     }[size]

@@ -40,7 +40,8 @@ def waves(points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 KEYWORDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "quick": ("3d-st", {**StudentTeacher3D.quick(), **SMALL, "patch": 2, "validate_every": 1}),
+    "defaults": ("3d-st", {**SMALL, "patch": 2, "validate_every": 1}),
+    "thesis": ("3d-st", {**StudentTeacher3D.thesis(), **SMALL}),
     "ensemble of two values of k": ("3d-st", {**SMALL, "k": [4, 6], "students": 2}),
     "turned": ("3d-st", {**SMALL, "rotate": True, "batch_size": 2}),
     "absolute coordinates": ("3d-st", {**SMALL, "coordinates": "absolute"}),

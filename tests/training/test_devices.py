@@ -147,8 +147,16 @@ def height_map(bump: float) -> Sample:
     "teacher", ["3d-st-64", "numpy:sin"]
 )  # the second decides the size of the student's parameters
 def test_3d_st_learns_the_same_student_on_two_devices(teacher: str) -> None:
+    """On whole clouds: of patches each device draws its own."""
     scans = [height_map(0.001 * i) for i in range(1, 6)]
-    small: dict[str, Any] = {"points": 256, "k": 8, "steps": 8, "batch_size": 2, "teacher": teacher}
+    small: dict[str, Any] = {
+        **StudentTeacher3D.thesis(),
+        "points": 256,
+        "k": 8,
+        "steps": 8,
+        "batch_size": 2,
+        "teacher": teacher,
+    }
     students = []
     for devices in (1, 2):
         trainer = Trainer(device="cpu", devices=devices)

@@ -21,7 +21,7 @@ from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
 
-SMALL = {"points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1}
+SMALL = {**StudentTeacher3D.thesis(), "points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1}
 MODULE = """
 import numpy as np
 
@@ -142,11 +142,12 @@ def test_smoothing_takes_described_neighbours_only(fitted: StudentTeacher3D, sca
 
 
 def test_patches_lie_around_described_points(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
-    batch = fitted.collate([fitted.prepare(scan) for scan in scans[:2]])
+    joined = fitted.collate([fitted.prepare(scan) for scan in scans[:2]])
+    batch = {**joined, "sample": torch.arange(2)}
     drawn = torch.stack([fitted._centres(batch) for _ in range(200)])
     assert batch["described"][drawn].all()
     assert drawn[:, 0].max() < 300 <= drawn[:, 1].min() and len(drawn[:, 0].unique()) > 30
-    patched = StudentTeacher3D(**SMALL, teacher=sparse, patch=1).fit(scans)
+    patched = StudentTeacher3D(**{**SMALL, "patch": 1}, teacher=sparse).fit(scans)
     assert np.isfinite(patched.score(scans[0]).pixels).all()
 
 
@@ -159,7 +160,7 @@ def test_clouds_of_a_batch_weigh_alike(fitted: StudentTeacher3D, scans: list[Sam
 
 
 def test_levels_are_those_of_described_points(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**SMALL, teacher=sparse, normalise=True).fit(scans)
+    detector = StudentTeacher3D(**{**SMALL, "normalise": True}, teacher=sparse).fit(scans)
     described = [detector.prepare(scan)["described"].sum() for scan in scans]
     assert detector.level is not None
     assert len(detector.level.places) == sum(-(-int(count) // 8) for count in described)
@@ -235,7 +236,7 @@ def test_a_function_cannot_follow_rotations() -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("patch", [None, 1])
 def test_a_student_on_a_gpu(patch: int | None, scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**SMALL, teacher=sparse, patch=patch).fit(scans, trainer=Trainer(device="cuda"))
+    detector = StudentTeacher3D(**{**SMALL, "patch": patch}, teacher=sparse).fit(scans, trainer=Trainer(device="cuda"))
     assert detector.scales[0].students[0].output.weight.is_cuda and detector.scales[0].moments.mean.is_cuda
     there = detector.score(scans[0]).pixels
     np.testing.assert_allclose(detector.cpu().score(scans[0]).pixels, there, rtol=1e-3, atol=1e-3)

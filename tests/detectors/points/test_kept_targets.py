@@ -15,7 +15,7 @@ from geoad.detectors.points.kept_targets import KeptTargets
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.sample import Sample
 
-SMALL = {"points": 300, "k": 8, "steps": 12, "width": 8, "blocks": 1, "teacher": "random"}
+SMALL = {**StudentTeacher3D.thesis(), "points": 300, "k": 8, "steps": 12, "width": 8, "blocks": 1, "teacher": "random"}
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_disk_changes_no_bit(
     states = []
     for memory in (2e9, 0):
         monkeypatch.setattr(student_teacher, "KEPT_TARGETS", memory)
-        states.append(StudentTeacher3D(**SMALL, patch=patch).fit(scans, validation=scans[:1]).state_dict())
+        states.append(StudentTeacher3D(**{**SMALL, "patch": patch}).fit(scans, validation=scans[:1]).state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
     assert not list(temporary.iterdir())
 
@@ -83,7 +83,7 @@ def test_the_teacher_is_asked_once_a_cloud(scans: list[Sample], monkeypatch: pyt
         return describe(self, *arguments)
 
     monkeypatch.setattr(StudentTeacher3D, "_describe", counting)
-    StudentTeacher3D(**SMALL, validate_every=2).fit(scans[:3], validation=scans[3:])
+    StudentTeacher3D(**{**SMALL, "validate_every": 2}).fit(scans[:3], validation=scans[3:])
     assert asked == {False: 3 + 1, True: 3}  # the statistics, the validation scan; and in training each scan
 
 

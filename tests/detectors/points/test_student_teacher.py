@@ -19,7 +19,8 @@ from geoad.ops import reference
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
 
-SMALL = {"points": 300, "k": 8, "steps": 30, "teacher": "3d-st-64"}
+FEW = {"points": 300, "k": 8, "steps": 30}
+SMALL = {**StudentTeacher3D.thesis(), **FEW, "teacher": "3d-st-64"}
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,28 @@ def fitted(scans: list[Sample]) -> StudentTeacher3D:
     return StudentTeacher3D(**{**SMALL, "steps": 300}).fit(scans)
 
 
-def test_defaults_are_the_thesis() -> None:
-    detector = make_detector("3d-st")
+def test_the_thesis_is_what_the_thesis_says() -> None:
+    detector = make_detector("3d-st", **StudentTeacher3D.thesis())
     config = detector.config
     assert (config["points"], detector.k, config["epochs"], config["select"]) == (64_000, 32, 100, "best")
-    assert (config["learning_rate"], config["weight_decay"], config["batch_size"]) == (1e-3, 1e-5, 1)
+    assert (config["optimizer"], config["learning_rate"], config["weight_decay"]) == ("adam", 1e-3, 1e-5)
+    assert (config["batch_size"], config["steps"], config["patch"], detector.level) == (1, None, None, None)
+
+
+def test_epochs_stand_for_the_default_steps() -> None:
+    lengths = [({}, 3000, None), ({"epochs": 2}, None, 2), ({"steps": 5}, 5, None)]
+    for keywords, steps, epochs in lengths:
+        config = StudentTeacher3D(**keywords).config  # type: ignore[arg-type]
+        assert (config["steps"], config["epochs"]) == (steps, epochs)
+    assert StudentTeacher3D(**StudentTeacher3D.thesis())._descent().total_steps(24) == 2400
+
+
+def test_the_default_training_finds_defects(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**FEW, "steps": 200}).fit(scans[:3], validation=scans[3:])
+    good = [detector.score(synthetic_scan(80 + i)).pixels.mean() for i in range(3)]
+    defective = [synthetic_scan(90 + i, defect=True) for i in range(3)]
+    bad = [detector.score(scan).pixels[scan.mask].mean() for scan in defective]
+    assert min(bad) > 1.5 * max(good)
 
 
 def test_scaled_training_set_has_mean_neighbour_distance_one(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
@@ -149,8 +167,8 @@ def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path) -> None:  # 
     class Stop(Exception):
         pass
 
-    whole = StudentTeacher3D(**SMALL, decay=True).fit(scans, validation=scans[:1])
-    stopped = StudentTeacher3D(**SMALL, decay=True)
+    whole = StudentTeacher3D(**{**SMALL, "decay": True}).fit(scans, validation=scans[:1])
+    stopped = StudentTeacher3D(**{**SMALL, "decay": True})
     loss, calls = stopped.loss, []
 
     def failing(batch):  # type: ignore[no-untyped-def]
@@ -162,14 +180,14 @@ def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path) -> None:  # 
     stopped.loss = failing  # type: ignore[method-assign]
     with pytest.raises(Stop):
         stopped.fit(scans, validation=scans[:1], trainer=Trainer(folder=tmp_path, checkpoint_every=5))
-    resumed = StudentTeacher3D(**SMALL, decay=True)
+    resumed = StudentTeacher3D(**{**SMALL, "decay": True})
     resumed.fit(scans, validation=scans[:1], trainer=Trainer(folder=tmp_path, checkpoint_every=5))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 def test_decay_ends_at_zero(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**SMALL, decay=True)
+    detector = StudentTeacher3D(**{**SMALL, "decay": True})
     parameter = torch.nn.Parameter(torch.ones(1))
     optimizer = detector._optimizer([parameter])
     rates = []
@@ -268,14 +286,14 @@ def test_colour_alone() -> None:
 
 
 def test_patches_learn_what_whole_clouds_teach(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**{**SMALL, "steps": 1500}, patch=3, learning_rate=4e-3, decay=True).fit(scans)
+    detector = StudentTeacher3D(**{**SMALL, "steps": 1500, "patch": 3, "learning_rate": 4e-3, "decay": True}).fit(scans)
     bad = synthetic_scan(90, defect=True)
     pixels = detector.score(bad).pixels
     assert pixels[bad.mask].mean() > 1.5 * pixels[~bad.mask].mean()  # type: ignore[operator]
 
 
 def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
-    whole, patched = (StudentTeacher3D(**SMALL, patch=patch).fit(scans) for patch in (None, 1))
+    whole, patched = (StudentTeacher3D(**{**SMALL, "patch": patch}).fit(scans) for patch in (None, 1))
     patched.load_state_dict(whole.state_dict())
     batch = {**patched.prepare(scans[0]), "sample": torch.tensor([0])}
     for rotate in (False, True):  # drawn by what the teacher says, or evenly
@@ -303,23 +321,23 @@ def test_an_ensemble_adds_its_variance(scans: list[Sample]) -> None:
 
 
 def test_scores_exceed_those_of_good_scans(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**SMALL, normalise=True, students=2).fit(scans[:3], validation=scans[3:])
+    detector = StudentTeacher3D(**{**SMALL, "normalise": True, "students": 2}).fit(scans[:3], validation=scans[3:])
     assert detector.level is not None and detector.level.terms.shape[1] == 2  # error and variance
     kept = sum(-(-len(detector.prepare(scan)["points"]) // 8) for scan in scans[3:])
     assert len(detector.level.places) == kept  # of the validation scans alone
     batch = detector.prepare(scans[0])
     expected = detector.level.relative(batch["points"], detector.terms(batch)).sum(1)
     assert torch.equal(detector.errors(batch), expected)
-    plain = StudentTeacher3D(**SMALL, normalise=True).fit(scans[:3])  # without validation: on the training scans
+    plain = StudentTeacher3D(**{**SMALL, "normalise": True}).fit(scans[:3])  # without validation: on the training scans
     assert plain.level is not None and plain.level.terms.shape[1] == 1
 
 
 def test_clipped_features_are_limited(scans: list[Sample]) -> None:
-    detector = StudentTeacher3D(**SMALL, clip=0.5).fit(scans[:2])
+    detector = StudentTeacher3D(**{**SMALL, "clip": 0.5}).fit(scans[:2])
     target = detector._target(detector.scales[0], detector.prepare(scans[0]))  # type: ignore[arg-type]
     assert float(target.abs().max()) == 0.5
     with pytest.raises(ValueError, match="clip must be positive, got 0"):
-        StudentTeacher3D(**SMALL, clip=0)
+        StudentTeacher3D(**{**SMALL, "clip": 0})
 
 
 @pytest.mark.parametrize("room", [1e9, 0])
@@ -332,18 +350,29 @@ def test_patches_are_drawn_where_the_teacher_says_most(
     norms = fitted._target(fitted.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
     torch.manual_seed(0)
     drawn = torch.cat([fitted._centres(batch) for _ in range(2000)])
-    share = torch.bincount(drawn, minlength=len(norms)) / len(drawn)
-    many = norms > norms.median()
-    assert float(share[many].sum()) == pytest.approx(float(norms[many].sum() / norms.sum()), abs=0.03)
+    _check_shares(drawn, norms)
 
 
-def test_patches_of_several_clouds_lie_in_each(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
+def _check_shares(drawn: torch.Tensor, weights: torch.Tensor) -> None:
+    """Check that the heavier half of the points was drawn as often as it weighs."""
+    share = torch.bincount(drawn, minlength=len(weights)) / len(drawn)
+    many = weights > weights.median()
+    assert float(share[many].sum()) == pytest.approx(float(weights[many].sum() / weights.sum()), abs=0.03)
+
+
+def test_patches_of_several_clouds_are_drawn_in_each_as_if_it_were_alone(
+    fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitted, "_sums", {})
     items = [fitted.prepare(scan) for scan in scans[:3]]
-    batch = {**fitted.collate(items), "sample": torch.arange(3)}
+    batch = {**fitted.collate(items), "sample": torch.tensor([4, 0, 2])}
     ends = torch.cumsum(batch["sizes"], 0)
-    for _ in range(20):
-        centres = fitted._centres(batch)
-        assert bool(((centres < ends) & (centres >= ends - batch["sizes"])).all())
+    torch.manual_seed(0)
+    drawn = torch.stack([fitted._centres(batch) for _ in range(2000)])
+    for item, centres, end in zip(items, drawn.unbind(1), ends, strict=True):
+        norms = fitted._target(fitted.scales[0], item).square().sum(1)  # type: ignore[arg-type]
+        _check_shares(centres - (end - len(norms)), norms)
+    assert fitted._sums.keys() == {0, 2, 4}
 
 
 def test_several_neighbourhoods_are_averaged(scans: list[Sample]) -> None:
@@ -384,7 +413,7 @@ def test_the_score_of_a_scan_can_be_a_quantile(fitted: StudentTeacher3D) -> None
 def test_statistics_at_the_size_of_the_thesis() -> None:
     """Spec 7.3, 7.7 and 7.9 with 64 000 of 76 800 points, k = 32."""
     scans = [synthetic_scan(seed, size=(240, 320)) for seed in range(2)]
-    detector = StudentTeacher3D(steps=2).fit(scans)
+    detector = StudentTeacher3D(**{**StudentTeacher3D.thesis(), "steps": 2}).fit(scans)
     batches = [detector.prepare(scan) for scan in scans]
     assert {len(batch["points"]) for batch in batches} == {64_000}
     distances = [neighbour_distance(batch["points"] * detector.scales[0].factor, batch["index"]) for batch in batches]
@@ -401,7 +430,7 @@ def test_statistics_at_the_size_of_the_thesis() -> None:
 def test_a_training_at_the_size_of_the_thesis() -> None:
     """Spec 7.7 with 64 000 points: the teacher learns nothing, and what is trained on scores below what is not good."""
     scans = [synthetic_scan(seed, size=(240, 320)) for seed in range(2)]
-    detector = StudentTeacher3D(steps=60, patch=8, optimizer="muon", learning_rate=2e-3).fit(scans)
+    detector = StudentTeacher3D(steps=60).fit(scans)
     frozen = load_teacher("3d-st-64").network.state_dict()
     assert all(torch.equal(value, frozen[name]) for name, value in detector.teacher.state_dict().items())  # type: ignore[union-attr]
     defective = synthetic_scan(9, size=(240, 320), defect=True)
