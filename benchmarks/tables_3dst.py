@@ -95,14 +95,16 @@ def by_training(results: Mapping[str, Results]) -> str:
     return "\n".join(lines)
 
 
-def against_thesis(thesis: Results, quick: Results) -> str:
-    """Return a row for each category: the thesis's training and `quick()` over the seeds that have it with both."""
-    head = [f"{name}, @{limit}" for limit in LIMITS for name in ("thesis", "`quick()`")]
+def side_by_side(results: Mapping[str, Results]) -> str:
+    """Return a row for each category: AU-PRO over the seeds that all have."""
+    head = [f"{name}, @{limit}" for limit in LIMITS for name in results]
     lines = [f"| | seeds | {' | '.join(head)} |", "|---" * (len(head) + 2) + "|"]
     for category in CATEGORIES:
-        seeds = sorted(set.intersection(*({s for *_, c, s in each.found if c == category} for each in (thesis, quick))))
+        seeds = sorted(
+            set.intersection(*({s for *_, c, s in each.found if c == category} for each in results.values()))
+        )
         if seeds:
-            values = [e.value("3d-st-64", ("au_pro", limit), seeds) for limit in LIMITS for e in (thesis, quick)]
+            values = [e.value("3d-st-64", ("au_pro", limit), seeds) for limit in LIMITS for e in results.values()]
             cells = " | ".join(f"{value(category):.3f}" for value in values)
             lines.append(f"| {category} | {', '.join(map(str, seeds))} | {cells} |")
     return "\n".join(lines)
@@ -154,14 +156,15 @@ def tables() -> dict[str, str]:
     """Return the tables by the names of their marks."""
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
     half = Results(_rows("3dst_sim3d_1500.json"))
-    trainings = {**_both("thesis", "3dst_sim3d_thesis.json"), "`quick()`": whole}
+    trainings = {**_both("thesis", "thesis, scores as the defaults", "3dst_sim3d_thesis.json"), "defaults": whole}
     wide = [{**row, "teacher": "3d-st-64"} for row in _rows("3dst_sim3d.json") if row["teacher"] == "3d-st-128"]
-    trainings |= {"`quick()`, k = 16 and 32": Results(_rows("3dst_sim3d_scales.json"))}
-    trainings |= {"`quick()`, d = 128": Results(wide)} if Results(wide).seeds["3d-st-64"] else {}
-    trainings |= _both("memory bank", "3dst_sim3d_bank.json")
+    trainings |= {"defaults, k = 16 and 32": Results(_rows("3dst_sim3d_scales.json"))}
+    trainings |= {"defaults, d = 128": Results(wide)} if Results(wide).seeds["3d-st-64"] else {}
+    trainings |= _both("memory bank", "memory bank, scores as the defaults", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
-        "both trainings": against_thesis(trainings["thesis"], whole),
+        "both trainings": side_by_side({name: trainings[name] for name in ("thesis", "defaults")}),
+        "a camera that moves": side_by_side(_both("thesis's scores", "the defaults'", "3dst_sim3d_moved.json")),
         "categories": by_category(whole, peers),
         "seeds": by_seed(whole, peers),
         "seeds of 1500 steps": by_seed(half, peers),
@@ -169,9 +172,9 @@ def tables() -> dict[str, str]:
     }
 
 
-def _both(name: str, file: str) -> dict[str, Results]:
-    """Return the results of plain and of normalised scores."""
-    kinds = {"plain": name, "normalised": f"{name}, scores as `quick()`"}
+def _both(plain: str, normalised: str, file: str) -> dict[str, Results]:
+    """Return the results of the thesis's and of the defaults' scores, under these names."""
+    kinds = {"plain": plain, "normalised": normalised}
     return {said: Results([row for row in _rows(file) if row["scores"] == kind]) for kind, said in kinds.items()}
 
 

@@ -14,12 +14,12 @@ OVERALL = 0.2  # of a score in units of its mean over all places, added to its e
 
 
 class Level(nn.Module):
-    """Scores of good scans, in front of a camera that stands still, and how far others are above them.
+    """Scores of good scans, place by place, and how far others are above them.
 
     A student never learns edges and shadows as well as the flat table, so its scores are high there on every scan. Each
     term of a score e becomes its excess over the mean μ of good scans at that place, in units of their deviation σ
     there (and `FLOOR` of that over all places), plus `OVERALL` times e in units of its mean over all places: the first
-    finds what is strange for where it is, the second what is strange anywhere, for parts that do not lie still.
+    finds what is strange for where it is, if the camera stands still, the second what is strange anywhere.
 
     `see` keeps every `EVERY`-th point of a scan, `settle` measures μ and σ among the `AROUND` of them around each. A
     scan that it has seen is held against the others alone: `without`.
