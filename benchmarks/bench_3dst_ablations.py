@@ -181,13 +181,12 @@ def _check(plan: Plan, groups: list[str], rows: list[dict[str, Any]]) -> None:
 
 def _params(variant: Variant, teachers: Teachers, known: dict[str, Any]) -> dict[str, Any]:
     """Return the detector's keywords; a teacher that was another one in earlier rows is an error."""
-    params = {**StudentTeacher3D.thesis(), **variant.params} if variant.method == "3d-st" else variant.params
     if variant.teacher is None:
-        return params
+        return variant.params
     facts = teachers.facts(variant.teacher)
     if known.setdefault(variant.teacher, facts)["sha256"] != facts["sha256"]:
         raise ValueError(f"teacher {variant.teacher} is not the one of the earlier rows: choose another --out")
-    return {**params, "teacher": teachers.path(variant.teacher)}
+    return {**variant.params, "teacher": teachers.path(variant.teacher)}
 
 
 def _content(given: argparse.Namespace, plan: Plan, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,7 +279,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def plan_of(given: argparse.Namespace) -> Plan:
     """Return what the command line asks to compare."""
-    student = {"epochs": 100} if given.steps is None else {"steps": given.steps}
+    student = StudentTeacher3D.thesis() | ({} if given.steps is None else {"epochs": None, "steps": given.steps})
     sweeps = dict(zip(SWEEPS, (given.sweep_points, given.sweep_widths, given.sweep_k), strict=True))
     base = {"points": given.points, "width": given.width, "k": given.k}
     sources = dict(given.source)

@@ -54,9 +54,7 @@ Facts: TypeAlias = dict[str, Any]
 RESULTS = Path(__file__).parent / "results"
 LIMITS = (0.05, 0.3)
 IMAGE = {"image_quantile": 0.99}
-OWN = StudentTeacher3D().config
-DEFAULTS = {**{name: OWN[name] for name in ("steps", *StudentTeacher3D.thesis()) if name != "epochs"}, **IMAGE}
-NORMALISED = {name: DEFAULTS[name] for name in ("normalise", "smooth", *IMAGE)}
+SCORES = {"normalise": True, "smooth": 2, **IMAGE}
 BOTH = ("plain", "normalised")
 
 
@@ -71,14 +69,20 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "defaults": Variant("3dst_sim3d.json", DEFAULTS),
-    "thesis": Variant("3dst_sim3d_thesis.json", {**StudentTeacher3D.thesis(), **NORMALISED}, kinds=BOTH),
-    "ensemble": Variant("3dst_sim3d_ensemble.json", {**DEFAULTS, "students": 3}),
-    "scales": Variant("3dst_sim3d_scales.json", {**DEFAULTS, "k": [16, 32]}),
-    "moved": Variant("3dst_sim3d_moved.json", DEFAULTS, kinds=BOTH, moved=True),
-    "bank": Variant("3dst_sim3d_bank.json", NORMALISED, "feature-bank", BOTH),
+    "defaults": Variant("3dst_sim3d.json", IMAGE),
+    "thesis": Variant("3dst_sim3d_thesis.json", {**StudentTeacher3D.thesis(), **SCORES}, kinds=BOTH),
+    "ensemble": Variant("3dst_sim3d_ensemble.json", {**IMAGE, "students": 3}),
+    "scales": Variant("3dst_sim3d_scales.json", {**IMAGE, "k": [16, 32]}),
+    "moved": Variant("3dst_sim3d_moved.json", IMAGE, kinds=BOTH, moved=True),
+    "bank": Variant("3dst_sim3d_bank.json", SCORES, "feature-bank", BOTH),
 }
 KEY = itemgetter("teacher", "scores", "metric", "limit")
+
+
+def settings(variant: Variant) -> Facts:
+    """Return every keyword of a variant's detector but the teacher."""
+    config = make_detector(variant.method, **variant.keywords).config
+    return {name: value for name, value in config.items() if name != "teacher"}
 
 
 def random_teacher(seed: int, folder: str, width: int = 64) -> str:
@@ -90,11 +94,9 @@ def random_teacher(seed: int, folder: str, width: int = 64) -> str:
 
 
 def digest(teacher: str) -> str | None:
-    """Return the beginning of the SHA-256 of a teacher's file, None for random ones."""
-    if teacher == "random":
-        return None
+    """Return the beginning of the SHA-256 of a teacher's file, None for random ones and where there is none."""
     path = Path(teacher) if teacher.endswith(".safetensors") else WEIGHTS / f"{teacher}.safetensors"
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.exists() else None
 
 
 def moved(sample: Sample) -> Sample:
@@ -158,7 +160,7 @@ def kept_rows(path: Path, data: Facts, keywords: Facts) -> list[Facts]:
     """Return the rows of a file that were made of the same data and keywords with teachers as they are now."""
     before = json.loads(path.read_text()) if path.exists() else {}
     rows = before.get("rows", []) if before.get("data") == data and before.get("params") == keywords else []
-    return [row for row in rows if row["teacher_sha256"] == digest(row["teacher"])]
+    return [row for row in rows if digest(row["teacher"]) in (None, row["teacher_sha256"])]
 
 
 def add_rows(path: Path, command: str, data: Facts, keywords: Facts, rows: Sequence[Facts]) -> None:
@@ -200,7 +202,7 @@ def main() -> None:
     manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
     data = {key: manifest[key] for key in ("simulator", "size", "seed")}
     variant = VARIANTS[given.variant]
-    path, made_of = RESULTS / variant.file, (data, variant.keywords)
+    path, made_of = RESULTS / variant.file, (data, settings(variant))
     command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
     asked = [words.split(",") for words in (given.seeds, given.categories, given.teachers)]
     for seed, category, teacher in product(*asked):

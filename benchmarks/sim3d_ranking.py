@@ -35,7 +35,14 @@ RESULTS = Path(__file__).parent / "results" / "sim3d_ranking.json"
 SETTINGS: dict[str, dict[str, Any]] = {
     "voxel-vm": {},
     "depth-vm": {},
-    "3d-st": {**StudentTeacher3D.thesis(), "points": 8192, "steps": 600, "learning_rate": 4e-3, "decay": True},
+    "3d-st": {
+        **StudentTeacher3D.thesis(),
+        "points": 8192,
+        "epochs": None,
+        "steps": 600,
+        "learning_rate": 4e-3,
+        "decay": True,
+    },
 }
 
 
@@ -119,7 +126,7 @@ def main() -> None:
         if cell not in done:
             rows.append(measure(arguments.scans, *cell))
             print(*cell, f"{rows[-1]['value']:.3f} ({rows[-1]['cpu_s']:.0f} CPU s)", flush=True)
-        write_json(RESULTS, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows})
+            write_json(RESULTS, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows})
     show(rows)
 
 

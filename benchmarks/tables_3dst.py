@@ -1,10 +1,10 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
 Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training),
-3dst_sim3d_scales.json (two values of k), 3dst_sim3d_bank.json (no training) and sim3d_ranking.json in
-benchmarks/results and prints tables by category, seed and training, and of 3dst_ablations.json what was held against
-the thesis's claims; --write puts them into docs/3d-st.md, between their marks. A teacher's seeds that lack a category
-are left out.
+3dst_sim3d_scales.json (two values of k), 3dst_sim3d_bank.json (no training), 3dst_sim3d_moved.json (a camera that
+moves) and sim3d_ranking.json in benchmarks/results and prints tables by category, seed and training, and of
+3dst_ablations.json what was held against the thesis's claims; --write puts them into docs/3d-st.md, between their
+marks. A teacher's seeds that lack a category are left out.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ class Results:
         self.seeds = {teacher: self._whole(teacher) for teacher in TEACHERS}
 
     def _whole(self, teacher: str) -> list[int]:
-        done = [{s for *place, s in self.found if place == [teacher, "au_pro", 0.3, c]} for c in CATEGORIES]
-        return sorted(set.intersection(*done))
+        return sorted(set.intersection(*(self.seeds_of(teacher, category) for category in CATEGORIES)))
+
+    def seeds_of(self, teacher: str, category: str) -> set[int]:
+        """Return the seeds that a teacher has in a category."""
+        return {seed for *place, seed in self.found if place == [teacher, "au_pro", 0.3, category]}
 
     def value(self, teacher: str, metric: tuple[str, float | None], seeds: Sequence[int]) -> Value:
         """Return the mean over seeds of a figure, by category."""
@@ -100,9 +103,8 @@ def side_by_side(results: Mapping[str, Results]) -> str:
     head = [f"{name}, @{limit}" for limit in LIMITS for name in results]
     lines = [f"| | seeds | {' | '.join(head)} |", "|---" * (len(head) + 2) + "|"]
     for category in CATEGORIES:
-        seeds = sorted(
-            set.intersection(*({s for *_, c, s in each.found if c == category} for each in results.values()))
-        )
+        known = [each.seeds_of("3d-st-64", category) for each in results.values()]
+        seeds = sorted(set.intersection(*known))
         if seeds:
             values = [e.value("3d-st-64", ("au_pro", limit), seeds) for limit in LIMITS for e in results.values()]
             cells = " | ".join(f"{value(category):.3f}" for value in values)

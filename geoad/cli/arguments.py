@@ -97,13 +97,17 @@ def _time(text: str, unit: str) -> float:
     return value
 
 
+PRESETS = ("tiny", "thesis")
+WORDS = {"true": True, "false": False, "none": None}  # and as Python has them
+
+
 def setting(text: str) -> tuple[str, Any]:
-    """Read KEY=VALUE; a value that is neither true, false nor a Python literal is a string."""
+    """Read KEY=VALUE; a value that is neither true, false, none nor a Python literal is a string."""
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
         raise ArgumentTypeError(f"must be KEY=VALUE, such as points=8192, got {text!r}")
-    if value in ("true", "false"):
-        return key, value == "true"
+    if value in WORDS:
+        return key, WORDS[value]
     try:
         return key, ast.literal_eval(value)
     except (ValueError, SyntaxError):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from geoad.cli.arguments import UsageError, check_category, describe
+from geoad.cli.arguments import PRESETS, UsageError, check_category, describe
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import detector_class, make_detector
@@ -51,8 +51,9 @@ def run(arguments: Namespace) -> int:
 def _params(arguments: Namespace, folder: Path) -> dict[str, Any]:
     """Return the keywords of the detector that was asked for, defaults resolved, or say which word was wrong."""
     params, given = _preset(arguments.detector, arguments.preset) if arguments.preset else {}, dict(arguments.set)
-    if "epochs" in given:
-        params.pop("steps", None)  # the one length stands for the other
+    for one, other in (("epochs", "steps"), ("steps", "epochs")):
+        if one in given:
+            params.pop(other, None)  # the one length stands for the other
     asked = {**params, **given}
     kept = kept_weights(folder, asked)  # a run that goes on does not need the file that it was given
     try:
@@ -64,10 +65,11 @@ def _params(arguments: Namespace, folder: Path) -> dict[str, Any]:
 
 def _preset(detector: str, name: str) -> dict[str, Any]:
     """Return the keywords that a detector has under the name of a preset."""
-    find = getattr(detector_class(detector), name, None)
-    if find is None:
-        raise UsageError(f"{detector} has no preset {name}")
-    keywords: dict[str, Any] = find()
+    made = detector_class(detector)
+    if not hasattr(made, name):
+        there = ", ".join(preset for preset in PRESETS if hasattr(made, preset))
+        raise UsageError(f"{detector} has no preset {name}, only {there}")
+    keywords: dict[str, Any] = getattr(made, name)()
     return keywords
 
 

@@ -53,7 +53,7 @@ def _demo(parser: Parser) -> None:
     parser.add_argument("--out", default="demo", metavar="FOLDER", help="where everything goes (default: demo)")
     parser.add_argument("--jobs", type=a.count, default=2, metavar="N", help="processes side by side (default: 2)")
     parser.add_argument(
-        "--quick", action="store_true", help="a hundredth of the training: a look at how it works, not at numbers"
+        "--quick", action="store_true", help="a few steps on few points: a look at how it works, not at numbers"
     )
 
 
@@ -140,10 +140,9 @@ def _fit(parser: Parser) -> None:
     parser.add_argument(
         "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
     )
-    presets = (
-        "start from these keywords: tiny, for a first look, or thesis (3d-st), a student as Bergmann's thesis has it"
-    )
-    parser.add_argument("--preset", choices=["tiny", "thesis"], help=presets)
+    presets = "start from these keywords: tiny, for a first look, or thesis (3d-st): 100 epochs on whole clouds, "
+    presets += "half a CPU second a step"
+    parser.add_argument("--preset", choices=a.PRESETS, help=presets)
     parser.add_argument("--seed", type=a.natural, default=0, metavar="N", help="default: 0")
     _device(parser)
     share = "processes that share each batch, on a GPU each or all on the CPU (default: 1)"
@@ -204,7 +203,8 @@ def _benchmark(parser: Parser) -> None:
         "--methods", type=a.words, metavar="M,M", help="such as voxel-ae,voxel-ae-rgb (default: all 14)"
     )
     parser.add_argument("--seeds", type=a.seeds, default=(0,), metavar="N,N", help="such as 0,1,2 (default: 0)")
-    sizes = "length of training: tiny a few steps, small --iterations of each stage, full the thesis's (default: small)"
+    sizes = "length of training: tiny a few steps, small --iterations of each stage (3d-st: its defaults), full the "
+    sizes += "thesis's (default: small)"
     parser.add_argument("--size-preset", default="small", choices=["tiny", "small", "full"], help=sizes)
     steps = "steps of each stage of small (default: 500)"
     parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help=steps)

@@ -79,11 +79,10 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     made = detector_class(row.detector)
     if size == "tiny":
         return {**made.tiny(), **params}
-    if not row.trained:
-        return params
-    if thesis := getattr(made, "thesis", None):  # its defaults are another training
-        return {**thesis(), **params} if size == "full" else params
+    thesis = getattr(made, "thesis", None)  # whose defaults are another training
     if size == "full":
+        return {**(thesis() if thesis else {}), **params}
+    if thesis or not row.trained:
         return params
     return {**params, "steps": iterations, **({"batch_size": BATCH} if row.detector == "depth-ae" else {})}
 

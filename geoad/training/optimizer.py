@@ -47,4 +47,4 @@ def _lower_rate(optimizer: torch.optim.Optimizer, *_: Any, rate: float, steps: i
     first = optimizer.param_groups[0]["params"][0]
     done = float(optimizer.state[first]["step"])
     for group in optimizer.param_groups:
-        group["lr"] = rate * min(1.0, 2 * (1 - done / steps))
+        group["lr"] = rate * min(1.0, 2 * max(0.0, 1 - done / steps))

@@ -65,7 +65,15 @@ class Run:
     def execute(self) -> None:
         """Run every stage that the checkpoint has not behind it."""
         saved = self._resume()
-        stages, index = iter(self.module.stages()), 0
+        stages = iter(self.module.stages())
+        try:
+            self._execute(stages, saved)
+        finally:  # not when somebody lets go of an error, in the middle of the next training
+            if close := getattr(stages, "close", None):
+                close()
+
+    def _execute(self, stages: Iterator[Stage], saved: Checkpoint | None) -> None:
+        index = 0
         while (stage := self._next(stages, index)) is not None:
             mine = saved if saved is not None and index <= saved.stage else None
             if mine is not None:

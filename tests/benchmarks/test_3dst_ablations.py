@@ -17,6 +17,7 @@ import torch
 from geoad.checks import synthetic_scan
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors import make_detector
+from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.nn.local_features import LocalFeatures
 
 HERE = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -90,7 +91,7 @@ def rows_of(values: dict[str, list[float]], **facts: Any) -> list[dict[str, Any]
 def test_the_defaults_are_the_thesis(bench: ModuleType) -> None:
     given = bench.parse(["scans"])
     plan = bench.plan_of(given)
-    assert plan.variants["baseline"].params == {"points": 64_000, "k": 32, "epochs": 100}
+    assert plan.variants["baseline"].params == {"points": 64_000, "k": 32, **StudentTeacher3D.thesis()}
     assert bench._budget(given) == {"scenes": 1000, "validation_scenes": 50, "points": 64_000, "steps": 250_000}
     assert plan.recipes["base"] == {"width": 64, "k": 32, "source": "solids"}
     assert list(plan.groups["points"].values()) == ["points 8000", "points 16000", "points 32000", "baseline"]

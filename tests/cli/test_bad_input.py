@@ -120,7 +120,7 @@ def test_an_empty_train_folder(geoad, copy: Path, tmp_path: Path) -> None:
     [
         (("fit", "3d-ts"), 2, ("unknown detector '3d-ts'", "did you mean '3d-st'", "voxel-vm")),
         (("fit", "voxel-vm", "--set", "resolutoin=8"), 2, ("resolutoin", "did you mean 'resolution'", "floor")),
-        (("fit", "voxel-vm", "--preset", "thesis"), 2, ("voxel-vm has no preset thesis",)),
+        (("fit", "voxel-vm", "--preset", "thesis"), 2, ("voxel-vm has no preset thesis, only tiny",)),
         (("fit", "voxel-vm", "--set", "resolution=-1"), 1, ("resolution",)),
         (("fit", "voxel-vm", "--category", "bagle"), 2, ("'bagle'", "did you mean 'bagel'", "bagel, rope")),
         (("fit", "voxel-vm", "--device", "tpux"), 2, ("'tpux'", "cuda:NUMBER")),

@@ -226,6 +226,14 @@ def test_epochs_stand_for_the_steps_of_a_preset(geoad, tree: Path, tmp_path: Pat
     assert not any(path.suffix == ".pt" for path in (tmp_path / "run").iterdir())
 
 
+def test_steps_stand_for_the_epochs_of_a_preset(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "thesis")
+    small = ("--set", "steps=2", "--set", "points=64", "--set", "k=8", "--set", "width=8", "--set", "teacher=random")
+    assert geoad("fit", "3d-st", *words, *small).code == 0
+    params = Run.open(tmp_path / "run").config["params"]
+    assert (params["epochs"], params["steps"], params["optimizer"], params["patch"]) == (None, 2, "adam", None)
+
+
 def test_two_fits_do_not_meet_in_a_folder(geoad, tree: Path, tmp_path: Path) -> None:
     words = ("fit", "depth-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run")
     assert geoad(*words).code == 0

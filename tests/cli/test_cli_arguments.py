@@ -56,6 +56,7 @@ def test_a_wrong_word_is_named_with_what_was_expected(read, text: str, message: 
         ("source=depth+rgb", "depth+rgb"),
         ("teacher=None", None),
         ("rotate=true", True),
+        ("patch=none", None),
         ("rotate=False", False),
         ("rotate=off", "off"),
         ("widths=(32, 64)", (32, 64)),

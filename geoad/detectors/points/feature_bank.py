@@ -40,7 +40,8 @@ class FeatureBank(PointDetector):
 
     Features are those of `3d-st`: of the sampled `points` with their `k` neighbours (by default as many as the teacher
     was pretrained with), in units of s (eq. 10.4), each channel with mean 0 and deviation 1 over the training set. The
-    bank is drawn at random, every scan with the same share. The other keywords are those of `PointDetector`.
+    bank is drawn at random, every scan with the same share; what is in it scores 0, so `normalise` wants validation
+    scans. The other keywords are those of `PointDetector`.
 
     >>> from geoad.checks import synthetic_scan
     >>> detector = FeatureBank(**FeatureBank.tiny()).fit([synthetic_scan(seed) for seed in range(3)])

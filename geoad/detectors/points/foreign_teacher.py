@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geoad.ops._arrays import without_mask
+
 Describe: TypeAlias = Callable[[NDArray[np.float32]], NDArray[Any] | Tensor]
 
 
@@ -44,7 +46,7 @@ class ForeignTeacher:
         try:
             with np.errstate(invalid="ignore", divide="ignore"):  # no descriptor is an answer
                 found = self.function(points.copy())
-            features = found.detach() if isinstance(found, Tensor) else torch.from_numpy(np.asarray(found))
+            features = found.detach() if isinstance(found, Tensor) else torch.from_numpy(_plain(found))
         except Exception as error:  # it is somebody else's code
             raise ValueError(f"{where}: teacher {self.name} raised {type(error).__name__}: {error}") from error
         if features.ndim != 2 or len(features) != len(points) or not features.shape[1]:
@@ -64,6 +66,11 @@ def is_foreign(teacher: str | Describe) -> bool:
     [False, False, True, True]
     """
     return not isinstance(teacher, str) or (":" in teacher and not teacher.endswith(".safetensors"))
+
+
+def _plain(found: Any) -> NDArray[Any]:
+    """Return an array of its own: masked numbers are NaN, no descriptor."""
+    return np.array(without_mask("descriptors", np.asanyarray(found)))
 
 
 def _imported(text: str) -> Describe:

@@ -10,6 +10,7 @@ from geoad.ops.knn import knn
 EVERY = 8  # one point in so many of a scan is kept
 AROUND = 64  # kept points that make up a place: with six scans as many as 85 pixels of each
 FLOOR = 0.3  # of the deviation overall, added to that of a place
+LEAST = 1e-3  # of the mean, of which no deviation is less: good scans may all score alike
 OVERALL = 0.2  # of a score in units of its mean over all places, added to its excess
 
 
@@ -48,13 +49,15 @@ class Level(nn.Module):
 
     def see(self, points: Tensor, terms: Tensor) -> None:
         """Add a good scan: points (n, 3) and the terms of their scores (n, t)."""
-        points, terms = points[::EVERY], terms[::EVERY]
+        points, terms = points[::EVERY], terms[::EVERY].float()  # also where a training computes with fewer bits
         self.sizes = torch.cat([self.sizes, self.sizes.new_tensor([len(points)])])
         self.places = torch.cat([self.places, points])
         self.terms = torch.cat([self.terms, terms]) if self.terms.numel() else terms
 
     def settle(self) -> None:
-        """Measure the level of each place, after the last scan."""
+        """Measure the level of each place, after the last scan. Raises ValueError if none has a score."""
+        if not self.terms.any():
+            raise ValueError("good scans have no errors to hold others against: normalise needs validation scans")
         near = self.terms[knn(self.places, min(AROUND, len(self.places))).index]
         self.mean, self.deviation = near.mean(1), near.std(1, correction=0)
 
@@ -77,7 +80,7 @@ class Level(nn.Module):
     def relative(self, points: Tensor, terms: Tensor) -> Tensor:
         """Return how far the terms (n, t) of scores at points (n, 3) exceed those of good scans, (n, t)."""
         place = knn(self.places, 1, queries=points).index[:, 0]
+        overall = self.terms.mean(0).clamp(min=torch.finfo(torch.float32).tiny)
         unit = self.deviation[place] + FLOOR * self.terms.std(0, correction=0)
-        least = torch.finfo(unit.dtype).tiny
-        above = (terms - self.mean[place]) / unit.clamp(min=least)
-        return above + OVERALL * terms / self.terms.mean(0).clamp(min=least)
+        above = (terms - self.mean[place]) / unit.maximum(LEAST * overall)
+        return above + OVERALL * terms / overall

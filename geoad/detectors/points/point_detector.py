@@ -23,6 +23,7 @@ from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
 
 ODD_UNIT = 10.0  # times as far apart, or as close, as the points of the training scans: another unit, most likely
+HELD_AGAINST = 32  # good scans at most, or a score takes longer than the student
 WATCHED = 1000  # points of a cloud whose neighbours are looked at for that
 
 
@@ -34,7 +35,8 @@ class PointDetector(Detector):
     not sampled get a score by harmonic interpolation (thesis 10.4.1), points of unorganised clouds that of the nearest
     scored. The scan's score is the `image_quantile` of its points' scores; 1 is the thesis's maximum, which one stray
     point decides. `normalise` measures each term of a score against those of good scans at the same place (`Level`):
-    the validation scans, or the training scans where there are none. The author's stages end with `levels()`.
+    the validation scans, or the training scans where there are none, 32 at most. The author's stages end with
+    `levels()`; one who prepares more overrides `prepare_on`.
 
     A prepared sample may hold "described" (n,) bool: the points that have a score. If `trained_spacing` says how far
     apart points and neighbours were in training, a scan where this is quite different raises a warning, once.
@@ -105,7 +107,8 @@ class PointDetector(Detector):
     def _see_level(self, batch: Batch) -> None:
         known = _described(batch)
         assert self.level is not None
-        self.level.see(batch["points"][known], self.terms(batch)[known])
+        if len(self.level.sizes) < HELD_AGAINST:
+            self.level.see(batch["points"][known], self.terms(batch)[known])
 
     def errors(self, batch: Batch) -> Tensor:
         """Return the score of each point, (n,), before it is smoothed."""

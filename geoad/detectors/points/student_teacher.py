@@ -8,7 +8,7 @@ from math import inf
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from geoad import _check
 from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_foreign
@@ -24,7 +24,7 @@ from geoad.training.optimizer import OPTIMIZERS, make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 
 STEPS = 3000
-KEPT_TARGETS = 2e9  # bytes of teacher features that are kept in memory instead of computed again each epoch
+KEPT_TARGETS = 2e9  # bytes of teacher features that all processes keep in memory instead of computing them again
 
 
 class StudentTeacher3D(PointDetector):
@@ -32,26 +32,28 @@ class StudentTeacher3D(PointDetector):
 
     `teacher` is the name of a shipped teacher or the path of one that `geoad pretrain` wrote. `points`, `k`, `smooth`,
     `normalise`, `image_quantile`, and how pixels get scores, are those of `PointDetector`; `k` is by default that of
-    the teacher's pretraining (32 for those shipped). The student is trained for `epochs`, for `steps` or, where neither
-    is given, for 3000 steps, and the state of lowest validation loss is kept, measured every `validate_every` steps
-    (None: every epoch). `decay` lets the learning rate fall linearly to zero over the last half. `thesis()` has the
-    thesis's training and scores (10.4.1); the defaults take a seventh of its time and find more, in all categories of
-    sim3d (docs/3d-st.md), by what it has not:
+    the teacher's pretraining (32 for those shipped). The student is trained for `steps`, for `epochs` (given both:
+    `steps`) or, where neither is given, for 3000 steps however many scans there are. The state of lowest validation
+    loss is kept, measured every `validate_every` steps (None: every epoch) and at the end. `decay` lets the learning
+    rate fall linearly to zero over the last half.
 
-    `patch` trains on what lies within so many hops of a random point of each cloud instead of on whole clouds, at a
-    fraction of the cost a step. Points are drawn in proportion to the squared norm of the teacher's features, so that
-    a part is seen more often than the table it lies on (evenly with `rotate`, where these change). `clip` limits the
-    teacher's normalised features to so many deviations: a few isolated points otherwise hold a large share of all
-    errors. `optimizer="muon"` (`Muon`) takes fewer steps than Adam. `normalise` holds scores against those of good
-    scans at the same place.
+    A point's error is squared, between the student's features and the teacher's normalised ones (eq. 10.6); its score
+    is how far that exceeds the errors of good scans at the same place (`normalise`), smoothed.
+
+    `thesis()` has the thesis's training and scores (10.4.1), 100 epochs and the error itself. With 24 training scans
+    the defaults take a seventh of the time, and find more, in all categories of sim3d (docs/3d-st.md): `patch` trains
+    on what lies within so many hops of a random point of each cloud instead of on whole clouds, at a fraction of the
+    cost a step (of a cloud of some hundred points it is all). Points are drawn in proportion to the squared norm of the
+    teacher's features, so that a part is seen more often than the table it lies on (evenly with `rotate`, where these
+    change); several devices draw each their own. `clip` limits the teacher's normalised features to so many deviations:
+    a few isolated points otherwise hold a large share of all errors. `optimizer="muon"` (`Muon`) takes fewer steps than
+    Adam, whose rate in the thesis is 0.001.
 
     The ablations of 10.4.3: `teacher="random"` has learnt nothing, the trainer's seed draws its weights; `width`,
     `blocks` and `coordinates` ("relative", "absolute") make it, and the student like it (those of a pretrained teacher
     are in its file). `rotate` turns each training cloud at random. Any function from points (n, 3) float32 to
     descriptors (n, d), or the text "package.module:function", teaches in the network's place: it is called once a scan,
     and may give NaN for points that it has no descriptor for. These have no loss, and their scores are interpolated.
-
-    A point's score is the squared error between the student's features and the teacher's normalised ones (eq. 10.6).
 
     Beyond the thesis and off by default: `students` is the size of an ensemble; several values of `k` are several
     students, whose scores add up.
@@ -109,14 +111,14 @@ class StudentTeacher3D(PointDetector):
         _check.not_negative(patch=patch)
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
         self.optimizer = optimizer
-        if epochs is None and steps is None:
-            steps = STEPS
+        if steps is not None or epochs is None:
+            epochs, steps = None, STEPS if steps is None else steps
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
         self.learning_rate, self.weight_decay, self.decay = learning_rate, weight_decay, decay
         self.select, self.validate_every = select, validate_every
         self.rotate, self.patch, self.clip = rotate, patch, clip
         self.foreign, self.teacher = foreign, None if made is None else made.network
-        self.resolved = {"k": k, "steps": steps}
+        self.resolved = {"k": k, "epochs": epochs, "steps": steps}
         if self.foreign is not None and rotate:
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
@@ -163,7 +165,8 @@ class StudentTeacher3D(PointDetector):
         yield Visit("teacher statistics", self._see_teacher)
         if not any(bool(scale.moments.varies.any()) for scale in self._scales()):
             raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
-        self._targets = KeptTargets(KEPT_TARGETS, disk=self.device.type == "cpu")
+        processes = distributed.get_world_size() if distributed.is_initialized() else 1
+        self._targets = KeptTargets(KEPT_TARGETS / processes, disk=self.device.type == "cpu")
         try:
             yield self._descent()
         finally:
@@ -220,9 +223,9 @@ class StudentTeacher3D(PointDetector):
         """Return the running sum over each cloud of the weights by which its points are drawn; all weigh alike where
         what the teacher says changes each time."""
         sizes = batch["sizes"].tolist()
-        known = batch.get("described", torch.ones_like(batch["points"][:, 0], dtype=torch.bool))
         if self.rotate:
-            return [cloud.cumsum(0) for cloud in torch.split(known.float(), sizes)]
+            return [torch.arange(1.0, size + 1, device=batch["points"].device) for size in sizes]
+        known = batch.get("described", torch.ones_like(batch["points"][:, 0], dtype=torch.bool))
         numbers = [int(number) for number in batch["sample"].flatten()]
         if not self._sums.keys() >= set(numbers):
             norms = self._targets_of(next(self._scales()), batch, None).square().sum(1)
@@ -230,22 +233,15 @@ class StudentTeacher3D(PointDetector):
                 self._sums[number] = cloud.cumsum(0, dtype=torch.float64).float()
         return [self._sums[number] for number in numbers]
 
-    def _can_keep(self, batch: Batch) -> bool:
-        """Whether targets of a batch can be kept for the next time: it is one cloud, and not turned at random."""
-        return len(batch["sizes"]) == 1 and not (self.rotate and self.training)
-
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
         error = (scale.predict(batch, part) - self._targets_of(scale, batch, part)).square().sum(-1).mean(0)
-        if part is not None:
-            return _with_descriptor(error, batch, part).mean()
         # Clouds weigh alike, however many points they have.
-        return torch.stack([cloud.mean() for cloud in _clouds(error, batch)]).mean()
+        return torch.stack([cloud.mean() for cloud in _clouds(error, batch, part)]).mean()
 
     def terms(self, batch: Batch) -> Tensor:
-        """Return what adds up to the score of each point (eq. 10.6), (n, terms): the mean over the sizes of k."""
-        terms = [scale.terms(scale.predict(batch), self._target(scale, batch)) for scale in self._scales()]
-        return torch.cat(terms, 1) / len(terms)
+        """Return what adds up to the error of each point (eq. 10.6), (n, terms), over all students and sizes of k."""
+        return torch.cat([scale.terms(scale.predict(batch), self._target(scale, batch)) for scale in self._scales()], 1)
 
     @torch.no_grad()
     def _target(self, scale: Scale, batch: Batch, part: Cone | None = None) -> Tensor:
@@ -267,19 +263,14 @@ class StudentTeacher3D(PointDetector):
 
     def _targets_of(self, scale: Scale, batch: Batch, part: Cone | None) -> Tensor:
         """Return the features to learn, kept or computed, of the batch or of the points that a part of it describes."""
-        whole = self._kept_target(scale, batch)
+        turned = self.rotate and self.training
+        if self.teacher is None or turned or len(batch["sizes"]) > 1:  # what a function says is in the prepared samples
+            return self._target(scale, batch, part)
+        key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
+        whole = self._targets.get(key, size, lambda: self._target(scale, batch))
         if whole is None:
             return self._target(scale, batch, part)
         return whole if part is None else whole[part.described]
-
-    def _kept_target(self, scale: Scale, batch: Batch) -> Tensor | None:
-        """Return the features to learn of a whole cloud where they can be kept, None where they change."""
-        if self.teacher is None:  # what a function says is kept in the prepared samples
-            return self._target(scale, batch)
-        if not self._can_keep(batch):
-            return None
-        key, size = (scale.k, int(batch["sample"].flatten()[0])), 4 * len(batch["points"]) * self.teacher.outputs
-        return self._targets.get(key, size, lambda: self._target(scale, batch))
 
     def _scales(self) -> Iterator[Scale]:
         for scale in self.scales:
@@ -294,12 +285,14 @@ def _with_descriptor(values: Tensor, batch: Batch, part: Cone | None = None) -> 
     return values[batch["described"] if part is None else batch["described"][part.described]]
 
 
-def _clouds(values: Tensor, batch: Batch) -> tuple[Tensor, ...]:
-    """Return the rows of each cloud of a batch, those of the points that have a descriptor."""
-    sizes = batch["sizes"].tolist()
-    if "described" in batch:
-        sizes = [int(cloud.sum()) for cloud in torch.split(batch["described"], sizes)]
-    return torch.split(_with_descriptor(values, batch), sizes)
+def _clouds(values: Tensor, batch: Batch, part: Cone | None) -> list[Tensor]:
+    """Return the rows of each cloud of a batch: of its points that have a descriptor, of all or of those of a part."""
+    values, sizes = _with_descriptor(values, batch, part), batch["sizes"].to(values.device)
+    if len(sizes) == 1:
+        return [values]
+    number = torch.repeat_interleave(torch.arange(len(sizes), device=values.device), sizes)
+    number = _with_descriptor(number if part is None else number[part.described], batch, part)
+    return [values[number == cloud] for cloud in range(len(sizes))]
 
 
 def _draw(sums: Tensor) -> Tensor:

@@ -102,6 +102,16 @@ def test_the_function_cannot_write_into_the_scan(scans: list[Sample]) -> None:
     assert torch.equal(prepared[0]["points"], prepared[1]["points"])
 
 
+def test_masked_descriptors_are_none(scans: list[Sample]) -> None:
+    def half_masked(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = np.ma.masked_array(waves(points)[:, ::-1])  # negative strides are a plain array's too
+        found[::2, 1] = np.ma.masked
+        return found
+
+    described = ForeignTeacher(half_masked).describe(scans[0].xyz.xyz[scans[0].xyz.valid], "a scan")["described"]  # type: ignore[union-attr]
+    assert not described[::2].any() and described[1::2].all()
+
+
 def test_only_described_points_are_learnt(fitted: StudentTeacher3D, scans: list[Sample]) -> None:
     batch = fitted.prepare(scans[0])
     known = torch.arange(300) % 5 == 0

@@ -44,11 +44,24 @@ def test_a_high_score_counts_less_where_good_scans_score_high(monkeypatch: pytes
     assert float(table) > 2 > 0.2 > abs(float(border))
 
 
-def test_scores_that_never_vary_stay_finite() -> None:
+def test_scores_that_never_vary_have_a_unit() -> None:
+    level = Level()
+    level.see(torch.rand(100, 3), torch.full((100, 1), 4.0))
+    level.settle()
+    assert level.relative(torch.rand(1, 3), torch.tensor([[4.004]])).item() == pytest.approx(1 + 0.2, abs=1e-2)
+
+
+def test_scans_without_errors_are_no_level() -> None:
     level = Level()
     level.see(torch.rand(100, 3), torch.zeros(100, 1))
-    level.settle()
-    assert bool(torch.isfinite(level.relative(torch.rand(5, 3), torch.zeros(5, 1))).all())
+    with pytest.raises(ValueError, match="good scans have no errors to hold others against: normalise needs valid"):
+        level.settle()
+
+
+def test_scores_of_few_bits_are_kept_in_float32() -> None:
+    level = Level()
+    level.see(torch.rand(100, 3), torch.rand(100, 1).bfloat16())
+    assert level.terms.dtype == torch.float32
 
 
 def test_state_is_kept() -> None:

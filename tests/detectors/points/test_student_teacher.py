@@ -309,6 +309,39 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
         torch.testing.assert_close(loss, whole.errors(turned)[near].mean(), rtol=1e-4, atol=1e-4)
 
 
+def test_patches_of_several_clouds_weigh_alike(scans: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "patch": 2}).fit(scans[:2]).train()
+    items = [detector.prepare(scan) for scan in scans[:2]]
+    alone = []
+    for number, item in enumerate(items):
+        monkeypatch.setattr(detector, "_centres", lambda batch: torch.tensor([5]))
+        alone.append(detector.loss({**item, "sample": torch.tensor([number])})["total"])
+    monkeypatch.setattr(detector, "_centres", lambda batch: torch.tensor([5, 5 + len(items[0]["points"])]))
+    joined = detector.loss({**detector.collate(items), "sample": torch.arange(2)})["total"]
+    torch.testing.assert_close(joined, torch.stack(alone).mean(), rtol=1e-5, atol=0)
+
+
+def test_what_a_stopped_training_kept_is_let_go_at_once(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**SMALL)
+    loss, calls = detector.loss, []
+
+    def failing(batch):  # type: ignore[no-untyped-def]
+        calls.append(1)
+        if len(calls) > 6:
+            raise ArithmeticError
+        return loss(batch)
+
+    detector.loss = failing  # type: ignore[method-assign]
+    with pytest.raises(ArithmeticError):  # which pytest goes on holding, and with it every frame
+        detector.fit(scans[:2])
+    assert not detector._targets._kept and not detector._sums
+
+
+def test_a_level_is_of_32_scans_at_most(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "normalise": True, "steps": 1}).fit([scans[0]] * 34)
+    assert detector.level is not None and len(detector.level.sizes) == 32
+
+
 def test_an_ensemble_adds_its_variance(scans: list[Sample]) -> None:
     detector = StudentTeacher3D(**SMALL, students=3).fit(scans)
     batch = detector.prepare(scans[0])
@@ -375,7 +408,7 @@ def test_patches_of_several_clouds_are_drawn_in_each_as_if_it_were_alone(
     assert fitted._sums.keys() == {0, 2, 4}
 
 
-def test_several_neighbourhoods_are_averaged(scans: list[Sample]) -> None:
+def test_errors_of_several_neighbourhoods_add_up(scans: list[Sample]) -> None:
     detector = StudentTeacher3D(**{**SMALL, "k": [8, 4]}).fit(scans)
     batch = detector.prepare(scans[0])
     assert batch["index"].shape[1] == 8
@@ -384,7 +417,7 @@ def test_several_neighbourhoods_are_averaged(scans: list[Sample]) -> None:
         near = {**batch, "index": batch["index"][:, :k].contiguous()}
         assert scale.k == k
         errors.append((scale.predict(near)[0] - detector._target(scale, near)).square().sum(1))  # type: ignore[operator]
-    torch.testing.assert_close(detector.errors(batch), torch.stack(errors).mean(0))
+    torch.testing.assert_close(detector.errors(batch), torch.stack(errors).sum(0))
 
 
 def test_smoothing_is_the_mean_over_neighbours(fitted: StudentTeacher3D) -> None:
