@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -237,7 +238,7 @@ def main() -> None:
             rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
             seconds, unit = (rows[-1]["wall_s"], "s") if case.endswith("GPU") else (rows[-1]["cpu_s"], "CPU s")
             print(f"{case:13} d = {width:4} {seconds:8.3f} {unit:5}   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB")
-    command_line = " ".join(["python benchmarks/bench_3dst.py", *sys.argv[1:]])
+    command_line = shlex.join(["python", "benchmarks/bench_3dst.py", *sys.argv[1:]])
     whole = all(getattr(given, name) == parser.get_default(name) for name in ("points", "widths", "cases"))
     if out := given.out or (RESULTS if whole else None):
         write_json(out, {**environment(), "command": command_line, "rows": rows})

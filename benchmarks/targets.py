@@ -137,6 +137,8 @@ def targets_3dst() -> Iterator[Target]:
     for (case, width), bound in bounds.items():
         value = of_3dst(case, width)
         yield Target(f"3D-ST, {case}, d = {width}", "<=", bound, "s CPU", "bench_3dst.json", value)
+    value = of_3dst("default inference", 64)
+    yield Target("3D-ST, inference, d = 64: default scores", "<=", 1.0, "s CPU", "bench_3dst_defaults.json", value)
     on_gpu, a_step = "gpu/bench_3dst.json", of_3dst("step GPU", 64, "wall_s", 1e3)
     yield Target("3D-ST, step, d = 64, GPU", "<=", 4, "ms", on_gpu, a_step)
     yield Target("3D-ST, inference but for FPS, d = 64, GPU", "<=", 8, "ms", on_gpu, inference_on_gpu)
