@@ -20,6 +20,7 @@ from geoad.evaluation import Run
 from geoad.ops.harmonic_fill import harmonic_fill
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
+from tests.detectors.points.stopping import Stop, stop_after
 
 SMALL = {**StudentTeacher3D.thesis(), "points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1}
 MODULE = """
@@ -178,20 +179,9 @@ def test_levels_are_those_of_described_points(scans: list[Sample]) -> None:
 
 
 def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path: Path) -> None:
-    class Stop(Exception):
-        pass
-
     whole = StudentTeacher3D(**SMALL, teacher=waves).fit(scans)
-    stopped, calls = StudentTeacher3D(**SMALL, teacher=waves), []
-    loss = stopped.loss
-
-    def failing(batch):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        if len(calls) > 12:
-            raise Stop
-        return loss(batch)
-
-    stopped.loss = failing  # type: ignore[method-assign]
+    stopped = StudentTeacher3D(**SMALL, teacher=waves)
+    stop_after(stopped, 12)
     with pytest.raises(Stop):
         stopped.fit(scans, trainer=Trainer(folder=tmp_path, checkpoint_every=5))
     resumed = StudentTeacher3D(**SMALL, teacher=waves).fit(scans, trainer=Trainer(folder=tmp_path, checkpoint_every=5))

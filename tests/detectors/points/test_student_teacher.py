@@ -18,6 +18,7 @@ from geoad.nn.rotation import random_rotation
 from geoad.ops import reference
 from geoad.sample import Sample
 from geoad.training.trainer import Trainer
+from tests.detectors.points.stopping import Stop, stop_after
 
 FEW = {"points": 300, "k": 8, "steps": 30}
 SMALL = {**StudentTeacher3D.thesis(), **FEW, "teacher": "3d-st-64"}
@@ -164,20 +165,9 @@ def test_clouds_of_a_batch_weigh_alike(scans: list[Sample]) -> None:
 
 
 def test_resumes_to_the_same_weights(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
-    class Stop(Exception):
-        pass
-
     whole = StudentTeacher3D(**{**SMALL, "decay": True}).fit(scans, validation=scans[:1])
     stopped = StudentTeacher3D(**{**SMALL, "decay": True})
-    loss, calls = stopped.loss, []
-
-    def failing(batch):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        if len(calls) > 20:
-            raise Stop
-        return loss(batch)
-
-    stopped.loss = failing  # type: ignore[method-assign]
+    stop_after(stopped, 20)
     with pytest.raises(Stop):
         stopped.fit(scans, validation=scans[:1], trainer=Trainer(folder=tmp_path, checkpoint_every=5))
     resumed = StudentTeacher3D(**{**SMALL, "decay": True})
@@ -323,18 +313,10 @@ def test_patches_of_several_clouds_weigh_alike(scans: list[Sample], monkeypatch:
 
 def test_what_a_stopped_training_kept_is_let_go_at_once(scans: list[Sample]) -> None:
     detector = StudentTeacher3D(**SMALL)
-    loss, calls = detector.loss, []
-
-    def failing(batch):  # type: ignore[no-untyped-def]
-        calls.append(1)
-        if len(calls) > 6:
-            raise ArithmeticError
-        return loss(batch)
-
-    detector.loss = failing  # type: ignore[method-assign]
-    with pytest.raises(ArithmeticError):  # which pytest goes on holding, and with it every frame
+    stop_after(detector, 6)
+    with pytest.raises(Stop) as held:  # with every frame of the training
         detector.fit(scans[:2])
-    assert not detector._targets._kept and not detector._sums
+    assert held.tb is not None and not detector._targets._kept and not detector._sums
 
 
 def test_a_level_is_of_32_scans_at_most(scans: list[Sample]) -> None:
