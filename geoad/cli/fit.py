@@ -51,9 +51,8 @@ def run(arguments: Namespace) -> int:
 def _params(arguments: Namespace, folder: Path) -> dict[str, Any]:
     """Return the keywords of the detector that was asked for, defaults resolved, or say which word was wrong."""
     params, given = _preset(arguments.detector, arguments.preset) if arguments.preset else {}, dict(arguments.set)
-    for one, other in (("epochs", "steps"), ("steps", "epochs")):
-        if one in given:
-            params.pop(other, None)  # the one length stands for the other
+    if "epochs" in given:
+        params.pop("steps", None)  # which would stand for the epochs
     asked = {**params, **given}
     kept = kept_weights(folder, asked)  # a run that goes on does not need the file that it was given
     try:

@@ -63,7 +63,7 @@ class Run:
     stop: Callable[[], bool] = never
 
     def execute(self) -> None:
-        """Run every stage that the checkpoint has not behind it."""
+        """Run every stage that the checkpoint has not behind it, and let go of them however that ends."""
         saved = self._resume()
         stages = iter(self.module.stages())
         try:
@@ -73,6 +73,7 @@ class Run:
                 close()
 
     def _execute(self, stages: Iterator[Stage], saved: Checkpoint | None) -> None:
+        """Run the stages, but for those that a checkpoint has behind it."""
         index = 0
         while (stage := self._next(stages, index)) is not None:
             mine = saved if saved is not None and index <= saved.stage else None

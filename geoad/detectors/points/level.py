@@ -80,7 +80,7 @@ class Level(nn.Module):
     def relative(self, points: Tensor, terms: Tensor) -> Tensor:
         """Return how far the terms (n, t) of scores at points (n, 3) exceed those of good scans, (n, t)."""
         place = knn(self.places, 1, queries=points).index[:, 0]
-        overall = self.terms.mean(0).clamp(min=torch.finfo(torch.float32).tiny)
+        tiny, overall = torch.finfo(torch.float32).tiny, self.terms.mean(0)
         unit = self.deviation[place] + FLOOR * self.terms.std(0, correction=0)
-        above = (terms - self.mean[place]) / unit.maximum(LEAST * overall)
-        return above + OVERALL * terms / overall
+        above = (terms - self.mean[place]) / unit.maximum(LEAST * overall).clamp(min=tiny)
+        return above + OVERALL * terms / overall.clamp(min=tiny)

@@ -51,6 +51,14 @@ def test_scores_that_never_vary_have_a_unit() -> None:
     assert level.relative(torch.rand(1, 3), torch.tensor([[4.004]])).item() == pytest.approx(1 + 0.2, abs=1e-2)
 
 
+def test_a_term_that_is_always_zero_adds_nothing() -> None:
+    level, errors = Level(), torch.rand(100, 1)
+    points = torch.rand(100, 3)
+    level.see(points, torch.cat([errors, torch.zeros(100, 1)], 1))
+    level.settle()
+    assert torch.equal(level.relative(points[:9], torch.zeros(9, 2))[:, 1], torch.zeros(9))
+
+
 def test_scans_without_errors_are_no_level() -> None:
     level = Level()
     level.see(torch.rand(100, 3), torch.zeros(100, 1))

@@ -64,7 +64,7 @@ def teacher(folder: Path, seed: int, steps: int, coordinates: str = "relative") 
 
 def quality(weights: str, seed: int, steps: int, rotate: bool = False) -> float:
     """Return AU-PRO@0.3 of a student on 24 test maps, 16 of them with a defect."""
-    small = {"points": SIDE * SIDE, "k": 8, "epochs": None, "steps": steps, "select": "last"}
+    small = {"points": SIDE * SIDE, "k": 8, "steps": steps, "select": "last"}
     detector = StudentTeacher3D(**{**StudentTeacher3D.thesis(), **small}, teacher=weights, rotate=rotate)
     detector.fit([height_map(1000 * seed + i) for i in range(12)], trainer=Trainer(device="cpu", seed=seed))
     kinds = [None] * 8 + ["hole", "bump", "roughness", "hole"] * 4
