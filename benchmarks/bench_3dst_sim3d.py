@@ -17,10 +17,8 @@ has the defaults learn and score scans of a camera that stands elsewhere each ti
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -37,6 +35,7 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+from geoad._lock import locked
 from geoad.data import Dataset, open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
@@ -165,13 +164,9 @@ def kept_rows(path: Path, data: Facts, keywords: Facts) -> list[Facts]:
 
 def add_rows(path: Path, command: str, data: Facts, keywords: Facts, rows: Sequence[Facts]) -> None:
     """Add rows to a file that other processes may add to as well."""
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(path.parent, wait=True):
         whole = [*kept_rows(path, data, keywords), *rows]
         write_json(path, {**environment(), "command": command, "data": data, "params": keywords, "rows": whole})
-    finally:
-        os.close(folder)
 
 
 def table(rows: Sequence[Facts]) -> str:

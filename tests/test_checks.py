@@ -35,6 +35,17 @@ def test_every_registered_detector_passes(case: Case, name: str) -> None:
         CHECKS[name](case)
 
 
+def test_what_torchs_default_dtype_is_changes_no_map(case: Case) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        maps = case.maps(case.fit(case.train))
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for found, expected in zip(maps, case.maps(case.fitted), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_colours_pass_too() -> None:
     check_detector(lambda: make_detector("voxel-vm", resolution=16, source="xyz+rgb"))
 

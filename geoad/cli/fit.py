@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from geoad._lock import locked
 from geoad.cli.arguments import PRESETS, UsageError, check_category, describe
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset
@@ -19,7 +20,6 @@ from geoad.evaluation import Run
 from geoad.evaluation.fit_threshold import fit_threshold
 from geoad.evaluation.reconstruction_picture import watch_reconstructions
 from geoad.evaluation.run import kept_weights
-from geoad.training.lock import locked
 from geoad.training.trainer import Trainer
 
 

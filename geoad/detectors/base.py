@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from geoad import _check
 from geoad.sample import AnomalyMap, Sample
+from geoad.training.default_dtype import float32_by_default
 from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Batch, Stage
 from geoad.training.state import free_shapes, resize_buffers
@@ -82,7 +83,8 @@ class Detector(nn.Module):
             keywords = {name: _check.plain(value) for name, value in keywords.items()}
             if type(self) is cls:
                 _check.kinds(construct, keywords)
-            construct(self, **keywords)
+            with float32_by_default():
+                construct(self, **keywords)
             if type(self) is cls:  # not while a subclass is still constructing
                 bound = signature(construct).bind(self, **keywords)
                 bound.apply_defaults()
@@ -135,7 +137,8 @@ class Detector(nn.Module):
                 _check_sample(sample)
         trainer = trainer if trainer is not None else Trainer()
         self._start_afresh(trainer.seed)
-        trainer.run(self, self.augment(samples, trainer.seed), validation)
+        with float32_by_default():
+            trainer.run(self, self.augment(samples, trainer.seed), validation)
         self.fitted.fill_(True)
         return self
 
@@ -144,7 +147,7 @@ class Detector(nn.Module):
         _check_sample(sample)
         self.check_fitted()
         self.eval()
-        with torch.inference_mode():
+        with torch.inference_mode(), float32_by_default():
             result = self.map(sample)
         if result.pixels.shape != sample.shape:
             raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")

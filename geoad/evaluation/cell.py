@@ -12,6 +12,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from geoad._lock import locked
 from geoad._whole_file import write_whole
 from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
@@ -24,7 +25,6 @@ from geoad.evaluation.reconstruction_picture import draw_reconstructions, watch_
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
 from geoad.training import checkpoint
-from geoad.training.lock import locked
 from geoad.training.trainer import Trainer
 
 KEPT = ("au_pro", "pixel_auroc", "image_auroc")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad._whole_file import make_folder, write_whole
+from geoad._lock import locked
+from geoad._whole_file import write_whole
 
 NAME = "scores.json"
 
@@ -27,7 +25,7 @@ def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     ...     read_scores(folder, ["test/hole/003", "validation/good/000"]).tolist()
     [1.5, 0.5]
     """
-    with _alone(Path(base)):
+    with locked(base, wait=True):  # samples of several splits stand in one file
         return _write(Path(base), {**known_scores(base), **{name: float(score) for name, score in scores.items()}})
 
 
@@ -65,21 +63,10 @@ def forget_scores(base: str | Path, names: Collection[str]) -> None:
     """
     if not (Path(base) / NAME).exists():
         return
-    with _alone(Path(base)):
+    with locked(base, wait=True):
         known = known_scores(base)
         if known.keys() & set(names):
             _write(Path(base), {name: score for name, score in known.items() if name not in names})
-
-
-@contextmanager
-def _alone(base: Path) -> Iterator[None]:
-    """Wait for other processes that change the scores in this folder: those of several splits stand in one file."""
-    folder = os.open(make_folder(base), os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _write(base: Path, scores: Mapping[str, float]) -> Path:

@@ -20,6 +20,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from geoad import __version__
+from geoad._lock import locked
 from geoad.cli import main
 from geoad.data.sim3d.plan import SIZES
 from geoad.descriptors.teacher import Teacher, save_teacher
@@ -27,7 +28,6 @@ from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation import Run
 from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
-from geoad.training.lock import locked
 from geoad.training.trainer import PRECISIONS
 from tests.cli.said import SMALL, assert_one_line
 
@@ -95,6 +95,7 @@ def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_
     assert second["path"] == str(bad) and second["score"] is None and str(bad) in second["error"]
     assert set(first) == set(second) == {"path", "score", "verdict", "threshold", "latency", "map", "error"}
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
+        ".lock",
         "000.mask.png",
         "000.png",
         "000.tiff",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from geoad._lock import locked
 from geoad.detectors.images.variation_model import DepthVariationModel
 from geoad.evaluation import cell as module
 from geoad.evaluation.cell import Cell, read_cell, run_cell
 from geoad.evaluation.evaluate import evaluate_maps
-from geoad.training.lock import locked
 from tests.trees import make_tree
 
 FAST = {"size": 64, "width": 2, "latent": 4, "steps": 6, "batch_size": 2, "copies": 0}

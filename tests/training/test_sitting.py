@@ -1,10 +1,8 @@
-"""Several sittings: what the log tells of them, how a checkpoint travels, and one at a time."""
+"""Several sittings: what the log tells of them, and how a checkpoint travels."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from geoad.training import sitting
 from geoad.training.checkpoint import Checkpoint
 from geoad.training.history import History
-from geoad.training.lock import locked
 
 LINES = [
     {"stage": "teacher", "step": 1, "seconds": 1800.0},
@@ -97,14 +94,3 @@ def test_a_folder_that_is_behind_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there/checkpoint\.pt is at step 4, .*here/checkpoint\.pt at step 5: remove"):
         sitting.begin(tmp_path / "there", "a server", file)
     assert Checkpoint.load(own).step == 4
-
-
-def test_one_process_at_a_time(tmp_path: Path) -> None:
-    code = f"from geoad.training.lock import locked\nwith locked({str(tmp_path)!r}): print('in')"
-
-    def other() -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-    with locked(tmp_path):
-        assert "is in use by another process: wait for it, or choose another folder" in other().stderr
-    assert other().stdout == "in\n"

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from geoad import _check
+from geoad._lock import locked
 from geoad.data.scene_folder import SceneFolder
 from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
@@ -21,9 +22,9 @@ from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
 from geoad.training import checkpoint, sitting
 from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
+from geoad.training.default_dtype import float32_by_default
 from geoad.training.device import torch_device
 from geoad.training.history import History
-from geoad.training.lock import locked
 from geoad.training.seed import own_randomness, seed_torch
 from geoad.training.state import load_state, state_fault
 from geoad.training.stop import Stopped, never
@@ -84,14 +85,14 @@ def pretrain(
     with locked(folder):
         sitting.begin(folder, _machine(device), earlier)
         _fill(parts, jobs, drawn, stop)
-        with suppress(Stopped):
+        with suppress(Stopped), float32_by_default():
             trainer.run(module, *parts)
         return _write(folder, module, plan, settings)
 
 
 def _module(plan: dict[str, Any], settings: dict[str, Any]) -> TeacherPretraining:
     """Return the module with the weights that the seed gives."""
-    with own_randomness():
+    with own_randomness(), float32_by_default():
         seed_torch(plan["seed"])
         return TeacherPretraining(width=plan["width"], steps=plan["steps"], **settings)
 

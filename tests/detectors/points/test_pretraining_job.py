@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from geoad._lock import locked
 from geoad.descriptors.teacher import load_teacher
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.checkpoint import Checkpoint
 from geoad.training.history import History
-from geoad.training.lock import locked
 from geoad.training.stop import Stopped
 from tests.training.test_stop import after
 
@@ -93,6 +93,14 @@ def test_a_checkpoint_is_continued_elsewhere_from_one_file(tmp_path: Path) -> No
 def test_a_prolonged_run_is_the_longer_run(whole: Path, tmp_path: Path) -> None:
     pretrain(tmp_path, **{**SMALL, "steps": 4})
     assert pretrain(tmp_path, **SMALL).read_bytes() == whole.read_bytes()
+
+
+def test_torchs_default_dtype_changes_nothing(whole: Path, tmp_path: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert pretrain(tmp_path, **SMALL).read_bytes() == whole.read_bytes()
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_two_widths_share_scenes(tmp_path: Path) -> None:

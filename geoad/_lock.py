@@ -1,0 +1,39 @@
+"""One process at a time in a folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from geoad._whole_file import make_folder
+
+UNKNOWN = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+"""What file systems of clusters say that know no locks, or were mounted without."""
+
+
+@contextmanager
+def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep other processes that ask out of `folder`, which is made if need be; a process that dies lets go of it.
+
+    If another has it, `wait` waits for it. Where the file system knows no locks, nobody is kept out.
+
+    Raises ValueError that names the folder if another process has it and `wait` is not set, and OSError that names
+    it if it can't be made or written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, locked(folder):
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['.lock']
+    """
+    with (make_folder(folder) / ".lock").open("w") as file:  # not the folder itself, which NFS cannot lock
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{folder} is in use by another process: wait for it, or choose another folder") from None
+        except OSError as error:
+            if error.errno not in UNKNOWN:
+                raise
+        yield

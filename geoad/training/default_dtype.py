@@ -1,0 +1,28 @@
+"""What new tensors are, whatever a notebook has made torch's default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def float32_by_default() -> Iterator[None]:
+    """Let networks and tensors that name no dtype be float32, as scans are; what torch's default was comes back.
+
+    >>> torch.set_default_dtype(torch.float64)
+    >>> with float32_by_default():
+    ...     torch.zeros(1).dtype, torch.nn.Linear(1, 1).weight.dtype
+    (torch.float32, torch.float32)
+    >>> torch.get_default_dtype()
+    torch.float64
+    >>> torch.set_default_dtype(torch.float32)
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
