@@ -12,16 +12,17 @@ from tests.ops.clouds import cloud, clouds
 side = st.integers(1, 6)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=160, deadline=None)
 @given(
     clouds(max_size=200),
     st.tuples(side, side, side),
     st.sampled_from([0.1, 0.25, 1 / 3, 7.0, 1e-3]),
     st.tuples(*[st.floats(-1, 1)] * 3),
     st.sampled_from([np.float32, np.float64]),
+    st.integers(0, 4),
 )
-def test_equals_the_reference(points, shape, cell, origin, kind):
-    values = np.random.default_rng(1).random((len(points), 2)).astype(kind)
+def test_equals_the_reference(points, shape, cell, origin, kind, channels):
+    values = np.random.default_rng(1).random((len(points), channels)).astype(kind)
     index, count, means = reference.voxelize(points, origin, cell, shape, values)
     found = voxelize(points, origin, cell, shape, values)
     np.testing.assert_array_equal(found.index, index)
