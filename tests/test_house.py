@@ -168,7 +168,7 @@ def test_public_functions_and_classes_have_an_example() -> None:
     without = []
     for file in FILES:
         # A kernel's backends are reached through its public function, and `_name.py` is nobody's business.
-        backend = re.search(r"ops/\w+_(numba|torch|trees|cuda)\.py$", file.as_posix())
+        backend = re.search(r"(ops|descriptors)/\w+_(numba|torch|trees|cuda)\.py$", file.as_posix())
         inner = (file.name.startswith("_") and file.name != "_check.py") or backend is not None
         if inner or room(".".join(file.relative_to(ROOT).with_suffix("").parts)) == "cli":
             continue
