@@ -3,9 +3,10 @@
 SCANS is made by `geoad data make sim3d SCANS --size tiny`. A cell is a teacher, a category and a seed: the student is
 trained at the thesis's resolution (64 000 points, k = 32) with the defaults of `StudentTeacher3D`, and exact
 AU-PRO at native size, image AUROC by the 0.99 quantile and by the maximum, and CPU seconds of one thread become rows.
-A teacher is the name of a shipped one, a path, or "random": the same network as it starts, another for each seed. Rows
-are written as soon as they are known and a second run does the missing ones, and those of a teacher that has changed
-since; several processes may share the work by `--categories`. Writes benchmarks/results/3dst_sim3d.json.
+A teacher is the name of a shipped one, a path, a function of points such as fpfh_open3d:fpfh, or "random": the
+network of the shipped ones as it starts, another for each seed. Rows are written as soon as they are known and a second
+run does the missing ones, and those of a teacher that has changed since; several processes may share the work by
+`--categories`. Writes benchmarks/results/3dst_sim3d.json.
 
 `--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
 each student twice: "plain" as the thesis, "normalised" as the defaults do. `bank` is the teacher's memory bank, without
