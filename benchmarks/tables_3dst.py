@@ -24,6 +24,7 @@ from geoad.data.sim3d import CATEGORIES
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENT = RESULTS.parents[1] / "docs" / "3d-st.md"
 TEACHERS = {"3d-st-64": "pretrained", "random": "random teacher"}
+OTHERS = {"d = 128": "3d-st-128", "FPFH as the teacher": "fpfh_open3d:fpfh"}
 LIMITS = (0.3, 0.05)
 PEERS = ("voxel-vm", "depth-vm")
 METRICS: dict[tuple[str, float | None], str] = {
@@ -159,9 +160,8 @@ def tables() -> dict[str, str]:
     peers, whole = _rows("sim3d_ranking.json"), Results(_rows("3dst_sim3d.json"))
     half = Results(_rows("3dst_sim3d_1500.json"))
     trainings = {**_both("thesis", "thesis, scores as the defaults", "3dst_sim3d_thesis.json"), "defaults": whole}
-    wide = [{**row, "teacher": "3d-st-64"} for row in _rows("3dst_sim3d.json") if row["teacher"] == "3d-st-128"]
     trainings |= {"defaults, k = 16 and 32": Results(_rows("3dst_sim3d_scales.json"))}
-    trainings |= {"defaults, d = 128": Results(wide)} if Results(wide).seeds["3d-st-64"] else {}
+    trainings |= {f"defaults, {said}": _taught_by(teacher) for said, teacher in OTHERS.items()}
     trainings |= _both("memory bank", "memory bank, scores as the defaults", "3dst_sim3d_bank.json")
     return {
         "trainings": by_training(trainings),
@@ -178,6 +178,11 @@ def _both(plain: str, normalised: str, file: str) -> dict[str, Results]:
     """Return the results of the thesis's and of the defaults' scores, under these names."""
     kinds = {"plain": plain, "normalised": normalised}
     return {said: Results([row for row in _rows(file) if row["scores"] == kind]) for kind, said in kinds.items()}
+
+
+def _taught_by(teacher: str) -> Results:
+    """Return the results of the defaults with another teacher, as if it were the usual one."""
+    return Results([{**r, "teacher": "3d-st-64"} for r in _rows("3dst_sim3d.json") if r["teacher"] == teacher])
 
 
 def _rows(file: str) -> list[dict[str, Any]]:
