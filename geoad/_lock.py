@@ -7,6 +7,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from geoad._whole_file import make_folder
 
@@ -28,7 +29,7 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
     ...     sorted(path.name for path in Path(folder).iterdir())
     ['.lock']
     """
-    with (make_folder(folder) / ".lock").open("w") as file:  # not the folder itself, which NFS cannot lock
+    with _open(make_folder(folder) / ".lock") as file:  # not the folder itself, which NFS cannot lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -37,3 +38,11 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
             if error.errno not in UNKNOWN:
                 raise
         yield
+
+
+def _open(path: Path) -> IO[str]:
+    """Open the file to write, as NFS wants it to be, or to read if it is another person's."""
+    try:
+        return path.open("w")
+    except PermissionError:
+        return path.open()

@@ -7,6 +7,7 @@ import fcntl
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -61,3 +62,17 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
         locked(tmp_path / "run"),
     ):
         pass
+
+
+def test_the_lock_of_another_person_can_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lock").write_text("")
+    whole = Path.open
+
+    def reading(path: Path, mode: str = "r") -> IO[str]:
+        if mode != "r":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return cast("IO[str]", whole(path, mode))
+
+    monkeypatch.setattr(Path, "open", reading)
+    with locked(tmp_path):
+        assert "is in use by another process" in other(tmp_path).communicate()[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ def fpfh(
     *,
     normals: Any = None,
     normal_k: int = 30,
-    viewpoint: Sequence[float] = (0.0, 0.0, 0.0),
+    viewpoint: Any = (0.0, 0.0, 0.0),
 ) -> Any:
     """Return the fast point feature histograms (N, 33) of points (N, 3), numpy or torch (CPU), in the same kind.
 
@@ -31,9 +30,10 @@ def fpfh(
     rotation of points, normals and viewpoint together. The neighbours are the `k` nearest points, the point itself
     among them.
 
-    `normals` (N, 3) are unit normals; if None they are those of `geoad.descriptors.normals` with `normal_k` and
-    `viewpoint`. Neighbours in the same place, without a normal, or straight along it make no pair; without any pair a
-    histogram is 0. A point that is not finite has NaN. Memory: 12 k + 400 bytes a point.
+    `normals` (N, 3) are of any length; if None they are those of `geoad.descriptors.normals` with `normal_k` and
+    `viewpoint`. Neighbours in the same place, without a normal (0, or not finite), or straight along it, to rounding,
+    make no pair; without any a point has the mean of its neighbours alone, and without these 0. A point that is not finite has NaN. Memory: 12 k + 400 bytes a
+    point.
 
     Raises ValueError for points or normals of another shape, and TypeError for what holds no real numbers.
 
@@ -42,15 +42,24 @@ def fpfh(
     >>> found.shape, found[0].reshape(3, 11).sum(1).round(3).tolist()
     ((200, 33), [200.0, 200.0, 200.0])
     """
-    cloud, corner = local_points(points)
+    cloud, place = local_points(points)
     k, normal_k = _arrays.whole("k", k), _arrays.whole("normal_k", normal_k)
-    place = viewpoint_from(viewpoint, corner)
+    seen_from = viewpoint_from(viewpoint, place)
     index, sq_dist = knn(cloud, k if normals is not None else max(k, normal_k))
     if normals is None:
-        direction = to_viewpoint(cloud, index[:, :normal_k], place)
+        direction = to_viewpoint(cloud, index[:, :normal_k], seen_from)
     else:
-        direction = _arrays.to_floats("normals", normals, (len(cloud), 3))
+        direction = _unit(_arrays.to_floats("normals", normals, (len(cloud), 3)))
     return _arrays.like(_histograms(cloud, direction, index[:, :k], sq_dist[:, :k]), points)
+
+
+def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return normals of length 1, NaN for those that are 0 or not finite; those of length 1 keep their bits."""
+    length = np.linalg.norm(normals.astype(np.float64), axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = (normals / np.where(np.isfinite(length), length, 0)).astype(np.float32)
+    scaled[~np.isfinite(scaled).all(1)] = np.nan
+    return np.where(np.abs(length - 1) < 1e-6, normals, scaled)
 
 
 def _histograms(

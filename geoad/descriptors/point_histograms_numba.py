@@ -17,19 +17,20 @@ BORDERS = [(2 * j + 1) * math.pi / 11 for j in range(5)]  # of the bins of θ ab
 COS, SIN = (np.array([f(border) for border in BORDERS], np.float32) for f in (math.cos, math.sin))
 C0, C1, C2, C3, C4 = COS
 S0, S1, S2, S3, S4 = SIN
-TINY = np.float32(1e-38)
+TINY, INFINITE = np.float32(1e-38), np.float32(math.inf)
+ALONG = np.float32(1e-6)  # sine of the angle to the normal, under which it has no meaning
 
 
 @njit(cache=True, nogil=True)
 def _gather(points, normals, row, i, pairs):  # type: ignore[no-untyped-def]
-    """Write the offsets to a point's neighbours and their normals to `pairs` (6, k); return how many there are."""
+    """Write the offsets and normals of the neighbours that have one to `pairs` (6, k); return how many there are."""
     x, y, z = points[i, 0], points[i, 1], points[i, 2]
     many = 0
     for j in range(row.shape[0]):
         place = row[j]
         if place < 0:
             break
-        if place != i:
+        if place != i and not math.isnan(normals[place, 0]):
             pairs[0, many], pairs[1, many], pairs[2, many] = (
                 points[place, 0] - x,
                 points[place, 1] - y,
@@ -65,10 +66,10 @@ def _bin_pairs(pairs, nx, ny, nz, many, bins):  # type: ignore[no-untyped-def]
         passed += np.int32(height * C2 >= ahead * S2) + np.int32(height * C3 >= ahead * S3)
         passed += np.int32(height * C4 >= ahead * S4)
         alpha, phi = HALF * (across / max(size, TINY) + ONE), HALF * (along / max(far, TINY) + ONE)
-        known = (size > ZERO) & (far > ZERO)
+        known = (size > ALONG * far) & (far < INFINITE)
         bins[0, j] = (np.int32(5) - passed if up < ZERO else np.int32(5) + passed) if known else np.int32(-1)
-        bins[1, j] = np.int32(min(max(alpha, ZERO), np.float32(10)))
-        bins[2, j] = np.int32(min(max(phi, ZERO), np.float32(10)))
+        bins[1, j] = min(max(np.int32(alpha), np.int32(0)), np.int32(10))
+        bins[2, j] = min(max(np.int32(phi), np.int32(0)), np.int32(10))
 
 
 @njit(cache=True, nogil=True)
@@ -77,7 +78,7 @@ def count_pairs(points, normals, index, result, start, stop):  # type: ignore[no
     k = index.shape[1]
     pairs, bins = np.empty((6, k), np.float32), np.empty((3, k), np.int32)
     for i in range(start, stop):
-        many = _gather(points, normals, index[i], i, pairs)
+        many = 0 if math.isnan(normals[i, 0]) else _gather(points, normals, index[i], i, pairs)
         _bin_pairs(pairs, normals[i, 0], normals[i, 1], normals[i, 2], many, bins)
         used = 0
         for j in range(many):

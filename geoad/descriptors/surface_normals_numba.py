@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 
@@ -9,13 +10,14 @@ from numba import njit
 def covariances(points, index, result, start, stop):  # type: ignore[no-untyped-def]
     """Write the covariances (3, 3) of each point's neighbours; a row of `index` ends where there are no more, in −1."""
     for i in range(start, stop):
-        ox, oy, oz = points[i, 0], points[i, 1], points[i, 2]  # near the mean, so that squares lose nothing
+        # Near the mean, so that squares lose nothing.
+        ox, oy, oz = np.float64(points[i, 0]), np.float64(points[i, 1]), np.float64(points[i, 2])
         many, x, y, z, xx, xy, xz, yy, yz, zz = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for j in range(index.shape[1]):
             place = index[i, j]
             if place < 0:
                 break
-            a, b, c = float(points[place, 0]) - ox, float(points[place, 1]) - oy, float(points[place, 2]) - oz
+            a, b, c = points[place, 0] - ox, points[place, 1] - oy, points[place, 2] - oz
             many += 1
             x, y, z = x + a, y + b, z + c
             xx, xy, xz, yy, yz, zz = xx + a * a, xy + a * b, xz + a * c, yy + b * b, yz + b * c, zz + c * c

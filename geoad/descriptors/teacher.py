@@ -18,6 +18,7 @@ from geoad._whole_file import write_whole
 from geoad.descriptors.neighbourhood import neighbourhood
 from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.local_features import LocalFeatures
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
@@ -193,7 +194,8 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
     if lacking := {"width", "blocks", "coordinates", "k"} - note.keys():
         raise ValueError(f"{path}: not a teacher: it does not say its {min(lacking)}: pretrain or copy it again")
-    network = LocalFeatures(note["width"], note["blocks"], note["coordinates"], outputs=note.get("outputs"))
+    with float32_by_default():
+        network = LocalFeatures(note["width"], note["blocks"], note["coordinates"], outputs=note.get("outputs"))
     try:
         network.load_state_dict(state)
     except RuntimeError as error:

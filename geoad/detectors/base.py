@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import AnomalyMap, Sample
-from geoad.training.default_dtype import float32_by_default
 from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Batch, Stage
 from geoad.training.state import free_shapes, resize_buffers

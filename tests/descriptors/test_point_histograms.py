@@ -30,8 +30,9 @@ def by_definition(points: NDArray[Any], normal: NDArray[Any], k: int) -> NDArray
     points, normal = points.astype(np.float64), normal.astype(np.float64)
     index, sq_dist = knn(points, k)
     simple, result = np.zeros((2, len(points), 3, 11))
+    there = np.isfinite(normal).all(1) & normal.any(1)
     for i, row in enumerate(index):
-        pairs = [bins(points[j] - points[i], normal[i], normal[j]) for j in row if j != i]
+        pairs = [bins(points[j] - points[i], normal[i], normal[j]) for j in row if j != i and there[i] and there[j]]
         for pair in pairs:
             simple[i, [0, 1, 2], pair] += 100 / len(pairs)
     for i, (row, far) in enumerate(zip(index, sq_dist, strict=True)):
@@ -136,12 +137,46 @@ def test_what_is_not_finite_is_nobody_s_neighbour() -> None:
     assert np.isnan(found[::10]).all()
 
 
-def test_points_without_a_normal_make_no_pair() -> None:
-    points, line = bumpy(200), np.zeros((40, 3), np.float32)
-    line[:, 0] = np.arange(40) + 100
-    found = fpfh(np.concatenate([points, line]), 20, normal_k=10)
-    np.testing.assert_array_equal(found[:200], fpfh(points, 20, normal_k=10))
-    assert not found[200:].any()
+@pytest.mark.parametrize("nothing", [np.nan, np.inf, -np.inf, 0])
+def test_points_without_a_normal_make_no_pair(nothing: float) -> None:
+    points = bumpy(200)
+    normal = normals(points)
+    normal[::7] = nothing
+    found, expected = fpfh(points, 20, normals=normal), by_definition(points, normal, 20)
+    error = np.abs(found - expected).max(1)
+    assert np.isfinite(found).all() and np.median(error) < 1e-3 and error.max() < 15  # a pair more or less in a bin
+
+
+def test_neighbours_may_lack_the_normals_that_are_estimated() -> None:
+    points = bumpy(300)
+    wire = np.linspace(-1, 1, 200)[:, None] * np.float32([0.3, 0.77, 0.11]) + points[5]
+    cloud = np.concatenate([points, np.repeat(points[:1], 40, 0), wire]).astype(np.float32)
+    found, known = fpfh(cloud), np.isfinite(normals(cloud)).all(1)
+    assert np.isfinite(found).all() and (found >= 0).all() and 0 < known.sum() < len(cloud)
+    np.testing.assert_allclose(found[known].sum(1), 600, rtol=1e-5)
+
+
+def test_the_length_of_a_normal_does_not_matter() -> None:
+    points = bumpy(300)
+    normal = normals(points)
+    for length in (2, 1e-20, 1e30):
+        error = np.abs(fpfh(points, 20, normals=normal * np.float32(length)) - fpfh(points, 20)).max(1)
+        assert np.median(error) < 1e-3 and error.max() < 15
+
+
+@pytest.mark.parametrize("far", [3.4e38, -1e38, 1e20, -9999])
+def test_one_point_far_away_changes_no_other(far: float) -> None:
+    for kind in (np.float32, np.float64):
+        points = bumpy(300).astype(kind) * kind(1.1)
+        found = fpfh(np.concatenate([points, np.full((1, 3), far, kind)]), 20, normal_k=10)
+        error = np.abs(found[:300] - fpfh(points, 20, normal_k=10)).max(1)
+        assert np.isfinite(found).all() and np.median(error) < 1e-2 and error.max() < 15
+
+
+def test_whole_numbers_are_points_too() -> None:
+    points = (bumpy(300) * 1000).astype(np.int32)
+    error = np.abs(fpfh(points + np.int32(10**8), viewpoint=(1e8, 1e8, 1e8)) - fpfh(points.astype(float))).max(1)
+    assert np.median(error) < 1e-3 and error.max() < 15
 
 
 @pytest.mark.parametrize("points", [np.ones((50, 3)), np.zeros((1, 3)), np.zeros((2, 3)), np.zeros((0, 3))])
@@ -165,6 +200,7 @@ def test_tensors_give_tensors() -> None:
         ({"k": 2.0}, TypeError, "k must be an int"),
         ({"normal_k": -1}, ValueError, "normal_k must be positive"),
         ({"normals": np.zeros((3, 3))}, ValueError, "normals must have shape"),
+        ({"viewpoint": "abc"}, TypeError, "viewpoint must be three numbers"),
         ({"viewpoint": (0, 0)}, ValueError, "viewpoint must have shape"),
         ({"viewpoint": (0, 0, math.nan)}, ValueError, "viewpoint must be finite"),
     ],

@@ -36,10 +36,27 @@ def test_a_plane_s_is_exact_in_any_unit_and_place() -> None:
         np.testing.assert_array_equal(found, np.tile(np.float32([0, 0, -1]), (500, 1)))
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 50])
-def test_on_a_line_there_is_none(n: int) -> None:
-    line = np.arange(n)[:, None] * np.array([[1.0, 2, 3]])
-    assert np.isnan(normals(line)).all() and normals(line).shape == (n, 3)
+@pytest.mark.parametrize("n", [0, 1, 2, 200])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("place", [0, 3, 1e4])
+def test_on_a_line_there_is_none(n: int, kind: type, place: float) -> None:
+    line = np.linspace(0, 1, n)[:, None] * np.array([[0.3, 0.77, 0.11]]) + place
+    found = normals(line.astype(kind))
+    assert np.isnan(found).all() and found.shape == (n, 3)
+
+
+@pytest.mark.parametrize("far", [3.4e38, 1e20, -1e9])
+def test_one_point_far_away_changes_no_other(far: float) -> None:
+    for kind in (np.float32, np.float64):
+        points = (sphere(500) * 1.1 + 2).astype(kind)
+        found = normals(np.concatenate([points, np.full((1, 3), far, kind)]), k=10)
+        np.testing.assert_allclose(found[:500], normals(points, k=10), atol=1e-5)
+
+
+def test_a_tensor_may_say_where_the_viewpoint_is() -> None:
+    points = sphere(100)
+    place = torch.tensor([0.0, 0, 9], requires_grad=True)
+    np.testing.assert_array_equal(normals(points, viewpoint=place), normals(points, viewpoint=(0, 0, 9)))
 
 
 def test_a_point_that_is_not_finite_has_none_and_changes_no_other() -> None:

@@ -288,3 +288,14 @@ def test_descriptors_are_the_same_under_autocast_and_halves_are_refused() -> Non
         assert np.array_equal(teacher(points), expected)
     with pytest.raises(TypeError, match=r"float32 or float64, got one in torch\.bfloat16: call its float\(\)"):
         teacher.bfloat16()(points)
+
+
+def test_it_is_float32_whatever_torchs_default_dtype_is() -> None:
+    points = np.random.default_rng(0).random((200, 3), dtype=np.float32)
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = Teacher.from_pretrained("3d-st-64")(points)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(found, Teacher.from_pretrained("3d-st-64")(points))
+    assert found.dtype == np.float32

@@ -20,9 +20,9 @@ from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
+from geoad.nn.default_dtype import float32_by_default
 from geoad.training import checkpoint, sitting
 from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
-from geoad.training.default_dtype import float32_by_default
 from geoad.training.device import torch_device
 from geoad.training.history import History
 from geoad.training.seed import own_randomness, seed_torch

@@ -12,6 +12,8 @@ import torch
 def float32_by_default() -> Iterator[None]:
     """Let networks and tensors that name no dtype be float32, as scans are; what torch's default was comes back.
 
+    It is one for all threads: others see it change, too.
+
     >>> torch.set_default_dtype(torch.float64)
     >>> with float32_by_default():
     ...     torch.zeros(1).dtype, torch.nn.Linear(1, 1).weight.dtype
