@@ -32,8 +32,8 @@ def fpfh(
 
     `normals` (N, 3) are of any length; if None they are those of `geoad.descriptors.normals` with `normal_k` and
     `viewpoint`. Neighbours in the same place, without a normal (0, or not finite), or straight along it, to rounding,
-    make no pair; without any a point has the mean of its neighbours alone, and without these 0. A point that is not finite has NaN. Memory: 12 k + 400 bytes a
-    point.
+    make no pair; without any a point has the mean of its neighbours alone, and without these 0. A point that is not
+    finite has NaN. Memory: 12 k + 400 bytes a point.
 
     Raises ValueError for points or normals of another shape, and TypeError for what holds no real numbers.
 
