@@ -50,6 +50,7 @@ class Level(nn.Module):
     def see(self, points: Tensor, terms: Tensor) -> None:
         """Add a good scan: points (n, 3) and the terms of their scores (n, t)."""
         points, terms = points[::EVERY], terms[::EVERY].float()  # also where a training computes with fewer bits
+        terms = terms.clone(memory_format=torch.contiguous_format)  # as if loaded: sums depend on how they lie
         self.sizes = torch.cat([self.sizes, self.sizes.new_tensor([len(points)])])
         self.places = torch.cat([self.places, points])
         self.terms = torch.cat([self.terms, terms]) if self.terms.numel() else terms

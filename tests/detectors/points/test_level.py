@@ -123,3 +123,15 @@ def test_validation_scans_score_like_new_ones() -> None:
     bank = FeatureBank(**FeatureBank.tiny(), normalise=True).fit(scans[:4], validation=scans[4:10])
     seen, new = (np.mean([bank.score(scan).pixels.mean() for scan in some]) for some in (scans[4:10], scans[10:]))
     assert seen == pytest.approx(new, rel=0.1)
+
+
+def test_how_the_terms_lie_in_memory_changes_no_bit() -> None:
+    torch.manual_seed(0)
+    points, terms, levels = torch.rand(900, 3), torch.rand(7, 900), []
+    for given in (terms.T, terms.T.contiguous()):
+        level = Level()
+        level.see(points, given)
+        level.settle()
+        levels.append(level)
+    assert levels[0].terms.stride() == levels[1].terms.stride()
+    assert torch.equal(*(level.relative(points, terms.T) for level in levels))
