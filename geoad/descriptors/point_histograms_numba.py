@@ -1,8 +1,8 @@
 """CPU kernels of `fpfh`.
 
 A point's pairs are first gathered, then all their bins are found at once, without a branch, in vectors; what is left to
-do one by one is to count. No angle is computed: the bin of θ is how many of the bins' borders, as directions, (X, Y)
-has passed.
+do one by one is to count. No angle is computed: the bin of θ is how many of the bins' borders, as directions,
+(ahead, up) has passed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numba import njit
 
-ONE, ZERO, HALF = np.float32(1), np.float32(0), np.float32(5.5)
+ONE, ZERO, HALF = np.float32(1), np.float32(0), np.float32(5.5)  # half of the eleven bins
 BORDERS = [(2 * j + 1) * math.pi / 11 for j in range(5)]  # of the bins of θ above 0; those below mirror them
 COS, SIN = (np.array([f(border) for border in BORDERS], np.float32) for f in (math.cos, math.sin))
 C0, C1, C2, C3, C4 = COS

@@ -92,7 +92,7 @@ def export_maps(
     >>> detector = SimpleNamespace(score=lambda sample: AnomalyMap(sample.xyz.xyz[..., 2]))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     done = export_maps(detector, parts, folder, category="bagel")
-    ...     sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*[!.]*.*"))
+    ...     sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("[!.]*.*"))
     ['bagel/scores.json', 'bagel/test/hole/000.png', 'bagel/test/hole/000.tiff']
     """
     base = map_base(folder, category)
