@@ -19,11 +19,15 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
     b'PNG'
     """
     need("matplotlib", "draw benchmarks")
+    from matplotlib import color_sequences
     from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, NullLocator
 
     timed = [row for row in rows if row["median_s"] is not None]
     cases = list(dict.fromkeys(row["case"] for row in timed))
     names = list(dict.fromkeys(row["backend"] for row in timed))
+    sizes = sorted({row["n"] for row in timed})
+    colours = [*color_sequences["tab10"], *color_sequences["Dark2"]]
     width = min(4, max(len(cases), 1))
     height = -(-max(len(cases), 1) // width)
     figure = Figure(figsize=(3.6 * max(width, 2), 3.2 * height + 0.6), layout="constrained")
@@ -33,8 +37,12 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
             line = sorted((r for r in timed if (r["case"], r["backend"]) == (case, name)), key=lambda r: int(r["n"]))
             style = "-" if line and line[0]["own"] else "--"
             places, seconds = [row["n"] for row in line], [row[row["clock"]] for row in line]
-            panel.plot(places, seconds, style, marker=".", color=f"C{number}", label=name)
+            panel.plot(places, seconds, style, marker=".", color=colours[number % len(colours)], label=name)
         panel.set(title=case, xlabel="n", xscale="log", yscale="log")
+        panel.set_xticks(sizes)
+        panel.xaxis.set_minor_locator(NullLocator())
+        panel.xaxis.set_major_formatter(EngFormatter(places=0, sep=""))
+        panel.tick_params(labelbottom=True)
         panel.grid(True, alpha=0.3)
     for panel in axes[len(cases) :]:
         panel.set_axis_off()
