@@ -50,7 +50,8 @@ class Ranks:
         means = [loss.detach().float().mean() for loss in losses.values()]
         *sums, reached = _summed([weight * tensor for tensor in (*gradients, *means, reached)])
         for parameter, gradient, was_reached in zip(parameters, sums, reached.tolist(), strict=False):
-            parameter.grad = gradient if was_reached else None
+            # Laid out as the parameter lies: a fused optimiser goes through both as they are in memory.
+            parameter.grad = torch.empty_like(parameter).copy_(gradient) if was_reached else None
         return dict(zip(losses, sums[len(parameters) :], strict=True))
 
     def agree(self, tensors: Iterable[Tensor]) -> None:

@@ -50,8 +50,8 @@ class Trainer:
     the checkpoint's state loaded, so it must not depend on what later stages change.
 
     `devices` processes share each batch, on a GPU each or all on the CPU. They end with the weights of one process up
-    to rounding, as far as totals are means over samples and draw nothing at random: each process draws its own. `run`
-    starts them, in a script as in a notebook, and takes over parameters and buffers, nothing else. For that, module
+    to rounding, as far as totals are means over samples and draw nothing at random: each process draws its own, and
+    batch norm sees each process's share. `run` starts them, in a script as in a notebook, and takes over parameters and buffers, nothing else. For that, module
     and samples can be pickled, their classes imported (so they are not written in a notebook's cell), and a script's
     top level stands under `if __name__ == "__main__":`. Every process visits all samples; each sample is prepared by
     one. What one of them raises ends all. A run resumes with any number of devices. Several machines cannot share.
