@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._digest import digest_of
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
 
@@ -77,6 +78,18 @@ class Sample:
         if self.rgb is not None:
             return self.rgb.shape[0], self.rgb.shape[1]
         return self.views[0].shape
+
+    def digest(self) -> str:
+        """Return a hash of what the sensors saw, and of the camera.
+
+        >>> import numpy as np
+        >>> one, two = (Sample(xyz=XYZImage(np.full((4, 5, 3), value))) for value in (1.0, 2.0))
+        >>> one.digest() == two.digest()
+        False
+        """
+        arrays = (None if self.xyz is None else self.xyz.xyz, self.rgb)
+        seen = [part for a in arrays if a is not None for part in (a.shape, np.ascontiguousarray(a).tobytes())]
+        return digest_of([*seen, self.camera, *(view.digest() for view in self.views)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self, TypeVar, overload
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._digest import digest_of
 from geoad.data.image_file import read_rgb
 from geoad.data.mask_file import read_codes, read_mask
 from geoad.data.scan_file import read_scan, scan_shape
@@ -161,6 +163,12 @@ class Dataset(Sequence[Sample]):
     def label(self, i: int) -> int:
         """Return 0 for a good sample, 1 for a defective one, by its kind."""
         return int(self.entries[i].kind != GOOD)
+
+    def digest(self) -> str:
+        """Return a hash of names and contents of all files, and of the camera; it reads them all."""
+        files = ((entry.name, path) for entry in self.entries for path in entry[2:] if path is not None)
+        contents = (part for name, path in files for part in (name, path.read_bytes()))
+        return digest_of(chain(contents, [self.camera]))
 
     def mask(self, i: int) -> NDArray[np.bool_] | None:
         """Return the ground truth (H, W): nothing on a good sample, None for a defect that nobody marked."""

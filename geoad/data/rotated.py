@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 
 from geoad import _check
+from geoad._digest import digest_of, digest_samples
 from geoad.geometry.camera import Camera
 from geoad.geometry.pinhole import fit_pinhole
 from geoad.geometry.plane import Plane, fit_background
@@ -51,7 +52,7 @@ class Rotated(Sequence[Sample]):
         seed: int = 0,
         memory: float = 1e9,
     ) -> None:
-        _check.not_negative(copies=copies)
+        _check.not_negative(copies=copies, seed=seed)
         _check.positive(degrees=degrees)
         self.samples, self.copies, self.degrees, self.seed = samples, copies, degrees, seed
         self._left, self._kept = memory, dict[int, Sample]()
@@ -83,6 +84,11 @@ class Rotated(Sequence[Sample]):
             self._left -= size
             self._kept[i] = made
         return self._kept[i]
+
+    def digest(self) -> str | None:
+        """Return a hash of the scans and of how they are turned, None if the scans have none."""
+        scans = digest_samples(self.samples)
+        return None if scans is None else digest_of([scans, self.copies, self.degrees, self.seed])
 
     def angle(self, i: int) -> float:
         """Return by how many degrees copy `i` is turned."""
@@ -147,6 +153,11 @@ class Part(Sequence[Sample]):
     def __getitem__(self, i: slice) -> Part: ...
     def __getitem__(self, i: int | slice) -> Sample | Part:
         return Part(self.whole, self.numbers[i]) if isinstance(i, slice) else self.whole[self.numbers[i]]
+
+    def digest(self) -> str | None:
+        """Return a hash of the sequence and of the numbers, None if the sequence has none."""
+        whole = digest_samples(self.whole)
+        return None if whole is None else digest_of([whole, self.numbers])
 
 
 def _scan(sample: Sample) -> XYZImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
+from typing import Any
 
 import torch
 
@@ -49,6 +50,14 @@ class Batches:
     def held_out_samples(self) -> int:
         """The number of validation samples."""
         return 0 if self._validation is None else len(self._validation)
+
+    def name(self, batch: Batch) -> str:
+        """Name the samples of a batch as a person counts files, from 0, and where they come from."""
+        positions = batch["sample"].tolist()
+        held = positions[0] < 0
+        kind = f"{'validation ' if held else ''}sample{'s' if len(positions) > 1 else ''}"
+        cache = self._validation if held else self._train
+        return f"{kind} {', '.join(_name(cache, -1 - p if held else p) for p in positions)}"
 
     def visited(self, step: int, *, held_out: bool = False, refine: Refine | None = None) -> Batch:
         """Return one sample, in order: of the training samples, or of those held out for validation."""
@@ -100,6 +109,11 @@ class Batches:
         if (refine, name) not in self._refined:
             self._refined[refine, name] = refine(cache[position])
         return self._refined[refine, name]
+
+
+def _name(cache: Any, position: int) -> str:
+    place = cache.place(position)
+    return f"{position} ({place})" if place else f"{position}"
 
 
 def stack(items: list[Batch]) -> Batch:

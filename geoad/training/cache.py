@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable, Sequence
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoad._whole_file import write_whole
+from geoad._whole_file import write_tensors
 from geoad.training.seed import seed_torch
 from geoad.training.stage import Batch
 
@@ -66,6 +65,10 @@ class Cache:
                 self._items[position] = item
         return item
 
+    def place(self, position: int) -> str:
+        """Return what a person knows a sample by, "" where it has no place."""
+        return str(getattr(self._samples[position], "place", ""))
+
     def fill(self, position: int) -> None:
         """See to it that the file of one item is there, if it is to have one."""
         if self.in_files and not self._file(position).exists():
@@ -76,7 +79,7 @@ class Cache:
         item = _read(self._file(position))
         if item is None:
             item = self._make(position)
-            write_whole(self._file(position), partial(torch.save, item))
+            write_tensors(self._file(position), item)
         return item
 
     def _make(self, position: int) -> Batch:
@@ -100,7 +103,7 @@ class Cache:
         if old is None or _digest(old) != self.fingerprint:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
-            write_whole(self._file(0), partial(torch.save, first))
+            write_tensors(self._file(0), first)
 
 
 def _digest(item: Batch) -> str:

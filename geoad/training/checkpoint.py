@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from functools import partial
 from hashlib import sha256
 from math import inf
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoad._whole_file import write_whole
+from geoad._whole_file import write_tensors
 
 NAME, VERSION = "checkpoint.pt", 1
 WEIGHTS = "weights"  # what a file of them is called, before its hash
@@ -29,7 +28,8 @@ class Checkpoint:
 
     `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
     prepared sample) say of which run it is, `keywords` how its module was made, `precision` how it is trained, and
-    `held_out` (number, hash of the first) which validation samples `best_loss` is of; None in files older than these.
+    `held_out` (number, hash of the first) which validation samples `best_loss` is of, `data` what all samples and all
+    validation samples hash to, where they can say; None in files older than these.
     `scaler` is the state of what scales the losses of "16-mixed". `log` is for what a file that travels alone has to
     tell of the run.
 
@@ -54,6 +54,7 @@ class Checkpoint:
     keywords: dict[str, Any] = field(default_factory=dict)
     precision: str | None = None
     held_out: tuple[int, str] | None = None
+    data: tuple[str | None, str | None] | None = None
     scaler: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION
@@ -61,7 +62,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
         content = {f.name: getattr(self, f.name) for f in fields(self)}
-        write_whole(path, partial(torch.save, content))
+        write_tensors(path, content)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -85,6 +86,7 @@ class Checkpoint:
         keywords: Mapping[str, Any] | None = None,
         precision: str | None = None,
         held_out: tuple[int, str] | None = None,
+        data: tuple[str | None, str | None] | None = None,
     ) -> None:
         """Raise ValueError unless the checkpoint is of the run with these facts."""
         for name, now in (keywords or {}).items():
@@ -105,6 +107,9 @@ class Checkpoint:
             raise fault(path, f"it is of {self.held_out[0]} validation samples, not {held_out[0]}")
         if held_out and self.held_out and self.held_out[1] != held_out[1]:
             raise fault(path, "its first validation sample is another: other data")
+        for kind, then, now in zip(("samples", "validation samples"), self.data or (), data or (), strict=False):
+            if then and now and then != now:
+                raise fault(path, f"its {kind} are others: some were added, removed or changed since")
 
 
 def fault(path: Path, reason: str) -> ValueError:

@@ -29,7 +29,7 @@ from geoad.training.stop import never
 
 @dataclass(kw_only=True)
 class Job:
-    """A module, its prepared samples, and what the trainer was told; `path` is the checkpoint's.
+    """A module, its prepared samples, and what the trainer was told; `path` is the checkpoint's, `data` its hashes.
 
     >>> from geoad.training.stage import Visit
     >>> seen = []
@@ -49,6 +49,7 @@ class Job:
     precision: str
     path: Path | None
     log: Path | None
+    data: tuple[str | None, str | None] | None = None
     checkpoint_every: int = 500
     stop: Callable[[], bool] = never
 
@@ -79,6 +80,7 @@ class Job:
                     "fingerprint": self.train.fingerprint,
                     "keywords": plain_keywords(self.module),
                     "precision": self.precision,
+                    "data": self.data,
                     "held_out": (len(self.held_out), self.held_out.fingerprint) if self.held_out else (0, ""),
                 },
                 ranks=ranks,

@@ -98,6 +98,8 @@ class Run:
     def _stage(self, stage: Stage, index: int, saved: Checkpoint | None) -> None:
         """Run one stage, or what is left of it."""
         total = self._length(stage)
+        if isinstance(stage, Descend):
+            stage.check_length(total)
         if saved is not None:
             self._check_plan(stage, total, saved)
         done = saved.step if saved is not None else 0
@@ -187,7 +189,7 @@ class Run:
                 continue
             with self.fabric.autocast():
                 losses = update.loss(batch)
-            _finite_total(losses, stage, step + 1, batch)
+            self._finite_total(losses, stage, step + 1, batch)
             optimizer.zero_grad()
             parameters = _parameters(update.module)
             self.fabric.backward(losses["total"], inputs=parameters)
@@ -220,12 +222,22 @@ class Run:
             with torch.no_grad(), self.fabric.autocast():
                 losses = stage.updates[0].loss(batch)
             size = len(batch["sample"])
-            total, count = total + _finite_total(losses, stage, descent.step, batch) * size, count + size
+            total, count = total + self._finite_total(losses, stage, descent.step, batch) * size, count + size
         total, count = self.ranks.totals(total, count)
         self.module.train()
         self.monitor.say(descent.step, validation=total / count)
         if total / count < descent.best_loss:
             descent.best_loss, descent.best = total / count, copy_state(self.module)
+
+    def _finite_total(self, losses: dict[str, Tensor], stage: Descend, step: int, batch: Batch) -> float:
+        """Return the total as a number; raise ValueError that says where it stopped being one."""
+        value = float(losses["total"].detach())
+        if not isfinite(value):
+            raise ValueError(
+                f"the loss of stage {stage.name!r} is {value} at step {step}, {self.batches.name(batch)}: "
+                "lower the learning rate, check the data"
+            )
+        return value
 
     def _resume(self) -> Checkpoint | None:
         """Return the checkpoint of this very run, or None if there is none."""
@@ -281,22 +293,3 @@ class Run:
 def _parameters(module: nn.Module) -> list[nn.Parameter]:
     """Return what an update of `module` may change."""
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
-
-
-def _finite_total(losses: dict[str, Tensor], stage: Descend, step: int, batch: Batch) -> float:
-    """Return the total as a number; raise ValueError that says where it stopped being one."""
-    value = float(losses["total"].detach())
-    if not isfinite(value):
-        raise ValueError(
-            f"the loss of stage {stage.name!r} is {value} at step {step}, {_samples(batch)}: "
-            "lower the learning rate, check the data"
-        )
-    return value
-
-
-def _samples(batch: Batch) -> str:
-    """Name the samples of a batch as a person counts files, from 0."""
-    positions = batch["sample"].tolist()
-    kind = "validation sample" if positions[0] < 0 else "sample"
-    names = [str(-1 - position if position < 0 else position) for position in positions]
-    return f"{kind}{'s' if len(names) > 1 else ''} {', '.join(names)}"

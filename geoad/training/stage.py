@@ -73,6 +73,12 @@ class Descend(NamedTuple):
         for update in self.updates:
             _check.positive(**{f"every of an update of stage {self.name!r}": update.every})
 
+    def check_length(self, steps: int) -> None:
+        """Raise ValueError if an update would not run once in so many steps."""
+        if (rarest := max(update.every for update in self.updates)) > steps:
+            told = f"an update that runs every {rarest} steps would learn nothing: give it more epochs or steps"
+            raise ValueError(f"stage {self.name!r} has {steps} steps, and {told}")
+
     def epoch_steps(self, samples: int) -> int:
         """Return the steps in one epoch over `samples` samples."""
         return ceil(samples / self.batch_size)

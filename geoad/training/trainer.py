@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from geoad import _check
+from geoad._digest import digest_samples
 from geoad.training import checkpoint
 from geoad.training.cache import Cache
 from geoad.training.device import check_precision, devices_of
@@ -22,6 +23,8 @@ from geoad.training.seed import own_randomness
 from geoad.training.stop import never
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+SCRATCH = "geoad-cache"
+"""The folder of prepared samples, which is removed: a name that nobody else has for something."""
 
 
 M = TypeVar("M", bound=nn.Module)
@@ -42,7 +45,11 @@ class Trainer:
     `memory` bytes of prepared samples are kept in memory, more go to files; or, if the module says
     `prepared_on_disk = False`, are prepared again when they are needed. `progress` shows a bar. `stop()` is asked
     after each step (`training.stop.Stop` knows hours and signals): if it says yes, the checkpoint is written and
-    `Stopped` raised.
+    `Stopped` raised; a `Visit` is not written, and begins again.
+
+    Prepared samples that do not fit go to `geoad-cache` in the folder, which is removed at the end. A checkpoint goes
+    on with the same samples alone, if these, or each of a list, have a `digest()`, as datasets and `Sample` do; of
+    others their number and the first one must be the same.
 
     A batch has the key "sample": positions in `samples` (in `validation`: -1 - position). Torch's generator is seeded
     for each step by (seed, stage, step), between stages by (seed, stage), and left as it was found. A resumed
@@ -51,10 +58,11 @@ class Trainer:
 
     `devices` processes share each batch, on a GPU each or all on the CPU. They end with the weights of one process up
     to rounding, as far as totals are means over samples and draw nothing at random: each process draws its own, and
-    batch norm sees each process's share. `run` starts them, in a script as in a notebook, and takes over parameters and buffers, nothing else. For that, module
-    and samples can be pickled, their classes imported (so they are not written in a notebook's cell), and a script's
-    top level stands under `if __name__ == "__main__":`. Every process visits all samples; each sample is prepared by
-    one. What one of them raises ends all. A run resumes with any number of devices. Several machines cannot share.
+    batch norm sees each process's share. `run` starts them, in a script as in a notebook, and takes over parameters and
+    buffers, nothing else. For that, module and samples can be pickled, their classes imported (so they are not written
+    in a notebook's cell), and a script's top level stands under `if __name__ == "__main__":`. Every process visits all
+    samples; each sample is prepared by one. What one of them raises ends all. A run resumes with any number of devices.
+    Several machines cannot share.
 
     Raises ValueError for no samples, more devices than GPUs, a total that is not finite, and a checkpoint that is not
     of this run.
@@ -93,6 +101,7 @@ class Trainer:
         _check.kinds(Trainer.__init__, numbers)
         _check.one_of("precision", precision, PRECISIONS)
         _check.positive(checkpoint_every=checkpoint_every, devices=devices)
+        _check.not_negative(seed=seed)
         if not memory >= 0:
             raise ValueError(f"memory must be 0 or more bytes, got {memory}")
         if devices > 1 and stop is not never:
@@ -130,6 +139,7 @@ class Trainer:
                 path=self._checkpoint,
                 checkpoint_every=self.checkpoint_every,
                 log=self.log,
+                data=None if self.folder is None else (digest_samples(samples), digest_samples(validation)),
                 stop=self.stop,
             )
             if len(devices) == 1:
@@ -162,7 +172,7 @@ def _scratch(folder: Path | None) -> Iterator[Path]:
     """Yield the place for prepared samples: beside the checkpoint, or a temporary folder."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        yield folder / "cache"
+        yield folder / SCRATCH
         return
     with tempfile.TemporaryDirectory(prefix="geoad-") as temporary:
-        yield Path(temporary) / "cache"
+        yield Path(temporary) / SCRATCH

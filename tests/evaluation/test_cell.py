@@ -71,7 +71,7 @@ def test_a_finished_cell_is_read(tree: Path, tmp_path: Path, monkeypatch: pytest
 def test_what_a_killed_process_left_is_removed_and_kept_maps_are_not(tree: Path, tmp_path: Path) -> None:
     cell = cell_of(tree)
     run_cell(cell, tmp_path, keep_maps=True)
-    (cell.folder(tmp_path) / "training" / "cache").mkdir(parents=True)
+    (cell.folder(tmp_path) / "training" / "geoad-cache").mkdir(parents=True)
     run_cell(cell, tmp_path)
     assert not (cell.folder(tmp_path) / "training").exists() and any((cell.folder(tmp_path) / "maps").rglob("*.tiff"))
 

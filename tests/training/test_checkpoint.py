@@ -17,6 +17,7 @@ from lightning_fabric.plugins import MixedPrecision
 from geoad.training import job
 from geoad.training.checkpoint import Checkpoint, plain_keywords
 from geoad.training.run import Run
+from geoad.training.stage import Visit
 from geoad.training.trainer import Trainer
 from tests.training.toys import Toy, numbers, states_equal
 
@@ -45,12 +46,12 @@ def run_and_kill(folder: Path, kill: int) -> int:
 
 def test_kill_9_and_the_same_command_again_gives_the_same_weights(tmp_path: Path) -> None:
     assert run_and_kill(tmp_path, kill=9) == -signal.SIGKILL
-    assert (tmp_path / "checkpoint.pt").exists() and (tmp_path / "cache").exists()
+    assert (tmp_path / "checkpoint.pt").exists() and (tmp_path / "geoad-cache").exists()
     assert run_and_kill(tmp_path, kill=-1) == 0
     saved = torch.load(tmp_path / "weights.pt", weights_only=True)
     whole = Trainer(device="cpu").run(Toy(epochs=4), numbers())
     assert all(torch.equal(saved[name], value) for name, value in whole.state_dict().items())
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "geoad-cache").exists()
 
 
 def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,6 +95,47 @@ def test_an_interrupted_visit_begins_again(tmp_path: Path, monkeypatch: pytest.M
     assert seen == [*range(5), *range(12)]
     monkeypatch.undo()
     assert states_equal(resumed, Trainer(device="cpu").run(Toy(), numbers()))
+
+
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "cache" / "precious.txt"
+    precious.parent.mkdir()
+    precious.write_text("mine")
+    Trainer(device="cpu", folder=tmp_path, memory=0).run(Toy(), numbers())
+    assert precious.read_text() == "mine"
+
+
+class Known(float):
+    """A sample that can say what it is."""
+
+    def digest(self) -> str:
+        return str(float(self))
+
+
+def test_other_samples_than_the_first_must_be_the_same_too(tmp_path: Path) -> None:
+    class Sum(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("sum", torch.zeros(()))
+
+        def prepare(self, sample: Known) -> dict[str, torch.Tensor]:
+            return {"x": torch.tensor(float(sample))}
+
+        def stages(self) -> Any:
+            yield Visit("sum", self.see)
+
+        def see(self, batch: Any) -> None:
+            self.sum += batch["x"].sum()
+
+    trainer, mine = Trainer(device="cpu", folder=tmp_path), [Known(1), Known(2)]
+    assert [float(trainer.run(Sum(), mine, [Known(5)]).sum) for _ in range(2)] == [3, 3]
+    for samples, held_out, kind in (([1, 7], [5], "samples"), ([1, 2], [5, 6], "of 1 validation"), ([2, 1], [5], "first")):
+        with pytest.raises(ValueError, match=rf"checkpoint\.pt: it.* {kind}.*; move it away to start afresh"):
+            trainer.run(Sum(), [*map(Known, samples)], [*map(Known, held_out)])
+    later = Trainer(device="cpu", folder=tmp_path / "later")
+    later.run(Sum(), mine, [Known(5), Known(6)])
+    with pytest.raises(ValueError, match="its validation samples are others: some were added, removed or changed"):
+        later.run(Sum(), mine, [Known(5), Known(8)])
 
 
 def test_a_module_of_other_keywords_is_refused(tmp_path: Path) -> None:

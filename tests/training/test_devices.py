@@ -95,7 +95,7 @@ def test_what_ends_one_ends_all_and_any_number_resumes(
     saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert saved["plan"][0] == "descend" and saved["step"] in (2, 4, 6)
     assert_close(alone, train(Calm(), after, folder=tmp_path))
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "geoad-cache").exists()
 
 
 class Counting(Calm):

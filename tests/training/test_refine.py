@@ -64,7 +64,7 @@ def test_a_sample_is_refined_once_for_all_stages_that_ask_for_the_same(tmp_path:
     module = trained(Centred(), folder=tmp_path)
     assert module.refined["all"] == 12 + 3  # those held out too
     assert module.made["prepared"] == 2 + 12 + 12 + 3  # a first each to measure; once for the mean; once to refine
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "geoad-cache").exists()
     torch.testing.assert_close(module.seen[3]["x"][0], numbers()[3] - module.mean)
 
 

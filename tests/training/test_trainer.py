@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 from geoad.training.trainer import Trainer
-from tests.training.toys import Toy, numbers, states_equal
+from tests.training.toys import Calm, Toy, numbers, states_equal
 
 SGD = partial(torch.optim.SGD, lr=0.1)
 
@@ -347,3 +347,30 @@ def test_bfloat16_trains_in_its_precision() -> None:
 
     module = train(stages, precision="bf16-mixed")
     assert seen == [torch.bfloat16] and module.a.weight.dtype == torch.float32
+
+
+class Part(Tensor):
+    place = "train/good/001"
+
+
+def test_a_loss_that_is_no_number_names_the_file() -> None:
+    class Bad(Calm):
+        def _loss(self, batch: Batch) -> dict[str, Tensor]:
+            return {"total": super()._loss(batch)["total"] * float("nan")}
+
+    samples = [sample.as_subclass(Part) for sample in numbers(1)]
+    with pytest.raises(ValueError, match=r"is nan at step 1, sample 0 \(train/good/001\): lower"):
+        Trainer(device="cpu").run(Bad(), samples)
+
+
+def test_an_update_that_would_never_run_is_refused() -> None:
+    def stages(plan: Plan) -> Iterator[Stage]:
+        yield Descend("gan", [Update(plan, plan.loss, SGD), Update(plan, plan.loss, SGD, every=5)], steps=4)
+
+    with pytest.raises(ValueError, match="stage 'gan' has 4 steps, and an update that runs every 5 steps would learn"):
+        train(stages)
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(ValueError, match="seed must be 0 or more, got -1"):
+        Trainer(seed=-1)

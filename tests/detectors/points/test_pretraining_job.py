@@ -108,7 +108,11 @@ def test_two_widths_share_scenes(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").rglob("*.npy")}
     pretrain(tmp_path / "12", **{**SMALL, "width": 12}, scenes_folder=tmp_path / "scenes")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scenes").rglob("*.npy")} == before
-    assert len(before) == 2 * 3 and not (tmp_path / "8" / "scenes").exists() and not (tmp_path / "8" / "cache").exists()
+    assert (
+        len(before) == 2 * 3
+        and not (tmp_path / "8" / "scenes").exists()
+        and not (tmp_path / "8" / "geoad-cache").exists()
+    )
     assert first.exists()
 
 

@@ -348,7 +348,7 @@ def test_copies_are_never_written_and_are_made_twice(
     monkeypatch.setattr(Rotated, "_turn", lambda self, i: made.update([str(i)]) or turn(self, i))
     keywords: dict[str, Any] = {**FAST, "source": source, "steps": 12, "copies": 2}
     lean = VoxelAutoencoder(**keywords)
-    lean.watch = lambda stage, step: kept.append((tmp_path / "cache").exists())
+    lean.watch = lambda stage, step: kept.append((tmp_path / "geoad-cache").exists())
     kept: list[bool] = []
     lean.fit(table_scans(), trainer=Trainer(device="cpu", folder=tmp_path, memory=0))
     assert made == {"0": 3, "1": 2, "2": 2, "3": 2} and kept == [False]  # the first is measured before
