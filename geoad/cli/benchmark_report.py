@@ -40,7 +40,7 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     lines += ["", f"{picture}: mean AU-PRO by integration limit, over what the first table's means are (figure 9.6)"]
     if any(out.glob("cells/*/*/*/reconstruction.png")):
         lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
-    lines += ["", *(f"failed: {text}" for text in missing)]
+    lines += ["", *_warned(rows), *(f"failed: {text}" for text in missing)]
     text = "\n".join(lines).rstrip() + "\n"
     write_whole(out / "report.txt", text.encode())
     return text
@@ -56,8 +56,19 @@ def _head(rows: Rows, budget: str) -> Iterator[str]:
     if dataset in SIMULATED:
         yield f"thesis: numbers on MVTec 3D-AD, beside those on simulated {dataset}, not comparable with them"
     for what in ("commit", "machine"):
-        if found := list(dict.fromkeys(row[what] for row in rows if what in row)):
+        places = (row[key] for row in rows for key in (what, "begun_at" if what == "commit" else what) if key in row)
+        if found := list(dict.fromkeys(places)):
             yield f"cells of {len(found)} {what}{'s' * (len(found) > 1)}: {'; '.join(found)}"
+
+
+def _warned(rows: Rows) -> Iterator[str]:
+    """Yield each row's warning once, and in how many cells it came: another protocol, perhaps, than the table's."""
+    told: dict[str, dict[tuple[Any, ...], str]] = {}
+    for row in rows:
+        for text in row.get("warned", ()):
+            told.setdefault(row["key"], {}).setdefault((row["category"], row["seed"]), text)
+    for key, texts in told.items():
+        yield f"warned of {key} in {len(texts)} cell{'s' * (len(texts) > 1)}: {next(iter(texts.values()))}"
 
 
 def _main_table(title: str, rows: Rows) -> list[str]:

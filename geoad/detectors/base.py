@@ -31,6 +31,13 @@ class NotFittedError(RuntimeError):
     """
 
 
+class OddScan(UserWarning):
+    """Warned of what a detector finds odd in a scan, and of what it does with it.
+
+    >>> warnings.warn("002.tiff has no camera", OddScan)
+    """
+
+
 class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
@@ -169,11 +176,11 @@ class Detector(nn.Module):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def warn_once(self, about: str, sample: Sample, message: str) -> None:
-        """Warn, in `map`, of something about the first sample since the last training that has it."""
+        """Warn, in `prepare` or `map`, of something about the first sample since the last training that has it."""
         if about not in self._told:
             self._told.add(about)
             told = f"{sample.place} {message}; said of the first such sample only"
-            warnings.warn(told, UserWarning, stacklevel=4)  # where score was called
+            warnings.warn(told, OddScan, stacklevel=4)  # where score was called
 
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from math import isnan
@@ -17,7 +19,7 @@ from geoad._whole_file import write_whole
 from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import make_detector
-from geoad.detectors.base import Detector
+from geoad.detectors.base import Detector, OddScan
 from geoad.evaluation.evaluate import Settings, evaluate_folder
 from geoad.evaluation.export import export_maps
 from geoad.evaluation.measure import Row
@@ -80,6 +82,9 @@ def read_cell(cell: Cell, out: Path) -> list[Row] | None:
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a cell.json, each with the machine and the commit that measured it.
 
+    If there is anything to tell, also with "begun_at", the commit of an interrupted training that this one went on
+    with, and "warned", what detectors found odd in scans.
+
     Raises ValueError that names the file for anything else.
 
     >>> import tempfile
@@ -92,6 +97,7 @@ def read_rows(path: Path) -> list[Row]:
     try:
         content = json.loads(path.read_text())
         made = {key: content[key] for key in ("machine", "commit")}
+        made |= {key: content[key] for key in ("begun_at", "warned") if content.get(key)}
         return [{**row, **made} for row in content["rows"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not the results of a cell ({error}): remove it to measure again") from error
@@ -140,6 +146,9 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
     """Fit, score and evaluate, write cell.json, and return its rows."""
     training = run.folder / "training"
     begun, resumed = time.process_time(), (training / checkpoint.NAME).exists()
+    made = environment()
+    if resumed and (first := json.loads((run.folder / "environment.json").read_text())["commit"]) != made["commit"]:
+        made["begun_at"] = first
     trainer = Trainer(
         seed=cell.seed,
         device=device,
@@ -150,15 +159,32 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
     )
     train, validation = cell.split("train"), cell.split("validation")
     watch_reconstructions(detector, validation if len(validation) else train, run.folder)
-    detector.fit(train, validation=validation, trainer=trainer)
-    rows = _evaluate(cell, detector, run)
+    with _heard() as warned:
+        detector.fit(train, validation=validation, trainer=trainer)
+        rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
     rows = [{**row, **cell.facts, "params": run.config["params"], **took} for row in rows]
     if not keep_maps:
         shutil.rmtree(run.maps)
     path = run.folder / "cell.json"
-    write_json(path, {**environment(), "config": run.config, "rows": rows})  # with it, the cell is finished
+    write_json(path, {**made, "config": run.config, "warned": warned, "rows": rows})  # with it, the cell is finished
     return read_rows(path)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Yield what detectors will have warned of, which is shown as ever."""
+    told, show = list[str](), warnings.showwarning
+
+    def hear(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
+        if issubclass(category, OddScan):
+            told.append(str(message))
+        show(message, category, *place, **rest)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OddScan)  # of each cell, not of each process
+        warnings.showwarning = hear
+        yield told
 
 
 def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:

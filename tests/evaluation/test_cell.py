@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from geoad._lock import locked
+from geoad.cli.benchmark_report import report
 from geoad.detectors.images.variation_model import DepthVariationModel
 from geoad.evaluation import cell as module
 from geoad.evaluation.cell import Cell, read_cell, run_cell
 from geoad.evaluation.evaluate import evaluate_maps
+from geoad.evaluation.run import Run
+from geoad.training.trainer import Trainer
 from tests.trees import make_tree
 
 FAST = {"size": 64, "width": 2, "latent": 4, "steps": 6, "batch_size": 2, "copies": 0}
@@ -74,6 +78,24 @@ def test_what_a_killed_process_left_is_removed_and_kept_maps_are_not(tree: Path,
     (cell.folder(tmp_path) / "training" / "geoad-cache").mkdir(parents=True)
     run_cell(cell, tmp_path)
     assert not (cell.folder(tmp_path) / "training").exists() and any((cell.folder(tmp_path) / "maps").rglob("*.tiff"))
+
+
+def test_what_was_odd_and_where_it_began_is_told_with_the_numbers(tree: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "tree"
+    shutil.copytree(tree, bare)
+    shutil.rmtree(bare / "bagel" / "calibration")
+    for seed in (0, 1):  # a warning of each cell, not of the process
+        rows = run_cell(cell_of(bare, key="voxel-vm", detector="voxel-vm", seed=seed), tmp_path)
+        assert all("has no camera" in text for row in rows for text in row["warned"]) and "begun_at" not in rows[0]
+    text = report(tmp_path, [{**row, "key": "voxel-vm"} for row in rows], "tiny: as it is")
+    assert "warned of voxel-vm in 1 cell: " in text
+    cell = cell_of(tree, seed=7)
+    Run.create(cell.folder(tmp_path), module._config(cell, DepthVariationModel()))
+    environment = cell.folder(tmp_path) / "environment.json"
+    environment.write_text(json.dumps({**json.loads(environment.read_text()), "commit": "c0ffee"}))
+    trainer = Trainer(folder=cell.folder(tmp_path) / "training", seed=7)
+    DepthVariationModel().fit(cell.split("train"), validation=cell.split("validation"), trainer=trainer)
+    assert {row["begun_at"] for row in run_cell(cell, tmp_path)} == {"c0ffee"}
 
 
 def test_a_cell_is_measured_by_one_process_at_a_time(tree: Path, tmp_path: Path) -> None:

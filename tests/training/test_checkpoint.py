@@ -129,7 +129,12 @@ def test_other_samples_than_the_first_must_be_the_same_too(tmp_path: Path) -> No
 
     trainer, mine = Trainer(device="cpu", folder=tmp_path), [Known(1), Known(2)]
     assert [float(trainer.run(Sum(), mine, [Known(5)]).sum) for _ in range(2)] == [3, 3]
-    for samples, held_out, kind in (([1, 7], [5], "samples"), ([1, 2], [5, 6], "of 1 validation"), ([2, 1], [5], "first")):
+    others: list[tuple[list[float], list[float], str]] = [
+        ([1, 7], [5], "samples"),
+        ([1, 2], [5, 6], "of 1 validation"),
+        ([2, 1], [5], "first"),
+    ]
+    for samples, held_out, kind in others:
         with pytest.raises(ValueError, match=rf"checkpoint\.pt: it.* {kind}.*; move it away to start afresh"):
             trainer.run(Sum(), [*map(Known, samples)], [*map(Known, held_out)])
     later = Trainer(device="cpu", folder=tmp_path / "later")

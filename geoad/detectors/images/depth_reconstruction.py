@@ -14,6 +14,8 @@ from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom, zoom_bilinear
+from geoad.detectors.stray import stray_depth
+from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Visit
@@ -68,7 +70,10 @@ class DepthReconstruction(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the image (C, size, size), depth in metres."""
-        image = zoom(torch.from_numpy(depth_channels(sample, self.rgb)), (self.size, self.size))
+        channels = depth_channels(sample, self.rgb)
+        if not self.fitted and (stray := stray_depth(channels[0])) is not None:
+            self.warn_once("stray", sample, f"{stray}: depth is divided by the largest: remove it")
+        image = zoom(torch.from_numpy(channels), (self.size, self.size))
         if not image[0].any():
             told = f"has no valid pixel left at size={self.size}: take a larger size"
             raise ValueError(f"{sample.place} {told}")
@@ -123,7 +128,7 @@ class DepthReconstruction(Detector):
         if not self.farthest:
             self.check_fitted()
         image = self.prepare(sample)["image"]
-        with evaluating(self):
+        with evaluating(self), float32_by_default():
             images = self.scaled(image[None].to(self.device))
             made = {", reconstructed": self.reconstruct(images), **self.generated()}
         return _pictures(images, image[0].numpy() != 0, made)

@@ -12,6 +12,7 @@ from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom_nearest
+from geoad.detectors.stray import stray_depth
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
@@ -50,7 +51,10 @@ class DepthVariationModel(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
-        return {"channels": torch.from_numpy(depth_channels(sample, self.rgb))}
+        channels = depth_channels(sample, self.rgb)
+        if not self.fitted and (stray := stray_depth(channels[0])) is not None:
+            self.warn_once("stray", sample, f"{stray}: depth is divided by the largest: remove it")
+        return {"channels": torch.from_numpy(channels)}
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
+from geoad.detectors.stray import stray_points
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
@@ -41,6 +42,8 @@ class VoxelDetector(Detector):
 
     The grid is the cube around all training points, `resolution` cells a side. With `source` "xyz" a cell is 1 or -1,
     occupied or empty; with "xyz+rgb" it is the mean colour of its points, in 0 to 1, or -1 in every channel.
+
+    A training scan with points far from all others, which make the grid coarse, is named in a warning.
 
     A point outside the grid counts as one in the nearest cell, or with `outside` "drop" fills none; its pixel has the
     nearest cell's score in either case. The first scan that has many of them is named in a warning, and
@@ -96,6 +99,8 @@ class VoxelDetector(Detector):
         if self.rgb and sample.rgb is None:
             raise ValueError(f"{name} must have rgb for source 'xyz+rgb', it has none")
         cloud = xyz_to_cloud(XYZImage(sample.xyz.xyz, sample.rgb if self.rgb else None))
+        if not self.fitted and (stray := stray_points(cloud.points)) is not None:
+            self.warn_once("stray", sample, f"{stray}: the grid is to hold them all, and gets coarse: remove them")
         prepared = {"points": torch.from_numpy(cloud.points)}
         return prepared if cloud.rgb is None else {**prepared, "rgb": torch.from_numpy(cloud.rgb)}
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
+from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import Sample
 from geoad.training.state import evaluating
 
@@ -73,10 +74,10 @@ class VoxelReconstruction(VoxelDetector):
         """
         if not self.lower.isfinite().all():
             self.check_fitted()
-        with evaluating(self):
+        with evaluating(self), float32_by_default():
             grids = self.grids(self.collate([self.cells(self.prepare(sample))]))
             shown = {"cells": grids, "cells, reconstructed": self.reconstruct(grids), **self.generated()}
-        return {name: _relief(values[0]) for name, values in shown.items()}
+            return {name: _relief(values[0]) for name, values in shown.items()}
 
     def generated(self) -> dict[str, Tensor]:
         """Return further grids (1, C, X, Y, Z) to be drawn, by name: none, unless a method has some."""

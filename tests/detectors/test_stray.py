@@ -1,0 +1,49 @@
+"""One point far away ruins what is made to hold all of them: that is said, with the scan's name."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from geoad.checks import synthetic_scan
+from geoad.detectors import detector_class, make_detector
+from geoad.detectors.base import OddScan
+from geoad.geometry.xyz_image import XYZImage
+from geoad.sample import Sample
+
+NAMES = ("voxel-vm", "voxel-ae", "depth-vm", "depth-ae")
+
+
+def with_a_stray(sample: Sample) -> Sample:
+    assert sample.xyz is not None
+    xyz = sample.xyz.xyz.copy()
+    xyz[3, 4] *= 10
+    return replace(sample, xyz=XYZImage(xyz), name="train/good/001")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stray_point_of_the_training_set_is_named(name: str) -> None:
+    keywords = detector_class(name).tiny() | ({} if name.endswith("vm") else {"steps": 1})
+    scans = [synthetic_scan(seed) for seed in range(3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_detector(name, **keywords).fit(scans).score(with_a_stray(scans[1]))
+    with pytest.warns(OddScan, match=r"^train/good/001 has a (point|pixel) .*; said of the first such sample only$"):
+        make_detector(name, **keywords).fit([scans[0], with_a_stray(scans[1]), with_a_stray(scans[2])])
+
+
+@pytest.mark.parametrize("name", ["voxel-ae", "depth-ae"])
+def test_pictures_do_not_depend_on_the_default_dtype(name: str) -> None:
+    scan = synthetic_scan(0)
+    detector = make_detector(name, **detector_class(name).tiny() | {"steps": 1}).fit([scan])
+    pictures = detector.reconstruction(scan)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = detector.reconstruction(scan)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(np.array_equal(again[key], picture) for key, picture in pictures.items())
