@@ -10,6 +10,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from geoad._numba_cache import find_place
+
 if TYPE_CHECKING:
     from geoad import checks, data, descriptors, detectors, evaluation, geometry, metrics, ops, training
     from geoad.data import list_categories, list_datasets, open_dataset
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from geoad.training.trainer import Trainer
 
 __version__ = "0.1.0"
+
+find_place()  # before a kernel is imported
 
 # Public name -> the module that holds it; a name that is its own module maps to None.
 _HOME = {

@@ -13,7 +13,7 @@ from geoad._optional import need
 SUFFIXES = (".off", ".obj", ".stl")
 
 
-def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
+def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.uint8] | None]:
     """Return the vertices (1, N, 3), invalid ones included, and their colours; with faces, points sampled on them.
 
     Raises ValueError (without the file's name) for a file that holds no points.
@@ -28,9 +28,15 @@ def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float
     trimesh = need("trimesh", "read .ply files")
     with Path(path).open("rb") as file:
         loaded = trimesh.load(file, file_type="ply", process=False)
-    if len(getattr(loaded, "faces", ())):
+        file.seek(0)
+        announced = _ply_counts(file.read(10_000))
+    faces, found = len(getattr(loaded, "faces", ())), len(getattr(loaded, "vertices", ()))
+    if found < announced["vertex"] or (faces < announced["face"]):  # trimesh reads what there is
+        told = f"{found} of {announced['vertex']} vertices, {faces} of {announced['face']} faces"
+        raise ValueError(f"truncated: {told}")
+    if faces:
         return _sample(loaded, points, seed), None
-    vertices = np.asarray(getattr(loaded, "vertices", ()), dtype=np.float32)
+    vertices = np.asarray(getattr(loaded, "vertices", ()), dtype=np.float64)
     if vertices.ndim != 2 or not len(vertices):
         raise ValueError("no vertices")
     colours = np.asarray(getattr(loaded, "colors", ()))
@@ -38,7 +44,7 @@ def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float
     return vertices[None], colours[None, :, :3].astype(np.uint8) if coloured else None
 
 
-def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float32]:
+def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float64]:
     """Return `points` points (1, N, 3) drawn evenly over the faces: the same file and seed give the same points.
 
     Raises ValueError (without the file's name) for a file without a face of positive area.
@@ -60,6 +66,12 @@ def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float32]
     return _sample(mesh, points, seed)
 
 
+def _ply_counts(head: bytes) -> dict[str, int]:
+    """The numbers of vertices and faces that a .ply file announces."""
+    counts = {"vertex": 0, "face": 0}
+    return counts | {name.decode(): int(n) for name, n in re.findall(rb"^element (vertex|face) +(\d+)", head, re.M)}
+
+
 def _off_faces(head: bytes) -> int:
     """The number of faces that an .off file announces after its number of vertices."""
     lines = [line.split(b"#")[0] for line in head.splitlines()]
@@ -67,8 +79,8 @@ def _off_faces(head: bytes) -> int:
     return int(counts[1]) if len(counts) > 1 else 0
 
 
-def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float32]:
-    """Draw faces by area, then a point in each; the corners come from float64 and are rounded once."""
+def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float64]:
+    """Draw faces by area, then a point in each; in float64, to be rounded once."""
     triangles = np.asarray(getattr(mesh, "triangles", np.zeros((0, 3, 3))), dtype=np.float64)
     corner, one, two = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     area = np.linalg.norm(np.cross(one, two), axis=-1) / 2
@@ -80,4 +92,4 @@ def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float32]:
     u, v = random.random((2, points, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
     sampled: NDArray[np.float64] = corner[face] + u * one[face] + v * two[face]
-    return sampled[None].astype(np.float32)
+    return sampled[None]

@@ -74,7 +74,8 @@ def read_pcd(path: str | Path) -> tuple[NDArray[np.float32], NDArray[np.uint8] |
     if header.data not in _BODIES:
         raise ValueError(f"DATA must be one of {', '.join(_BODIES)}, got {header.data}")
     points = _BODIES[header.data](content[header.offset :], header)
-    xyz = np.stack([points[axis].astype(np.float32) for axis in "xyz"], axis=-1)
+    kind = np.result_type(np.float32, *(points[axis].dtype for axis in "xyz"))
+    xyz = np.stack([points[axis].astype(kind) for axis in "xyz"], axis=-1)
     return xyz.reshape(*header.shape, 3), _colours(points, header.shape)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,8 @@ def read_scan(path: str | Path, *, rgb: str | Path | None = None, points: int = 
     .ply: a cloud, or a mesh if it has faces. .off, .obj, .stl: meshes; `points` are drawn evenly over the faces by
     `seed`. Coordinates keep the file's frame and unit (metres by convention); float64 is rounded to float32.
 
-    Raises ValueError that names the file if it is damaged, has other channels or dtype, or holds no valid point.
+    Raises ValueError that names the file if it is damaged, has other channels or dtype, lies too far from the origin
+    for float32, or holds no valid point.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +43,10 @@ def read_scan(path: str | Path, *, rgb: str | Path | None = None, points: int = 
     _check_xyz(path, xyz)
     if rgb is not None:
         colours = read_rgb(rgb, (xyz.shape[0], xyz.shape[1]))
-    image = XYZImage(np.asarray(xyz, dtype=np.float32), colours)
+    try:
+        image = XYZImage(cast(NDArray[np.float32], xyz), colours)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     if not image.valid.any():
         raise ValueError(f"{path}: no valid pixel (all zero, NaN or inf): record it again or remove it")
     return image

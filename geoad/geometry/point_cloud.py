@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.geometry.float32 import as_float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,9 @@ class PointCloud:
         _check.shape("points", points, ("N", 3))
         if points.dtype.kind not in "fiu":
             raise TypeError(f"points must hold real numbers, got {points.dtype}")
-        points = points.astype(np.float32, copy=False)
-        points = points.filled(np.nan) if isinstance(points, np.ma.MaskedArray) else np.asarray(points)
+        if isinstance(points, np.ma.MaskedArray):
+            points = np.ma.filled(points.astype(np.float64), np.nan)
+        points = as_float32("points", points) if points.dtype.kind == "f" else points.astype(np.float32)
         object.__setattr__(self, "points", points)
         if self.rgb is not None:
             _check.colours("rgb", self.rgb, (len(self), 3))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.geometry.float32 import as_float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,9 +18,10 @@ class XYZImage:
 
     `xyz` is (H, W, 3) float32 (float64 is converted, what is masked becomes NaN). A pixel is valid where all three
     coordinates are finite and not all are zero: `valid` is found once, so `xyz` must not change afterwards. `rgb` is
-    (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3).
+    (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3), or of one column.
 
-    Raises ValueError for another shape or other colours, and TypeError for coordinates that are not floating.
+    Raises ValueError for another shape or other colours, and for coordinates too far from the origin for float32, and
+    TypeError for coordinates that are not floating.
 
     >>> import numpy as np
     >>> image = XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))
@@ -37,7 +39,7 @@ class XYZImage:
             raise TypeError(f"xyz must be float32 in metres, got {xyz.dtype}")
         if isinstance(xyz, np.ma.MaskedArray):
             xyz = xyz.filled(np.nan)
-        object.__setattr__(self, "xyz", np.ascontiguousarray(xyz, dtype=np.float32))
+        object.__setattr__(self, "xyz", np.ascontiguousarray(as_float32("xyz", xyz)))
         if self.rgb is not None:
             _check.colours("rgb", self.rgb, (*self.shape, 3))
 
@@ -48,8 +50,8 @@ class XYZImage:
 
     @property
     def organised(self) -> bool:
-        """Whether neighbouring pixels are neighbouring points; False for a cloud stored as one row."""
-        return self.shape[0] > 1
+        """Whether neighbouring pixels are neighbouring points; False for a cloud stored as one row or one column."""
+        return min(self.shape) > 1
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:

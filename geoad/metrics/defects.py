@@ -19,8 +19,8 @@ class Defects(NamedTuple):
 
     `counted` is False where a pixel of several regions stands once more. `regions` is how many there are.
 
-    >>> find_defects(np.array([[0.5, 1.0, 2.0]]), np.array([[True, False, True]])).share.tolist()
-    [1.0, 1.0]
+    >>> find_defects(np.ones((2, 3)), np.array([[True, False, True], [True, False, False]])).share.tolist()
+    [0.5, 1.0, 0.5]
     """
 
     scores: NDArray[Any]

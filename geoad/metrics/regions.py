@@ -15,7 +15,8 @@ def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArr
     """Return labels (H, W), 0 outside and 1 to n inside the connected components of `mask` (H, W) > 0, and n.
 
     Labels follow the raster order of the components' first pixels. `connectivity` is 8 (pixels that share an edge or
-    a corner are neighbours) or 4 (an edge only).
+    a corner are neighbours) or 4 (an edge only). A mask of one row, or of one column, is that of a cloud, whose points
+    have no order: they are one region.
 
     >>> import numpy as np
     >>> diagonal = np.eye(2, dtype=bool)
@@ -24,8 +25,19 @@ def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArr
     """
     check_connectivity(connectivity)
     _check.shape("mask", mask, ("H", "W"))
+    if is_cloud(mask.shape):
+        return (np.asarray(mask) > 0).astype(np.int32), int(np.any(mask))
     labels, count = _label(np.ascontiguousarray(mask if mask.dtype == np.bool_ else mask > 0), connectivity == 8)
     return labels, int(count)
+
+
+def is_cloud(shape: tuple[int, ...]) -> bool:
+    """Return whether maps of this shape (H, W) are those of a cloud, where neighbours in a row are none in space.
+
+    >>> is_cloud((1, 640)), is_cloud((480, 640))
+    (True, False)
+    """
+    return min(shape) == 1 < max(shape)
 
 
 def check_connectivity(connectivity: int) -> None:

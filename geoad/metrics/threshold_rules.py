@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geoad.metrics.pairs import check_reiterable
-from geoad.metrics.regions import check_connectivity, find_root
+from geoad.metrics.regions import check_connectivity, find_root, is_cloud
 
 Scores = Iterable[NDArray[Any]]
 DIGIT = 16  # bits of a score that are counted in one reading
@@ -75,9 +75,10 @@ def above_k_sigma(maps: Scores, k: float) -> float:
 def below_area(maps: Scores, area: float, connectivity: int = 4) -> float:
     """Return the smallest threshold above which no map has a component of the share `area` of its pixels or more.
 
-    Source: thesis section 4.5; `area` is compared image by image. -inf without any map.
+    Source: thesis section 4.5; `area` is compared image by image. The points of a cloud, a map of one row, are one
+    component. -inf without any map.
 
-    >>> below_area([np.array([[9.0, 8.0, 1.0, 7.0]])], 0.5)
+    >>> below_area([np.array([[9.0, 8.0], [1.0, 7.0]])], 0.5)
     8.0
     """
     check_connectivity(connectivity)
@@ -88,7 +89,8 @@ def below_area(maps: Scores, area: float, connectivity: int = 4) -> float:
         least = max(math.ceil(area * pixels.size - 1e-9), 1)
         flat, (height, width) = pixels.reshape(-1), pixels.shape
         order = np.argsort(-flat, kind="stable")
-        limits.append(float(flat[order[_grow(order, height, width, least, connectivity == 8)]]))
+        last = least - 1 if is_cloud(pixels.shape) else _grow(order, height, width, least, connectivity == 8)
+        limits.append(float(flat[order[last]]))
     return max(limits, default=-math.inf)
 
 

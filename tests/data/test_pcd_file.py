@@ -47,7 +47,7 @@ def write(path: Path, points: np.ndarray, data: str, width: int, height: int) ->
 def test_encodings_and_sizes(tmp_path: Path, data: str, width: int, height: int, shape: tuple[int, int]) -> None:
     points = records(12)
     xyz, rgb = read_pcd(write(tmp_path / "a.pcd", points, data, width, height))
-    expected = np.stack([points[axis].astype(np.float32) for axis in "xyz"], -1).reshape(*shape, 3)
+    expected = np.stack([points[axis] for axis in "xyz"], -1).reshape(*shape, 3)  # as exactly as the file has them
     np.testing.assert_array_equal(xyz, expected)
     packed = points["rgb"].view(np.uint32)
     np.testing.assert_array_equal(rgb.reshape(-1, 3), np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1))

@@ -202,3 +202,23 @@ def test_real_meshes(shared_data: Path) -> None:
         assert image.valid.all() and np.ptp(image.xyz[0], axis=0).min() > 0.01
     for path in sorted((shared_data / "modelnet10_off").rglob("*.off")):
         assert read_scan(path, points=2000).valid.all()
+
+
+def test_a_truncated_ply_is_not_read_as_a_whole_one(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    ball, path = trimesh.creation.icosphere(2), tmp_path / "ball.ply"
+    for mesh in (ball, trimesh.PointCloud(ball.vertices)):
+        text = mesh.export(file_type="ply", encoding="ascii").splitlines(keepends=True)
+        path.write_bytes(b"".join(text))
+        read_scan(path, points=50)
+        path.write_bytes(b"".join(text[:-30]))
+        with pytest.raises(ValueError, match=r"ball\.ply: .*truncated: \d+ of 162 vertices, \d+ of (320|0) faces"):
+            read_scan(path, points=50)
+
+
+def test_coordinates_far_from_the_origin_name_the_file(tmp_path: Path) -> None:
+    np.save(tmp_path / "far.npy", np.random.default_rng(0).random((200, 3)) * 0.1 + [4.5e5, 5.6e6, 100])
+    with pytest.raises(
+        ValueError, match=r"far\.npy: xyz must be near the origin .* subtract \(450000, 5600000, 100\) "
+    ):
+        read_scan(tmp_path / "far.npy")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from geoad.geometry import XYZImage
+from geoad.geometry import PointCloud, XYZImage
 
 
 def test_valid_means_finite_and_not_all_zero() -> None:
@@ -53,3 +55,19 @@ def test_masked_coordinates_are_invalid() -> None:
 def test_colours_that_are_no_bytes_are_refused(rgb: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got (float|int)64: scale and convert it"):
         XYZImage(np.ones((1, 2, 3)), rgb)
+
+
+@pytest.mark.parametrize("make", [lambda xyz: XYZImage(xyz), lambda xyz: PointCloud(xyz.reshape(-1, 3))])
+def test_points_that_float32_would_flatten_are_refused(make: Callable[[np.ndarray], object]) -> None:
+    y, x = np.mgrid[:48, :48] * 1e-3
+    plate = np.stack([x, y, np.full_like(x, 0.5)], -1)
+    make(plate)
+    far = plate + np.array([450, 5600, 100])
+    make(far.astype(np.float32).astype(np.float64))  # nothing is lost of what is left
+    match = r"(xyz|points) must be near the origin for float32, .*: subtract \(450, 5600, 10[01]\) from all$"
+    with pytest.raises(ValueError, match=match):
+        make(far)
+
+
+def test_a_cloud_may_be_a_column() -> None:
+    assert not XYZImage(np.ones((5, 1, 3))).organised and not XYZImage(np.ones((1, 5, 3))).organised

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from geoad.metrics import Curve, au_pro, average_precision, counting, pixel_auroc, rank_pixels, ranking_walk, roc_auc
 from geoad.metrics import ranking as ranking_module
+from geoad.metrics.threshold_rules import below_area
 from tests.metrics import reference
 from tests.metrics.cases import LIMITS, TEST_SETS, make_test_set
 
@@ -180,11 +181,24 @@ def test_perfect_constant_and_inverted_maps(limit):
 
 @pytest.mark.parametrize("limit", [0.01, 0.3, 1.0])
 def test_one_region_first_and_one_last(limit):
-    mask = block((1, 40), (0, 0, 1, 10), (0, 20, 1, 4))
-    scores = np.full((1, 40), 0.5)
-    scores[0, :10], scores[0, 20:24] = 1, 0
+    mask = block((8, 5), (0, 0, 2, 5), (4, 0, 1, 4))
+    scores = np.full((8, 5), 0.5)
+    scores[:2], scores[4, :4] = 1, 0
     assert au_pro([scores], [mask], limit=limit) == pytest.approx(0.5, abs=1e-15)
     assert pixel_auroc([scores], [mask]) == 10 / 14
+
+
+def test_a_cloud_is_measured_the_same_in_any_order():
+    rng = np.random.default_rng(0)
+    clouds = [rng.random((1, 300)) for _ in range(3)]
+    masks = [rng.random((1, 300)) < 0.1, np.zeros((1, 300), bool), np.arange(300)[None] < 20]
+    orders = [rng.permutation(300) for _ in clouds]
+    mixed = [[values[:, order] for values, order in zip(each, orders, strict=True)] for each in (clouds, masks)]
+    for limit in (0.05, 0.3):
+        assert au_pro(clouds, masks, limit=limit) == pytest.approx(au_pro(*mixed, limit=limit), abs=1e-15)
+    ranking = rank_pixels(clouds, masks)
+    assert ranking.regions == 2
+    assert below_area(clouds, 0.1) == below_area(mixed[0], 0.1) == max(np.sort(c.ravel())[-30] for c in clouds)
 
 
 def test_interpolation_at_the_limit():

@@ -10,8 +10,8 @@ MASKS = st.builds(
     lambda seed, share, height, width: np.random.default_rng(seed).random((height, width)) < share,
     st.integers(0, 2**32 - 1),
     st.floats(0, 1),
-    st.integers(0, 14),
-    st.integers(0, 14),
+    st.integers(0, 14).filter(lambda size: size != 1),
+    st.integers(0, 14).filter(lambda size: size != 1),
 )
 
 
@@ -22,6 +22,13 @@ def test_labels_agree_with_scipy(mask, connectivity):
     expected, n = reference.regions(mask, connectivity)
     assert count == n
     np.testing.assert_array_equal(labels, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
+def test_the_points_of_a_cloud_are_one_region(shape):
+    labels, count = label_regions(np.array([2, 0, 0, 1]).reshape(shape))
+    assert count == 1 and labels.ravel().tolist() == [1, 0, 0, 1] and labels.shape == shape
+    assert label_regions(np.zeros(shape))[1] == 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 31])
