@@ -59,7 +59,7 @@ class SceneFolder(Sequence[Scene]):
         self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "settings.json"
         text = json.dumps(settings, sort_keys=True)
-        if not note.exists():
+        if not note.exists() or not any(self.folder.glob("*.npy")):
             write_whole(note, text.encode())
         elif note.read_text() != text:
             raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")

@@ -109,7 +109,8 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_other_settings_and_faults_write_nothing(tmp_path: Path) -> None:
-    SceneFolder(tmp_path / "a", 2, k=5, **SMALL)
+    SceneFolder(tmp_path / "a", 2, k=5, seed=1, **SMALL)
+    SceneFolder(tmp_path / "a", 2, k=5, **SMALL)[0]  # the folder was still empty
     before = contents(tmp_path / "a")
     with pytest.raises(ValueError, match="choose another folder"):
         SceneFolder(tmp_path / "a", 2, k=5, seed=1, **SMALL)

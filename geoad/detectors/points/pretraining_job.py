@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
@@ -22,6 +23,7 @@ from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
 from geoad.nn.default_dtype import float32_by_default
 from geoad.training import checkpoint, sitting
+from geoad.training.cache import Cache
 from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
 from geoad.training.device import torch_device
 from geoad.training.history import History
@@ -76,12 +78,14 @@ def pretrain(
     plan |= {"points": points, "source": source, "seed": seed, "precision": precision}
     module = _module(plan, settings)
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
+    place = Path(scenes_folder or folder / "scenes")
+    _check_apart(place, source)
     _check_start(folder, earlier, module, plan)
     log = folder / sitting.LOG
     trainer = Trainer(
         seed=seed, device=device, precision=precision, folder=folder, progress=progress, log=log, memory=inf, stop=stop
     )
-    parts = _scenes(Path(scenes_folder or folder / "scenes"), module.k, plan)
+    parts = _scenes(place, module.k, plan)
     with locked(folder):
         sitting.begin(folder, _machine(device), earlier)
         _fill(parts, jobs, drawn, stop)
@@ -109,16 +113,33 @@ def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining,
     if saved.held_out is not None:
         facts["held_out"] = plan["validation_scenes"], saved.held_out[1]
     saved.check_run(path, **facts)
+    if saved.fingerprint != _first_scene(module, plan):
+        raise fault(path, f"its first scene is not that of {plan['points']} points of {plan['source']}")
     if reason := state_fault(module, saved.module, {}):
         raise fault(path, f"it is of another module: {reason}")
     if saved.stage and saved.step > plan["steps"]:
         raise fault(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
 
 
+def _check_apart(folder: Path, source: str) -> None:
+    """Raise ValueError if scenes would be written among the scans that they are made of, and be taken for scans."""
+    kind, _, root = source.partition(":")
+    if kind == "scans" and folder.resolve().is_relative_to(Path(root).resolve()):
+        raise ValueError(f"{folder}: scenes cannot lie below their source {root}: choose a folder outside of it")
+
+
+def _first_scene(module: TeacherPretraining, plan: dict[str, Any]) -> str:
+    """Return the fingerprint of the first scene, drawn in a folder of its own: none is spoilt if it is another."""
+    with tempfile.TemporaryDirectory(prefix="geoad-") as folder:
+        train, _ = _scenes(Path(folder), module.k, plan)
+        return Cache(train, module.prepare, inf, Path(folder)).fingerprint
+
+
 def _scenes(folder: Path, k: int, plan: dict[str, Any]) -> tuple[SceneFolder, SceneFolder]:
     """Return the scenes for training and for validation; of a source with splits, the test split is for validation."""
-    source, seed = plan["source"], plan["seed"]
-    divided = source.partition(":")[0] in DIVIDED
+    (kind, colon, root), seed = plan["source"].partition(":"), plan["seed"]
+    divided = kind in DIVIDED
+    source = f"{kind}:{Path(root).resolve()}" if colon else kind  # the same word may be another folder elsewhere
 
     def part(name: str, count: int, seed: int, split: str) -> SceneFolder:
         settings = {"points": plan["points"], "source": source, "seed": seed} | ({"split": split} if divided else {})

@@ -194,5 +194,38 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_other_settings_in_the_same_folder(whole: Path) -> None:
-    with pytest.raises(ValueError, match="choose another folder"):
+    with pytest.raises(ValueError, match="its first scene is not that of 70 points of solids; move it away"):
         pretrain(whole.parent, **{**SMALL, "points": 70})
+
+
+def write_scans(folder: Path, count: int = 3, seed: int = 0) -> Path:
+    folder.mkdir(parents=True)
+    for i in range(count):
+        np.save(folder / f"{i}.npy", np.random.default_rng(seed + i).random((90, 3), dtype=np.float32))
+    return folder
+
+
+def test_other_scenes_are_found_before_they_are_drawn(whole: Path, tmp_path: Path) -> None:
+    scans = write_scans(tmp_path / "scans")
+    start: dict[str, Any] = {**SMALL, "steps": 12, "continue_from": whole.with_name("checkpoint.pt")}
+    with pytest.raises(ValueError, match=r"its first scene is not that of 60 points of scans:/"):
+        pretrain(tmp_path / "out", **start, source=f"scans:{scans}")
+    assert not (tmp_path / "out").exists()
+    pretrain(tmp_path / "out", **start)
+
+
+def test_scenes_do_not_lie_among_their_scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(write_scans(tmp_path / "scans"))
+    with pytest.raises(ValueError, match=r"^teacher/scenes: scenes cannot lie below their source \.: choose a folder"):
+        pretrain("teacher", **SMALL, source="scans:.")
+    assert not Path("teacher").exists()
+
+
+def test_shared_scenes_are_of_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seed in (("one", 0), ("two", 9)):
+        write_scans(tmp_path / name / "own", seed=seed)
+    monkeypatch.chdir(tmp_path / "one")
+    pretrain(tmp_path / "a", **SMALL, source="scans:own", scenes_folder=tmp_path / "shared")
+    monkeypatch.chdir(tmp_path / "two")
+    with pytest.raises(ValueError, match=r"settings\.json: holds scenes of .*one/own.*: choose another folder"):
+        pretrain(tmp_path / "b", **SMALL, source="scans:own", scenes_folder=tmp_path / "shared")
