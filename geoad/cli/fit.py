@@ -6,10 +6,12 @@ import shutil
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from geoad._digest import digest_of
 from geoad._lock import locked
 from geoad.cli.arguments import PRESETS, UsageError, check_category, describe
 from geoad.data import list_categories, open_dataset
@@ -20,6 +22,7 @@ from geoad.evaluation import Run
 from geoad.evaluation.fit_threshold import fit_threshold
 from geoad.evaluation.reconstruction_picture import watch_reconstructions
 from geoad.evaluation.run import kept_weights
+from geoad.training.stop import Stop, Stopped, never
 from geoad.training.trainer import Trainer
 
 
@@ -37,14 +40,19 @@ def run(arguments: Namespace) -> int:
     jobs = list(_jobs(arguments))  # every dataset is opened before the first training begins
     params = _params(arguments, jobs[0].folder)
     failed = 0
-    for job in jobs:
-        try:
-            _fit(job, params, arguments)
-        except Exception as error:
-            if len(jobs) == 1 or arguments.debug:
-                raise
-            print(f"geoad: error: {job.category}: {describe(error)}", file=sys.stderr)
-            failed += 1
+    with Stop() if arguments.devices == 1 else nullcontext(never) as stop:
+        for job in jobs:
+            try:
+                _fit(job, params, arguments, stop)
+            except Stopped as stopped:
+                print(f"geoad: {stopped}: the same command goes on", file=sys.stderr)
+            except Exception as error:
+                if len(jobs) == 1 or arguments.debug:
+                    raise
+                print(f"geoad: error: {job.category}: {describe(error)}", file=sys.stderr)
+                failed += 1
+            if stop():
+                return 130
     return 1 if failed else 0
 
 
@@ -87,14 +95,15 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
         yield Job(folder, category, *splits)
 
 
-def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
-    """Train one detector, from the beginning or from where an earlier run stopped."""
+def _fit(job: Job, params: dict[str, Any], arguments: Namespace, stop: Callable[[], bool]) -> None:
+    """Train one detector, from the beginning or from where an earlier run stopped, until it is to stop."""
     config = {
         "detector": arguments.detector,
         "params": params,
         "dataset": arguments.data.name,
         "root": str(arguments.data.root.resolve()),
         "category": job.category,
+        "scans": digest_of([job.train.digest(), job.validation.digest()]),
         "seed": arguments.seed,
         "precision": arguments.precision,
     }
@@ -108,6 +117,7 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
         checkpoint_every=arguments.checkpoint_every,
         progress=True,
         log=job.folder / "log",
+        stop=stop,
     )
     run = Run.create(job.folder, config)
     with locked(job.folder / "training"):

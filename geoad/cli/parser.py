@@ -99,11 +99,17 @@ def _device(parser: Parser) -> None:
 
 
 def _pretrain(parser: Parser) -> None:
-    goes_on = "folder of the run; the same command goes on where it stopped, with more --steps beyond its end"
+    goes_on = (
+        "folder of the run; the same command goes on where it stopped, with more --steps beyond its end (not where "
+        "these decide how the rate falls, as with --preset quick)"
+    )
     parser.add_argument("--out", required=True, metavar="RUN", help=goes_on)
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
     parser.add_argument("--steps", type=a.count, metavar="N", help="default: 250000, or what the preset says")
-    quick = "start from these keywords: a good teacher in half an hour of one core"
+    quick = (
+        "start from these keywords: a good teacher in half an hour of one core, once the scenes are drawn (half a "
+        "second and 9 MB each)"
+    )
     parser.add_argument("--preset", choices=["quick"], help=quick)
     parser.add_argument("--scenes", type=a.count, default=1000, metavar="N", help="default: 1000")
     chosen = "scenes that choose the best teacher (default: 50)"

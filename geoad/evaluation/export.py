@@ -137,6 +137,8 @@ def _begin(base: Path, names: Sequence[str], maker: str | None, overwrite: bool)
 def check_sources(base: Path, dataset: Dataset) -> None:
     """Raise FileExistsError if a map of the dataset, or what lies beside it, would replace one of its own files.
 
+    So it does if a map would come to lie among the scans of a tree, where it would be taken for one.
+
     >>> from types import SimpleNamespace
     >>> entry = SimpleNamespace(name="part", xyz=Path("scans/part.tiff"))
     >>> check_sources(Path("scans"), SimpleNamespace(entries=[entry]))
@@ -145,9 +147,13 @@ def check_sources(base: Path, dataset: Dataset) -> None:
     """
     files = (getattr(entry, kind, None) for entry in dataset.entries for kind in ("xyz", "rgb", "mask"))
     sources = {path.resolve() for path in files if path is not None}
+    folders = {path.parent for path in sources}
     for path in (base / f"{entry.name}{suffix}" for entry in dataset.entries for suffix in WRITTEN):
         if path.resolve() in sources:
             raise FileExistsError(f"{path}: is a file of the dataset: choose another folder for the maps")
+        if hasattr(dataset, "root") and path.parent.resolve() in folders:
+            told = "holds scans of the dataset, and a map would be taken for one: choose another folder for the maps"
+            raise FileExistsError(f"{path.parent}: {told}")
 
 
 def _splits(names: Sequence[str]) -> list[str]:

@@ -212,6 +212,8 @@ def _check_same(folder: Path, there: Config, asked: Config) -> None:
     """Raise ValueError that names what differs."""
     old, new = dict(_flat(there)), dict(_flat(asked))
     keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
+    if keys == ["scans"]:
+        raise ValueError(f"{folder}: scans were added, removed or changed since this run began: choose a new folder")
     if keys:
         told = ", ".join(f"{key} = {_shown(old, key)} there, {_shown(new, key)} now" for key in keys)
         mend = ", or correct it in config.json if that is the same data elsewhere" if keys == ["root"] else ""

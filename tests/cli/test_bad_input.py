@@ -273,6 +273,20 @@ def test_scans_are_never_replaced_by_maps(geoad, copy: Path, trained: Path) -> N
     assert scan.read_bytes() == before
 
 
+def test_maps_do_not_lie_among_scans_of_another_format(geoad, tmp_path: Path) -> None:
+    scans = tmp_path / "scans"
+    for place in ("train/good/000", "train/good/001", "validation/good/000", "test/good/000", "test/bump/000"):
+        (scans / place).parent.mkdir(parents=True, exist_ok=True)
+        np.save(scans / f"{place}.npy", np.random.default_rng(0).random((20, 20, 3)) + 0.1)
+    data = ("--data", f"folder:{scans}")
+    assert geoad("fit", "depth-vm", *data, "--out", tmp_path / "run").code == 0
+    before = sorted(scans.rglob("*"))
+    said = geoad("score", tmp_path / "run", *data, "--out", scans)
+    assert_one_line(said, "holds scans of the dataset, and a map would be taken for one: choose another folder")
+    assert sorted(scans.rglob("*")) == before
+    assert geoad("score", tmp_path / "run", scans / "test/bump/000.npy", "--out", scans / "test/bump").code == 0
+
+
 def test_a_run_of_another_category_is_told(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
     said = geoad("score", trained, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path)
     assert said.code == 0 and "was fitted to bagel, and scores rope" in said.err

@@ -210,6 +210,34 @@ def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) ->
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_fit_at_a_step_that_is_kept(tree: Path, tmp_path: Path, number: signal.Signals) -> None:
+    settings = ["--set=teacher=random", "--set=width=8", "--set=points=100", "--set=k=8", "--set=steps=100000"]
+    words = ["fit", "3d-st", "--data", f"mvtec3d:{tree}", "--out", str(tmp_path / "runs"), *settings]
+    log = tmp_path / "runs" / "bagel" / "log"
+    with subprocess.Popen([sys.executable, "-m", "geoad", *words], stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 60
+        while not (log.exists() and '"student"' in log.read_text()) and time.monotonic() < end:
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err
+    found = re.search(r"geoad: stopped in stage 'student' at step (\d+) of 100000: the same command goes on", err)
+    saved = torch.load(log.with_name("training") / "checkpoint.pt", weights_only=True)
+    assert found is not None and saved["step"] == int(found[1])
+    assert not (tmp_path / "runs" / "rope").exists()  # the next category was not begun
+
+
+def test_a_run_of_other_scans_is_not_taken_for_this_one(geoad, copy: Path, tmp_path: Path) -> None:
+    words = ("fit", "voxel-vm", "--data", f"mvtec3d:{copy}", "--category", "bagel", "--out", tmp_path / "run", *SMALL)
+    assert geoad(*words).code == 0
+    one, two = sorted((copy / "bagel" / "train" / "good" / "xyz").glob("*.tiff"))[-2:]
+    os.utime(two)
+    assert "trained already" in geoad(*words).out
+    shutil.copyfile(one, two)  # as a person mends a scan, under its old name
+    assert_one_line(geoad(*words), "run: scans were added, removed or changed since this run began: choose a new")
+
+
 def test_a_preset_gives_keywords_that_set_overrides(geoad, tree: Path, tmp_path: Path) -> None:
     words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
     small = ("--set", "steps=2", "--set", "points=64", "--set", "width=8", "--set", "teacher=random")

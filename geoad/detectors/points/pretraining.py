@@ -69,6 +69,7 @@ class TeacherPretraining(nn.Module):
         _check.kinds(TeacherPretraining.__init__, self.config)
         super().__init__()
         _check.positive(k=k, queries=queries, field_points=field_points, blocks=blocks, learning_rate=learning_rate)
+        _check.not_negative(weight_decay=weight_decay)
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate

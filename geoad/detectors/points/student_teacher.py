@@ -108,7 +108,7 @@ class StudentTeacher3D(PointDetector):
         super().__init__(points=points, k=sizes[-1], smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive(k=sizes[0], students=students, learning_rate=learning_rate)
         _check.positive(clip=clip)
-        _check.not_negative(patch=patch)
+        _check.not_negative(patch=patch, weight_decay=weight_decay)
         _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
         self.optimizer = optimizer
         if steps is not None or epochs is None:
