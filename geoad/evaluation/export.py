@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geoad._whole_file import make_folder, write_whole
+from geoad.evaluation.cloud_file import write_scored_cloud
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
 from geoad.evaluation.map_folder import map_base
 from geoad.evaluation.part_scores import forget_scores, known_scores, write_scores
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 MAKER = "made_by.txt"
 """The file in a split's folder that says which run made its maps."""
-WRITTEN = (".tiff", ".png", ".mask.png")
+CLOUD = ".scores.ply"
+WRITTEN = (".tiff", ".png", ".mask.png", CLOUD)
 """What is written of a sample."""
 
 
@@ -75,7 +77,8 @@ def export_maps(
     The scores of whole parts go to FOLDER[/CATEGORY]/scores.json.
 
     `progress` is called after every map. Pictures follow when all maps are there, on one colour scale for all of them,
-    so that a good part looks cool beside a defective one; `drawn` is told how many there are.
+    so that a good part looks cool beside a defective one; `drawn` is told how many there are. Of a cloud, or of points
+    on a mesh, there is also <sample name>.scores.ply: the points, their scores and the colours of these.
 
     A folder that holds maps of this split is refused unless `overwrite`: then files of the same name are replaced and
     no other is touched. `maker` is any text that tells this detector on this data from others: maps that a call with
@@ -198,7 +201,7 @@ def _export(detector: Scorer, sample: Sample, name: str, path: Path) -> Exported
 
 
 def draw_maps(dataset: Dataset, done: Sequence[Exported], drawn: Callable[[int], object] | None = None) -> None:
-    """Draw a picture beside every map, all on one colour scale; `drawn` is told how many there are.
+    """Draw a picture beside every map, and a cloud's points, all on one colour scale; `drawn` is told how many.
 
     >>> draw_maps([], [])
     """
@@ -207,7 +210,10 @@ def draw_maps(dataset: Dataset, done: Sequence[Exported], drawn: Callable[[int],
     maps = (AnomalyMap(read_map(each.path), score=each.score) for each in done)
     limits = scale_limits([extent_of(anomaly_map) for anomaly_map in maps])
     for i, each in enumerate(done):
-        picture = draw_picture(dataset[i], AnomalyMap(read_map(each.path), score=each.score), limits=limits)
+        sample, scores = dataset[i], read_map(each.path)
+        if sample.xyz is not None and not sample.xyz.organised:
+            write_scored_cloud(each.beside(CLOUD), sample, scores, limits)
+        picture = draw_picture(sample, AnomalyMap(scores, score=each.score), limits=limits)
         write_whole(each.beside(".png"), partial(picture.save, format="png"))
         if drawn is not None:
             drawn(i + 1)

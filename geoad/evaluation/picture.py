@@ -89,20 +89,29 @@ def _panels(view: View, ends: Limits) -> list[tuple[str, Pixels]]:
     return [(caption, _enlarge(pixels)) for caption, pixels in panels]
 
 
-def _palette(level: NDArray[np.floating]) -> Pixels:
-    """Return the colours of levels in [0, 1]."""
+def palette(scores: NDArray[np.floating], limits: Limits) -> Pixels:
+    """Return the colours (..., 3) uint8 of scores (...), those of the scale's ends beyond its limits.
+
+    >>> palette(np.array([-1.0, 0.0, 5.0]), (0.0, 1.0)).tolist()
+    [[0, 0, 3], [0, 0, 3], [252, 254, 164]]
+    """
     from matplotlib import colormaps
 
-    colours: Pixels = colormaps[PALETTE](level, bytes=True)[..., :3]
+    colours: Pixels = colormaps[PALETTE](_level(scores, limits), bytes=True)[..., :3]
     return colours
+
+
+def _level(scores: NDArray[np.floating], limits: Limits) -> NDArray[np.floating]:
+    """Return how far up the scale scores are, in 0..1; what has none is at its lower end."""
+    low, high = limits
+    level: NDArray[np.floating] = np.clip((np.nan_to_num(scores, nan=low) - low) / max(high - low, 1e-30), 0, 1)
+    return level
 
 
 def _heat(ground: Pixels, scores: NDArray[np.floating], ends: Limits) -> Pixels:
     """Lay the scores' colours over a ground, thicker where they are higher; nothing where there is no score."""
-    low, high = ends
-    level = np.clip((np.nan_to_num(scores, nan=low) - low) / max(high - low, 1e-30), 0, 1)
-    cover = (HEAT[0] + (HEAT[1] - HEAT[0]) * level) * np.isfinite(scores)
-    mixed: NDArray[np.float64] = ground * (1 - cover[..., None]) + _palette(level) * cover[..., None]
+    cover = (HEAT[0] + (HEAT[1] - HEAT[0]) * _level(scores, ends)) * np.isfinite(scores)
+    mixed: NDArray[np.float64] = ground * (1 - cover[..., None]) + palette(scores, ends) * cover[..., None]
     return mixed.round().astype(np.uint8)
 
 
@@ -146,7 +155,7 @@ def _compose(title: str, panels: list[tuple[str, Pixels]], ends: Limits) -> Imag
         draw.text((x, LINE + 4), caption.strip(), INK, font)
         picture.paste(Image.fromarray(pixels), (x, 2 * LINE))
         x += pixels.shape[1] + GAP
-    bar = np.broadcast_to(_palette(np.linspace(0, 1, SMALLEST)), (BAR, SMALLEST, 3))
+    bar = np.broadcast_to(palette(np.linspace(0, 1, SMALLEST), (0.0, 1.0)), (BAR, SMALLEST, 3))
     top = 2 * LINE + height + GAP
     draw.text((GAP, top), low, INK, font)
     left = GAP + int(draw.textlength(low, font)) + GAP

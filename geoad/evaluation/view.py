@@ -77,8 +77,8 @@ def _peaks(values: NDArray[T], factor: int) -> NDArray[T]:
 
 def _cloud_views(sample: Sample, cloud: XYZImage, scores: NDArray[np.floating]) -> list[View]:
     """Look along the axis in which the cloud is shortest, from either side."""
-    valid = cloud.valid[0]
-    points = cloud.xyz[0, valid].astype(np.float64)
+    valid = cloud.valid
+    points = cloud.xyz[valid].astype(np.float64)
     if not len(points):
         raise ValueError(f"{sample.name or 'cloud'} has no valid point to draw")
     centred = points - points.mean(0)
@@ -93,11 +93,11 @@ def _cloud_views(sample: Sample, cloud: XYZImage, scores: NDArray[np.floating]) 
         views.append(
             View(
                 name,
-                np.where(there, scores[0, valid][index], np.nan),
+                np.where(there, scores[valid][index], np.nan),
                 there,
                 seen[index],
-                None if rgb is None else rgb[0, valid][index],
-                None if sample.mask is None else there & sample.mask[0, valid][index],
+                None if rgb is None else rgb[valid][index],
+                None if sample.mask is None else there & sample.mask[valid][index],
             )
         )
     return views

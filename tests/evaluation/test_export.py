@@ -1,12 +1,15 @@
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image
 
 from geoad.evaluation import export_maps, read_map
 from geoad.evaluation.part_scores import read_scores, write_scores
-from geoad.sample import AnomalyMap
+from geoad.geometry.xyz_image import XYZImage
+from geoad.sample import AnomalyMap, Sample
 from tests.evaluation.toys import Height, ToyDataset
 
 
@@ -130,7 +133,7 @@ def test_scores_of_maps_that_are_being_replaced_are_not_those_of_the_folder(tmp_
     assert len(read_scores(tmp_path, names)) == len(dataset)
 
 
-@pytest.mark.parametrize("suffix", [".tiff", ".png", ".mask.png"])
+@pytest.mark.parametrize("suffix", [".tiff", ".png", ".mask.png", ".scores.ply"])
 def test_no_file_of_the_dataset_is_replaced(tmp_path, suffix):
     dataset = ToyDataset()
     name = dataset.entries[1].name
@@ -168,3 +171,23 @@ def test_a_map_of_another_size_is_refused_and_not_written(tmp_path):
     with pytest.raises(ValueError, match=r"map of test/good/000 must be \(24, 32\) .* got \(3, 4\) from Small"):
         export_maps(Small(), ToyDataset(), tmp_path)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("shape", [(1, 300), (300, 1)])
+def test_a_cloud_is_written_with_its_scores(tmp_path, shape):
+    xyz = np.random.default_rng(0).random((*shape, 3)) + 1
+    xyz[xyz[..., 0] > 1.9] = np.nan
+    sample = Sample(xyz=XYZImage(xyz), name="test/hole/000")
+
+    class Clouds(list):
+        entries = (SimpleNamespace(name=sample.name),)
+
+    detector = SimpleNamespace(score=lambda sample: AnomalyMap(np.nan_to_num(sample.xyz.xyz[..., 2])))
+    (done,) = export_maps(detector, Clouds([sample]), tmp_path)
+    read = trimesh.load(done.beside(".scores.ply"))
+    valid = sample.xyz.valid
+    np.testing.assert_array_equal(np.asarray(read.vertices, np.float32), sample.xyz.xyz[valid])
+    scores = read.metadata["_ply_raw"]["vertex"]["data"]["score"].ravel()
+    np.testing.assert_array_equal(scores, read_map(done.path)[valid])
+    brightness = np.asarray(read.colors)[:, :3].sum(1)
+    assert brightness[scores.argmax()] > brightness[scores.argmin()]
