@@ -125,6 +125,17 @@ def limits(text: str) -> tuple[float, ...]:
     return values
 
 
+def share(text: str) -> float:
+    """Read a part of a whole: a number between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise ArgumentTypeError(f"must be a number between 0 and 1, such as 0.2, got {text!r}")
+    return value
+
+
 def device(text: str) -> str:
     """Read where to compute."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):

@@ -91,8 +91,20 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
         folder = Path(arguments.out)
         if category is not None and arguments.category is None:
             folder /= category
-        splits = (open_dataset(name, root, category=category, split=split) for split in ("train", "validation"))
-        yield Job(folder, category, *splits)
+        train, validation = (open_dataset(name, root, category=category, split=s) for s in ("train", "validation"))
+        if arguments.hold_out is not None:
+            train, validation = _divide(train, validation, arguments.hold_out)
+        yield Job(folder, category, train, validation)
+
+
+def _divide(train: Dataset, validation: Dataset, share: float) -> tuple[Dataset, Dataset]:
+    """Return all training scans but the last ones, and these."""
+    if len(validation):
+        raise UsageError(f"--hold-out is for a dataset without validation scans, {train.root} has {len(validation)}")
+    if len(train) < 2:
+        raise UsageError(f"--hold-out needs 2 training scans at least, {train.root} has {len(train)}")
+    kept = min(max(round((1 - share) * len(train)), 1), len(train) - 1)
+    return train[:kept], train[kept:]
 
 
 def _fit(job: Job, params: dict[str, Any], arguments: Namespace, stop: Callable[[], bool]) -> None:
@@ -107,6 +119,8 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace, stop: Callable[
         "seed": arguments.seed,
         "precision": arguments.precision,
     }
+    if arguments.hold_out is not None:
+        config["hold_out"] = arguments.hold_out
     name = f"{arguments.detector} {job.category}" if job.category else arguments.detector
     trainer = Trainer(
         seed=arguments.seed,
@@ -149,4 +163,4 @@ def _fit_threshold(run: Run, detector: Detector, job: Job, arguments: Namespace)
     if len(job.validation):
         fit_threshold(detector, job.validation, arguments.threshold).save(run.threshold)
     else:
-        print("no threshold: the dataset has no validation parts")
+        print("no threshold: the dataset has no validation parts (--hold-out 0.2 keeps some in a new run)")

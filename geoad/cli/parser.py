@@ -155,6 +155,9 @@ def _fit(parser: Parser) -> None:
     parser.add_argument("--devices", type=a.count, default=1, metavar="N", help=share)
     every = "training steps between two checkpoints (default: 500)"
     parser.add_argument("--checkpoint-every", type=a.count, default=500, metavar="N", help=every)
+    held = "of a dataset without validation scans keep the last ones of the training scans, this part of them, for the "
+    held += "threshold and to choose the best state by"
+    parser.add_argument("--hold-out", type=a.share, metavar="SHARE", help=held)
     kinds = "how the threshold follows from validation parts (default: maximum)"
     rules = ["maximum", "quantile", "k-sigma", "max-area"]
     parser.add_argument("--threshold", default="maximum", choices=rules, help=kinds)

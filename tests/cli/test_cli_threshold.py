@@ -66,3 +66,31 @@ def test_evaluate_says_what_a_threshold_achieves(geoad, tree: Path, run: Path, t
     assert_one_line(geoad(*words, "--threshold", run), "threshold.json: 'value' must be a number, got null")
     assert_one_line(geoad("score", run, *data, "--out", tmp_path / "x"), "'value' must be a number")
     assert_one_line(geoad(*words, "--overwrite", "--threshold", tmp_path / "none"), "none: holds no threshold")
+
+
+def test_good_scans_alone_give_a_threshold(geoad, tmp_path: Path) -> None:
+    for i in range(10):
+        (tmp_path / "parts").mkdir(exist_ok=True)
+        np.save(tmp_path / "parts" / f"{i:02}.npy", np.random.default_rng(i).random((20, 20, 3)) + 0.1)
+    words = ("fit", "depth-vm", "--data", f"folder:{tmp_path / 'parts'}", "--out")
+    said = geoad(*words, tmp_path / "bare")
+    assert said.code == 0 and "no threshold" in said.out and "--hold-out 0.2" in said.out
+    said = geoad(*words, tmp_path / "run", "--hold-out", "0.2")
+    assert said.code == 0 and "8 scans, 2 for validation" in said.out
+    assert Threshold.load(tmp_path / "run" / "threshold.json").images == 2
+    assert "trained already" in geoad(*words, tmp_path / "run", "--hold-out", "0.2").out
+    assert_one_line(geoad(*words, tmp_path / "run"), "hold_out = 0.2 there, absent now")
+    said = geoad("score", tmp_path / "run", tmp_path / "parts" / "09.npy", "--out", tmp_path / "maps", "--jsonl")
+    assert json.loads(said.out)["verdict"] == "good"
+
+
+@pytest.mark.parametrize("share", ["0", "1", "half"])
+def test_a_share_is_a_part_of_a_whole(geoad, tree: Path, tmp_path: Path, share: str) -> None:
+    words = ("fit", "depth-vm", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "run", "--hold-out", share)
+    assert_one_line(geoad(*words), "--hold-out: must be a number between 0 and 1", code=2)
+
+
+def test_what_has_validation_scans_holds_out_none(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("fit", "depth-vm", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "run", "--hold-out", "0.5")
+    assert_one_line(geoad(*words), "--hold-out is for a dataset without validation scans", code=2)
+    assert not (tmp_path / "run").exists()
