@@ -30,8 +30,8 @@ class Teacher(nn.Module):
     """Descriptors (N, d) of points (N, 3), in any unit and from any place: only offsets between neighbours count.
 
     Arrays (or lists) give arrays; a tensor gives a tensor where it is, which must be where the teacher is. Coordinates
-    are taken as float32. Float64 ones that float32 does not hold, as far from the origin, are taken from the lower
-    corner of their box, which loses less.
+    are taken as float32. Float64 ones that float32 does not hold, as far from the origin, are taken from their median,
+    which loses less and which no outlier moves.
 
     The cloud is scaled so that its mean distance to the k neighbours is 1, or that of `spacing`, in the points' unit,
     if it is given (so that several clouds share one scale, as in 3D-ST). Of N ≤ k points each has N − 1 neighbours.
@@ -125,7 +125,7 @@ class Teacher(nn.Module):
             raise ValueError(f"points must be finite, got {int((~finite).sum())} of {len(points)} that are not")
         cloud = points.float()
         if self.network.coordinates == "relative" and not torch.equal(cloud.double(), points):
-            cloud = (points - points.amin(0)).float()
+            cloud = (points - points.median(0).values).float()
         index, distance = neighbourhood(cloud, self.k)
         scale = 1 / _unit(spacing, distance)
         with torch.autocast(like.device.type, enabled=False):  # descriptors are the same wherever they are asked for

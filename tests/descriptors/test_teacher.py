@@ -102,6 +102,13 @@ def test_offsets_that_float32_holds_change_no_bit(teacher: Teacher) -> None:
         assert np.array_equal(teacher(moved), described)
 
 
+def test_an_outlier_leaves_the_rest_as_it_is(teacher: Teacher) -> None:
+    points = np.random.default_rng(0).random((300, 3))
+    alone = teacher(points, spacing=0.1)
+    beside = teacher(np.vstack([points, [[-1e9, 0, 0]]]), spacing=0.1)
+    np.testing.assert_allclose(beside[:-1], alone, atol=1e-4 * np.abs(alone).max())
+
+
 def test_float64_keeps_a_scan_far_from_the_origin(teacher: Teacher) -> None:
     scan = surface().astype(np.float64) * 0.1
     described = teacher(scan)
