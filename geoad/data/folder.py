@@ -6,6 +6,7 @@ itself and are all good. A folder of scans may instead hold xyz/ and rgb/, paire
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from geoad import _check
@@ -70,7 +71,7 @@ class Folder(Dataset):
         if not kinds:
             want = "test/<kind>" if split == "test" else f"{split}/{GOOD}"
             return [], [Fault(str(folder), f"no such folder, or none in it: put scans into {want}")]
-        entries, faults = list[Entry](), list[Fault]()
+        entries, faults = list[Entry](), _misplaced(base, kinds) if split == "test" else list[Fault]()
         for kind in kinds:
             if split != "test" and kind != GOOD:
                 faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
@@ -79,6 +80,18 @@ class Folder(Dataset):
             entries += found
             faults += wrong
         return entries, faults
+
+
+def _misplaced(base: Path, kinds: Sequence[str]) -> list[Fault]:
+    """Return the folders of masks that nobody would read: of no tested kind, or under another dataset's name."""
+    faults = [
+        Fault(str(base / "gt" / kind), f"no such kind in test: {', '.join(kinds)}: rename or remove it")
+        for kind in subfolders(base / "gt")
+        if kind not in kinds
+    ]
+    if (base / "ground_truth").is_dir() and not (base / "gt").is_dir():
+        faults.append(Fault(str(base / "ground_truth"), "masks are read from gt/<kind>: rename it"))
+    return faults
 
 
 def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:

@@ -152,3 +152,21 @@ def test_real_scans(shared_data: Path) -> None:
     for sample in samples:
         assert sample.shape == (480, 640) and sample.rgb.shape == (480, 640, 3) and sample.xyz.organised
         assert 0.6 < sample.xyz.valid.mean() < 0.9 and np.isfinite(sample.xyz.xyz).all()
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("ground_truth/dent", r"ground_truth: masks are read from gt/<kind>: rename it"),
+        ("gt/dents", r"gt/dents: no such kind in test: dent: rename or remove it"),
+    ],
+)
+def test_masks_that_nobody_would_read_are_a_fault(tmp_path: Path, place: str, told: str) -> None:
+    for scan in ("train/good/a", "test/dent/b"):
+        (tmp_path / scan).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / f"{scan}.npy", np.ones((4, 5, 3), np.float32))
+    (tmp_path / place).mkdir(parents=True)
+    np.save(tmp_path / place / "b.npy", np.ones((4, 5), bool))
+    assert len(Folder(tmp_path)) == 1
+    with pytest.raises(ValueError, match=told):
+        Folder(tmp_path, split="test")
