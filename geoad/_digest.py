@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +23,7 @@ def digest_of(parts: Iterable[Any]) -> str:
 def digest_samples(samples: Any) -> str | None:
     """Return a text that is another when any of the samples is: their own `digest()`, or that of each of a list.
 
-    None for samples without one.
+    Its first word says of what it is a hash ("files", "parts"). None for samples without one.
 
     >>> class Part(str):
     ...     def digest(self):
@@ -35,5 +35,24 @@ def digest_samples(samples: Any) -> str | None:
         found: str | None = samples.digest()
         return found
     if isinstance(samples, list | tuple) and all(hasattr(sample, "digest") for sample in samples):
-        return digest_of(sample.digest() for sample in samples)
+        return f"parts {digest_of(sample.digest() for sample in samples)}"
     return None
+
+
+def same_samples(one: str | None, two: str | None) -> bool:
+    """Return whether two digests may be of the same samples: they are equal, or cannot be held against each other.
+
+    >>> same_samples("files a", "files b"), same_samples("files a", "parts b"), same_samples("files a", None)
+    (False, True, True)
+    """
+    return one is None or two is None or one == two or one.split()[0] != two.split()[0]
+
+
+def digest_made_of(samples: Any, how: Sequence[Any]) -> str | None:
+    """Return the digest of what is made of samples in this way, None if they have none.
+
+    >>> digest_made_of([1.0], ["turned"]) is None
+    True
+    """
+    digest = digest_samples(samples)
+    return None if digest is None else f"{digest.split()[0]} {digest_of([digest, *how])}"

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "NUMBA_CACHE_DIR"
@@ -20,8 +21,9 @@ def find_place() -> None:
     """
     if VARIABLE in os.environ or _is_writable(Path(__file__).parent) or _is_writable(_user_cache()):
         return
-    os.environ[VARIABLE] = str(_temporary())
-    if "numba" in sys.modules:
+    with suppress(OSError):  # no place at all: numba says so when it is asked
+        os.environ[VARIABLE] = str(_temporary())
+    if "numba" in sys.modules and VARIABLE in os.environ:
         sys.modules["numba"].config.CACHE_DIR = os.environ[VARIABLE]
 
 
@@ -39,7 +41,8 @@ def _temporary() -> Path:
     """Return a folder that this user finds again, or a new one if somebody else has its name."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(tempfile.gettempdir(), f"geoad-numba-{user}")
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     facts = folder.lstat()
     mine = not hasattr(os, "getuid") or (facts.st_uid == os.getuid() and not facts.st_mode & 0o077)
     return folder if stat.S_ISDIR(facts.st_mode) and mine else Path(tempfile.mkdtemp(prefix="geoad-numba-"))

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 @pytest.fixture
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder beside a package and a home that cannot be written: for root too, whom no mode stops."""
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv(VARIABLE, "")  # so that what a test sets is undone
+    monkeypatch.delenv(VARIABLE)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("numba.config.CACHE_DIR", "")
     can = os.access
@@ -44,6 +45,22 @@ def test_a_folder_that_others_may_write_is_not_taken(closed: Path) -> None:
     del os.environ[VARIABLE]
     find_place()
     assert os.environ[VARIABLE] != str(folder) and Path(os.environ[VARIABLE]).is_dir()
+
+
+@pytest.mark.parametrize("way", ["file", "dangling", "nowhere"])
+def test_what_is_in_the_way_stops_nothing(way: str, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_place()
+    (folder,) = closed.iterdir()
+    folder.rmdir()
+    del os.environ[VARIABLE]
+    if way == "file":
+        folder.write_text("")
+    if way == "dangling":
+        folder.symlink_to("nothing")
+    if way == "nowhere":
+        monkeypatch.setattr(tempfile, "tempdir", str(closed / "none"))
+    find_place()
+    assert way == "nowhere" or (os.environ[VARIABLE] != str(folder) and Path(os.environ[VARIABLE]).is_dir())
 
 
 @pytest.mark.parametrize("place", ["chosen", "package", "user"])

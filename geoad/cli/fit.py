@@ -40,19 +40,17 @@ def run(arguments: Namespace) -> int:
     jobs = list(_jobs(arguments))  # every dataset is opened before the first training begins
     params = _params(arguments, jobs[0].folder)
     failed = 0
-    with Stop() if arguments.devices == 1 else nullcontext(never) as stop:
-        for job in jobs:
-            try:
-                _fit(job, params, arguments, stop)
-            except Stopped as stopped:
-                print(f"geoad: {stopped}: the same command goes on", file=sys.stderr)
-            except Exception as error:
-                if len(jobs) == 1 or arguments.debug:
-                    raise
-                print(f"geoad: error: {job.category}: {describe(error)}", file=sys.stderr)
-                failed += 1
-            if stop():
-                return 130
+    for job in jobs:
+        try:
+            _fit(job, params, arguments)
+        except Stopped as stopped:
+            print(f"geoad: {stopped}: the same command goes on", file=sys.stderr)
+            return 130
+        except Exception as error:
+            if len(jobs) == 1 or arguments.debug:
+                raise
+            print(f"geoad: error: {job.category}: {describe(error)}", file=sys.stderr)
+            failed += 1
     return 1 if failed else 0
 
 
@@ -107,8 +105,8 @@ def _divide(train: Dataset, validation: Dataset, share: float) -> tuple[Dataset,
     return train[:kept], train[kept:]
 
 
-def _fit(job: Job, params: dict[str, Any], arguments: Namespace, stop: Callable[[], bool]) -> None:
-    """Train one detector, from the beginning or from where an earlier run stopped, until it is to stop."""
+def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
+    """Train one detector, from the beginning or from where an earlier run stopped."""
     config = {
         "detector": arguments.detector,
         "params": params,
@@ -122,24 +120,14 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace, stop: Callable[
     if arguments.hold_out is not None:
         config["hold_out"] = arguments.hold_out
     name = f"{arguments.detector} {job.category}" if job.category else arguments.detector
-    trainer = Trainer(
-        seed=arguments.seed,
-        device=arguments.device,
-        devices=arguments.devices,
-        precision=arguments.precision,
-        folder=job.folder / "training",
-        checkpoint_every=arguments.checkpoint_every,
-        progress=True,
-        log=job.folder / "log",
-        stop=stop,
-    )
+    _trainer(job.folder, arguments, never)  # a device that is not there is told before anything is made
     run = Run.create(job.folder, config)
     with locked(job.folder / "training"):
-        _train(run, job, trainer, name, arguments)
+        _train(run, job, name, arguments)
     shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
 
 
-def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace) -> None:
+def _train(run: Run, job: Job, name: str, arguments: Namespace) -> None:
     """Train the detector of a run that nobody else works in, unless that is done."""
     if run.is_trained:
         print(f"{name}: trained already, in {job.folder}")
@@ -151,11 +139,29 @@ def _train(run: Run, job: Job, trainer: Trainer, name: str, arguments: Namespace
     begun = time.monotonic()
     detector = run.make_detector()
     watch_reconstructions(detector, job.validation if len(job.validation) else job.train, job.folder)
-    detector.fit(job.train, validation=job.validation, trainer=trainer)
-    run.save_detector(detector)
+    with Stop() if arguments.devices == 1 else nullcontext(never) as stop:
+        detector.fit(job.train, validation=job.validation, trainer=_trainer(job.folder, arguments, stop))
+        run.save_detector(detector)
+    if stop():
+        raise Stopped(f"stopped when {name} was trained")
     _fit_threshold(run, detector, job, arguments)
     scans = f"{len(job.train)} scans, {len(job.validation)} for validation"
     print(f"{name}: {scans}, {time.monotonic() - begun:.0f} s, in {job.folder}", flush=True)
+
+
+def _trainer(folder: Path, arguments: Namespace, stop: Callable[[], bool]) -> Trainer:
+    """Return the trainer that was asked for, which ends with a whole step when it is to stop."""
+    return Trainer(
+        seed=arguments.seed,
+        device=arguments.device,
+        devices=arguments.devices,
+        precision=arguments.precision,
+        folder=folder / "training",
+        checkpoint_every=arguments.checkpoint_every,
+        progress=True,
+        log=folder / "log",
+        stop=stop,
+    )
 
 
 def _fit_threshold(run: Run, detector: Detector, job: Job, arguments: Namespace) -> None:

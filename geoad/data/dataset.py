@@ -73,6 +73,7 @@ class Dataset(Sequence[Sample]):
     """
 
     NAME: ClassVar[str] = "dataset"
+    _digest: tuple[list[Entry], str] | None = None
 
     def __init__(
         self,
@@ -165,10 +166,12 @@ class Dataset(Sequence[Sample]):
         return int(self.entries[i].kind != GOOD)
 
     def digest(self) -> str:
-        """Return a hash of names and contents of all files, and of the camera; it reads them all."""
-        files = ((entry.name, path) for entry in self.entries for path in entry[2:] if path is not None)
-        contents = (part for name, path in files for part in (name, path.read_bytes()))
-        return digest_of(chain(contents, [self.camera]))
+        """Return a hash of names and contents of all files, and of the camera; it reads them all, once."""
+        if self._digest is None or self._digest[0] is not self.entries:  # a slice has entries of its own
+            files = ((entry.name, path) for entry in self.entries for path in entry[2:] if path is not None)
+            contents = (part for name, path in files for part in (name, path.read_bytes()))
+            self._digest = self.entries, f"files {digest_of(chain(contents, [self.camera]))}"
+        return self._digest[1]
 
     def mask(self, i: int) -> NDArray[np.bool_] | None:
         """Return the ground truth (H, W): nothing on a good sample, None for a defect that nobody marked."""

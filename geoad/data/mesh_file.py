@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +30,8 @@ def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float
     trimesh = need("trimesh", "read .ply files")
     with Path(path).open("rb") as file:
         loaded = trimesh.load(file, file_type="ply", process=False)
-        file.seek(0)
-        announced = _ply_counts(file.read(10_000))
-    faces, found = len(getattr(loaded, "faces", ())), len(getattr(loaded, "vertices", ()))
-    if found < announced["vertex"] or (faces < announced["face"]):  # trimesh reads what there is
-        told = f"{found} of {announced['vertex']} vertices, {faces} of {announced['face']} faces"
-        raise ValueError(f"truncated: {told}")
-    if faces:
+    _check_whole(loaded.metadata.get("_ply_raw", {}))
+    if len(getattr(loaded, "faces", ())):
         return _sample(loaded, points, seed), None
     vertices = np.asarray(getattr(loaded, "vertices", ()), dtype=np.float64)
     if vertices.ndim != 2 or not len(vertices):
@@ -66,10 +63,13 @@ def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float64]
     return _sample(mesh, points, seed)
 
 
-def _ply_counts(head: bytes) -> dict[str, int]:
-    """The numbers of vertices and faces that a .ply file announces."""
-    counts = {"vertex": 0, "face": 0}
-    return counts | {name.decode(): int(n) for name, n in re.findall(rb"^element (vertex|face) +(\d+)", head, re.M)}
+def _check_whole(elements: Mapping[str, Any]) -> None:
+    """Raise ValueError for fewer rows of an element than the header announces: trimesh reads what there is."""
+    for name, element in elements.items():
+        data = element.get("data", ())
+        columns = list(data.values()) if isinstance(data, Mapping) else [data]
+        if (found := min(map(len, columns), default=0)) < element["length"]:
+            raise ValueError(f"truncated: {found} of {element['length']} rows of {name}")
 
 
 def _off_faces(head: bytes) -> int:

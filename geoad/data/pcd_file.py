@@ -55,8 +55,8 @@ def read_pcd_header(content: bytes) -> Header:
     return Header(_dtype(lines), int(lines["WIDTH"][0]), int(lines["HEIGHT"][0]), lines["DATA"][0], offset)
 
 
-def read_pcd(path: str | Path) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
-    """Return points (H, W, 3) in the file's order, invalid ones included, and colours (H, W, 3) if it has any.
+def read_pcd(path: str | Path) -> tuple[NDArray[np.floating], NDArray[np.uint8] | None]:
+    """Return points (H, W, 3) as the file has them, invalid ones included, and colours (H, W, 3) if it has any.
 
     Raises ValueError (without the file's name) for a broken header, a truncated body, or no x, y, z.
 

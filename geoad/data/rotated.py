@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 
 from geoad import _check
-from geoad._digest import digest_of, digest_samples
+from geoad._digest import digest_made_of
 from geoad.geometry.camera import Camera
 from geoad.geometry.pinhole import fit_pinhole
 from geoad.geometry.plane import Plane, fit_background
@@ -87,8 +87,7 @@ class Rotated(Sequence[Sample]):
 
     def digest(self) -> str | None:
         """Return a hash of the scans and of how they are turned, None if the scans have none."""
-        scans = digest_samples(self.samples)
-        return None if scans is None else digest_of([scans, self.copies, self.degrees, self.seed])
+        return digest_made_of(self.samples, [self.copies, self.degrees, self.seed])
 
     def angle(self, i: int) -> float:
         """Return by how many degrees copy `i` is turned."""
@@ -156,8 +155,7 @@ class Part(Sequence[Sample]):
 
     def digest(self) -> str | None:
         """Return a hash of the sequence and of the numbers, None if the sequence has none."""
-        whole = digest_samples(self.whole)
-        return None if whole is None else digest_of([whole, self.numbers])
+        return digest_made_of(self.whole, [self.numbers])
 
 
 def _scan(sample: Sample) -> XYZImage:

@@ -39,7 +39,8 @@ class SceneFolder(Sequence[Scene]):
     `k` is the number of neighbours in the tables: 000017.npy is a scene, 000017.k32.npy its table for k = 32. Both are
     memory maps, copied on writing: of a table only what is looked at is read.
 
-    Raises ValueError if the folder holds scenes of other settings (`count` and `k` may differ).
+    Raises ValueError if the folder holds scenes of other settings (`count` and `k` may differ, and the place of a
+    source that is no longer where it was).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +60,7 @@ class SceneFolder(Sequence[Scene]):
         self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "settings.json"
         text = json.dumps(settings, sort_keys=True)
-        if not note.exists() or not any(self.folder.glob("*.npy")):
+        if not note.exists() or not any(self.folder.glob("*.npy")) or _moved(note.read_text(), settings):
             write_whole(note, text.encode())
         elif note.read_text() != text:
             raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")
@@ -90,6 +91,14 @@ class SceneFolder(Sequence[Scene]):
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+
+def _moved(note: str, settings: dict[str, Any]) -> bool:
+    """Whether a note is of these settings, but for a source that was at a place where nothing is now."""
+    old = json.loads(note)
+    (kind, _, place), (now, _, _) = (str(each.get("source")).partition(":") for each in (old, settings))
+    gone = not (Path(place).is_absolute() and Path(place).exists())
+    return {**old, "source": None} == {**settings, "source": None} and kind == now and bool(place) and gone
 
 
 @dataclass(frozen=True)

@@ -175,12 +175,12 @@ class Detector(nn.Module):
         resize_buffers(self, state_dict, self._free)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
-    def warn_once(self, about: str, sample: Sample, message: str) -> None:
-        """Warn, in `prepare` or `map`, of something about the first sample since the last training that has it."""
+    def warn_once(self, about: str, place: str, message: str) -> None:
+        """Warn of something about the first sample since the last training that has it, which is called `place`."""
         if about not in self._told:
             self._told.add(about)
-            told = f"{sample.place} {message}; said of the first such sample only"
-            warnings.warn(told, OddScan, stacklevel=4)  # where score was called
+            told = f"{place} {message}; said of the first such sample only"
+            warnings.warn(told, OddScan, stacklevel=4)  # in `map`: where score was called
 
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+from geoad.training.stage import Batch
 
 SOME = 20_000
 """How many points of a scan tell where most of them are."""
@@ -36,3 +40,12 @@ def stray_depth(depth: NDArray[np.float32]) -> str | None:
     return (
         f"has a pixel {most:.3g} away, where half of them are nearer than {usual:.3g}" if most > DEEP * usual else None
     )
+
+
+def training_scan(detector: Any, batch: Batch) -> str:
+    """Return what to call the scan that a stage visits: its number, and not that of its turned copy.
+
+    >>> training_scan(object(), {"sample": np.array([3])})
+    'training scan 3 (from 0)'
+    """
+    return f"training scan {int(batch['sample'][0]) // (getattr(detector, 'copies', 0) or 1)} (from 0)"

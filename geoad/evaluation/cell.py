@@ -159,7 +159,7 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
     )
     train, validation = cell.split("train"), cell.split("validation")
     watch_reconstructions(detector, validation if len(validation) else train, run.folder)
-    with _heard() as warned:
+    with _heard(run.folder / "warned.txt") as warned:
         detector.fit(train, validation=validation, trainer=trainer)
         rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
@@ -172,19 +172,21 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
-    """Yield what detectors will have warned of, which is shown as ever."""
-    told, show = list[str](), warnings.showwarning
+def _heard(file: Path) -> Iterator[list[str]]:
+    """Yield what detectors have warned of, and will have, which is shown as ever; a file keeps it for who goes on."""
+    told, show = file.read_text().splitlines() if file.exists() else list[str](), warnings.showwarning
 
     def hear(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
-        if issubclass(category, OddScan):
+        if issubclass(category, OddScan) and str(message) not in told:
             told.append(str(message))
+            write_whole(file, "\n".join(told).encode())
         show(message, category, *place, **rest)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", OddScan)  # of each cell, not of each process
         warnings.showwarning = hear
         yield told
+    file.unlink(missing_ok=True)
 
 
 def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:

@@ -211,6 +211,8 @@ def _check_empty(folder: Path) -> None:
 def _check_same(folder: Path, there: Config, asked: Config) -> None:
     """Raise ValueError that names what differs."""
     old, new = dict(_flat(there)), dict(_flat(asked))
+    if "scans" in new:
+        old.setdefault("scans", new["scans"])  # of a run that did not note its own
     keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
     if keys == ["scans"]:
         raise ValueError(f"{folder}: scans were added, removed or changed since this run began: choose a new folder")

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 SHARE = 0.1
 """How much of the distance between points may be lost."""
+SOME = 20_000
+"""How many points are looked at."""
 
 
 def as_float32(name: str, points: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -21,16 +23,19 @@ def as_float32(name: str, points: NDArray[np.floating]) -> NDArray[np.float32]:
     Traceback (most recent call last):
     ValueError: xyz must be near the origin for float32, which rounds it by 0.935: subtract (400000000, 0, 0) from all
     """
-    rounded = np.asarray(points, np.float32)
+    with np.errstate(over="ignore"):  # a number for no measurement is inf then, and no point either
+        rounded = np.asarray(points, np.float32)
     if points.dtype.itemsize <= 4 or not points.size:
         return rounded
-    exact = points.reshape(-1, 3)
-    exact = exact[np.isfinite(exact).all(1) & (exact != 0).any(1)]
-    if not len(exact):
+    every = max(1, points.size // (3 * SOME))
+    exact, kept = points.reshape(-1, 3)[::every], rounded.reshape(-1, 3)[::every]
+    valid = np.isfinite(kept).all(1) & (kept != 0).any(1)
+    if not valid.any():
         return rounded
-    lost = float(np.abs(exact - exact.astype(np.float32)).max())
+    exact = exact[valid]
+    lost = float(np.abs(exact - kept[valid]).max())
     span = float((exact.max(0) - exact.min(0)).max())
-    if span and lost > SHARE * span / np.sqrt(len(exact)):
+    if span and lost > SHARE * span / np.sqrt(every * len(exact)):
         digits = -int(np.ceil(np.log10(span))) - 1
         offset = ", ".join(f"{round(value, digits):.9g}" for value in exact.mean(0))
         told = f"which rounds it by {lost:.3g}: subtract ({offset}) from all"

@@ -35,7 +35,7 @@ class PointCloud:
             raise TypeError(f"points must hold real numbers, got {points.dtype}")
         if isinstance(points, np.ma.MaskedArray):
             points = np.ma.filled(points.astype(np.float64), np.nan)
-        points = as_float32("points", points) if points.dtype.kind == "f" else points.astype(np.float32)
+        points = as_float32("points", points if points.dtype.kind == "f" else points.astype(np.float64))
         object.__setattr__(self, "points", points)
         if self.rgb is not None:
             _check.colours("rgb", self.rgb, (len(self), 3))

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geoad._digest import same_samples
 from geoad._whole_file import write_tensors
 
 NAME, VERSION = "checkpoint.pt", 1
@@ -108,7 +109,7 @@ class Checkpoint:
         if held_out and self.held_out and self.held_out[1] != held_out[1]:
             raise fault(path, "its first validation sample is another: other data")
         for kind, then, now in zip(("samples", "validation samples"), self.data or (), data or (), strict=False):
-            if then and now and then != now:
+            if not same_samples(then, now):
                 raise fault(path, f"its {kind} are others: some were added, removed or changed since")
 
 

@@ -236,6 +236,10 @@ def test_a_run_of_other_scans_is_not_taken_for_this_one(geoad, copy: Path, tmp_p
     assert "trained already" in geoad(*words).out
     shutil.copyfile(one, two)  # as a person mends a scan, under its old name
     assert_one_line(geoad(*words), "run: scans were added, removed or changed since this run began: choose a new")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["scans"]  # a run of before they were noted
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert "trained already" in geoad(*words).out
 
 
 def test_a_preset_gives_keywords_that_set_overrides(geoad, tree: Path, tmp_path: Path) -> None:

@@ -212,8 +212,19 @@ def test_a_truncated_ply_is_not_read_as_a_whole_one(tmp_path: Path) -> None:
         path.write_bytes(b"".join(text))
         read_scan(path, points=50)
         path.write_bytes(b"".join(text[:-30]))
-        with pytest.raises(ValueError, match=r"ball\.ply: .*truncated: \d+ of 162 vertices, \d+ of (320|0) faces"):
+        with pytest.raises(ValueError, match=r"ball\.ply: .*truncated: \d+ of (162 rows of vertex|320 rows of face)"):
             read_scan(path, points=50)
+
+
+def test_a_ply_need_not_use_all_its_vertices(tmp_path: Path) -> None:
+    axes = "".join(f"property float {axis}\n" for axis in "xyzst")
+    head = f"ply\nformat ascii 1.0\nelement vertex 5\n{axes}element face 2\nproperty list uchar int vertex_indices\n"
+    corners = "".join(f"{x} {y} 1 0 0\n" for x, y in ((0, 0), (1, 0), (1, 1), (0, 1), (9, 9)))
+    (tmp_path / "quad.ply").write_text(f"{head}end_header\n{corners}4 0 1 2 3\n3 0 1 2\n")
+    assert read_scan(tmp_path / "quad.ply", points=50).shape == (1, 50)
+    (tmp_path / "quad.ply").write_text(f"{head}end_header\n{corners}4 0 1 2 3\n")
+    with pytest.raises(ValueError, match="truncated: 1 of 2 rows of face"):
+        read_scan(tmp_path / "quad.ply", points=50)
 
 
 def test_coordinates_far_from_the_origin_name_the_file(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ NAMES = ("voxel-vm", "voxel-ae", "depth-vm", "depth-ae")
 def with_a_stray(sample: Sample) -> Sample:
     assert sample.xyz is not None
     xyz = sample.xyz.xyz.copy()
-    xyz[3, 4] *= 10
-    return replace(sample, xyz=XYZImage(xyz), name="train/good/001")
+    xyz[16, 20] *= 10
+    return replace(sample, xyz=XYZImage(xyz))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,9 +31,17 @@ def test_a_stray_point_of_the_training_set_is_named(name: str) -> None:
     scans = [synthetic_scan(seed) for seed in range(3)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        make_detector(name, **keywords).fit(scans).score(with_a_stray(scans[1]))
-    with pytest.warns(OddScan, match=r"^train/good/001 has a (point|pixel) .*; said of the first such sample only$"):
-        make_detector(name, **keywords).fit([scans[0], with_a_stray(scans[1]), with_a_stray(scans[2])])
+        make_detector(name, **keywords).fit(scans, validation=[with_a_stray(scans[0])]).score(with_a_stray(scans[1]))
+    odd = [with_a_stray(scan) for scan in scans[1:]]
+    with pytest.warns(OddScan, match=r"^training scan 1 \(from 0\) has a (point|pixel) .*; said of the first such"):
+        make_detector(name, **keywords).fit([scans[0], *odd], validation=odd)
+
+
+def test_of_turned_copies_the_scan_is_named() -> None:
+    scans = [synthetic_scan(0), with_a_stray(synthetic_scan(1))]
+    detector = make_detector("voxel-ae", **detector_class("voxel-ae").tiny() | {"steps": 1, "copies": 3})
+    with pytest.warns(OddScan, match=r"^training scan 1 \(from 0\) has a point"):
+        detector.fit(scans)
 
 
 @pytest.mark.parametrize("name", ["voxel-ae", "depth-ae"])

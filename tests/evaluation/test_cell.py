@@ -95,7 +95,12 @@ def test_what_was_odd_and_where_it_began_is_told_with_the_numbers(tree: Path, tm
     environment.write_text(json.dumps({**json.loads(environment.read_text()), "commit": "c0ffee"}))
     trainer = Trainer(folder=cell.folder(tmp_path) / "training", seed=7)
     DepthVariationModel().fit(cell.split("train"), validation=cell.split("validation"), trainer=trainer)
-    assert {row["begun_at"] for row in run_cell(cell, tmp_path)} == {"c0ffee"}
+    (cell.folder(tmp_path) / "warned.txt").write_text("training scan 1 has a stray point")  # before it was interrupted
+    rows = run_cell(cell, tmp_path)
+    assert {row["begun_at"] for row in rows} == {"c0ffee"} and rows[0]["warned"] == [
+        "training scan 1 has a stray point"
+    ]
+    assert not (cell.folder(tmp_path) / "warned.txt").exists()
 
 
 def test_a_cell_is_measured_by_one_process_at_a_time(tree: Path, tmp_path: Path) -> None:

@@ -69,5 +69,17 @@ def test_points_that_float32_would_flatten_are_refused(make: Callable[[np.ndarra
         make(far)
 
 
+def test_whole_numbers_that_float32_would_flatten_are_refused() -> None:
+    with pytest.raises(ValueError, match="points must be near the origin"):
+        PointCloud(np.arange(30).reshape(10, 3) + np.array([450_000_000, 0, 0]))
+
+
+@pytest.mark.parametrize("nothing", [np.finfo(np.float64).max, 1e300, -1e40, 1e30, 1e10])
+def test_a_huge_number_for_no_measurement_does_not_count_as_far(nothing: float) -> None:
+    xyz = np.random.default_rng(0).random((30, 30, 3))
+    xyz[3, 4] = nothing
+    assert XYZImage(xyz).valid.sum() == (900 if abs(nothing) < 1e38 else 899)
+
+
 def test_a_cloud_may_be_a_column() -> None:
     assert not XYZImage(np.ones((5, 1, 3))).organised and not XYZImage(np.ones((1, 5, 3))).organised

@@ -14,7 +14,7 @@ from geoad import _check
 from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom, zoom_bilinear
-from geoad.detectors.stray import stray_depth
+from geoad.detectors.stray import stray_depth, training_scan
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
@@ -70,10 +70,7 @@ class DepthReconstruction(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the image (C, size, size), depth in metres."""
-        channels = depth_channels(sample, self.rgb)
-        if not self.fitted and (stray := stray_depth(channels[0])) is not None:
-            self.warn_once("stray", sample, f"{stray}: depth is divided by the largest: remove it")
-        image = zoom(torch.from_numpy(channels), (self.size, self.size))
+        image = zoom(torch.from_numpy(depth_channels(sample, self.rgb)), (self.size, self.size))
         if not image[0].any():
             told = f"has no valid pixel left at size={self.size}: take a larger size"
             raise ValueError(f"{sample.place} {told}")
@@ -86,6 +83,8 @@ class DepthReconstruction(Detector):
 
     def _see_scale(self, batch: Batch) -> None:
         depth = batch["image"][:, 0]
+        if (stray := stray_depth(depth.cpu().numpy())) is not None:
+            self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
         self.farthest = torch.maximum(self.farthest, depth.max())
         self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
 
@@ -114,7 +113,7 @@ class DepthReconstruction(Detector):
         """Score the pixels of the zoomed scan, and zoom the scores back."""
         image = self.prepare(sample)["image"].to(self.device)
         if (odd := other_unit(image[0], self.farthest)) is not None:
-            self.warn_once("unit", sample, odd)
+            self.warn_once("unit", sample.place, odd)
         images = self.scaled(image[None])
         pixels = zoom_bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
         return AnomalyMap(pixels, valid=None if sample.xyz is None else sample.xyz.valid)

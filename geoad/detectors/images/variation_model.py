@@ -12,7 +12,7 @@ from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, zoom_nearest
-from geoad.detectors.stray import stray_depth
+from geoad.detectors.stray import stray_depth, training_scan
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
@@ -51,10 +51,7 @@ class DepthVariationModel(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
-        channels = depth_channels(sample, self.rgb)
-        if not self.fitted and (stray := stray_depth(channels[0])) is not None:
-            self.warn_once("stray", sample, f"{stray}: depth is divided by the largest: remove it")
-        return {"channels": torch.from_numpy(channels)}
+        return {"channels": torch.from_numpy(depth_channels(sample, self.rgb))}
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
@@ -65,7 +62,7 @@ class DepthVariationModel(Detector):
         """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
         channels = self.prepare(sample)["channels"].to(self.device)
         if (odd := other_unit(channels[0], self.farthest)) is not None:
-            self.warn_once("unit", sample, odd)
+            self.warn_once("unit", sample.place, odd)
         values = self._scaled(channels)
         scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
         pixels = zoom_nearest(scores[None], sample.shape)[0].cpu().numpy()
@@ -73,6 +70,8 @@ class DepthVariationModel(Detector):
 
     def _see_scale(self, batch: Batch) -> None:
         channels = batch["channels"][0]
+        if (stray := stray_depth(channels[0].cpu().numpy())) is not None:
+            self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
         self.farthest = torch.maximum(self.farthest, channels[0].max())
         if not self.size.any():
             self.size = torch.tensor(channels.shape[1:], device=self.device)

@@ -146,7 +146,7 @@ class PointDetector(Detector):
         """Return the scores of all pixels of a scan."""
         batch = self.prepare(sample) if self.device.type == "cpu" else self.prepare_on(self.device, sample)
         if (odd := self._other_unit(batch)) is not None:
-            self.warn_once("unit", sample, odd)
+            self.warn_once("unit", sample.place, odd)
         scores, pixel = self.scores(batch), batch["pixel"]
         if "described" in batch:
             scores, pixel = scores[batch["described"]], pixel[batch["described"]]

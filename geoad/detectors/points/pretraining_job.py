@@ -80,7 +80,7 @@ def pretrain(
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
     place = Path(scenes_folder or folder / "scenes")
     _check_apart(place, source)
-    _check_start(folder, earlier, module, plan)
+    _check_start(folder, earlier, module, plan, place)
     log = folder / sitting.LOG
     trainer = Trainer(
         seed=seed, device=device, precision=precision, folder=folder, progress=progress, log=log, memory=inf, stop=stop
@@ -101,7 +101,9 @@ def _module(plan: dict[str, Any], settings: dict[str, Any]) -> TeacherPretrainin
         return TeacherPretraining(width=plan["width"], steps=plan["steps"], **settings)
 
 
-def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining, plan: dict[str, Any]) -> None:
+def _check_start(
+    folder: Path, earlier: Path | None, module: TeacherPretraining, plan: dict[str, Any], scenes: Path
+) -> None:
     """Find before hours of drawing what the trainer would find in the checkpoint after them."""
     own = folder / checkpoint.NAME
     path = own if own.exists() else earlier
@@ -113,7 +115,7 @@ def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining,
     if saved.held_out is not None:
         facts["held_out"] = plan["validation_scenes"], saved.held_out[1]
     saved.check_run(path, **facts)
-    if saved.fingerprint != _first_scene(module, plan):
+    if saved.fingerprint != _first_scene(module, plan, scenes):
         raise fault(path, f"its first scene is not that of {plan['points']} points of {plan['source']}")
     if reason := state_fault(module, saved.module, {}):
         raise fault(path, f"it is of another module: {reason}")
@@ -124,22 +126,24 @@ def _check_start(folder: Path, earlier: Path | None, module: TeacherPretraining,
 def _check_apart(folder: Path, source: str) -> None:
     """Raise ValueError if scenes would be written among the scans that they are made of, and be taken for scans."""
     kind, _, root = source.partition(":")
-    if kind == "scans" and folder.resolve().is_relative_to(Path(root).resolve()):
+    if kind == "scans" and root and folder.resolve().is_relative_to(Path(root).resolve()):
         raise ValueError(f"{folder}: scenes cannot lie below their source {root}: choose a folder outside of it")
 
 
-def _first_scene(module: TeacherPretraining, plan: dict[str, Any]) -> str:
-    """Return the fingerprint of the first scene, drawn in a folder of its own: none is spoilt if it is another."""
-    with tempfile.TemporaryDirectory(prefix="geoad-") as folder:
-        train, _ = _scenes(Path(folder), module.k, plan)
-        return Cache(train, module.prepare, inf, Path(folder)).fingerprint
+def _first_scene(module: TeacherPretraining, plan: dict[str, Any], scenes: Path) -> str:
+    """Return the fingerprint of the first scene: that which is there, or one drawn elsewhere, to spoil no folder."""
+    with tempfile.TemporaryDirectory(prefix="geoad-") as elsewhere, own_randomness(), float32_by_default():
+        drawn = (scenes / "train" / "000000.npy").exists()
+        train, _ = _scenes(scenes if drawn else Path(elsewhere), module.k, plan)
+        return Cache(train, module.prepare, inf, Path(elsewhere)).fingerprint
 
 
 def _scenes(folder: Path, k: int, plan: dict[str, Any]) -> tuple[SceneFolder, SceneFolder]:
     """Return the scenes for training and for validation; of a source with splits, the test split is for validation."""
-    (kind, colon, root), seed = plan["source"].partition(":"), plan["seed"]
+    (kind, _, root), seed = plan["source"].partition(":"), plan["seed"]
     divided = kind in DIVIDED
-    source = f"{kind}:{Path(root).resolve()}" if colon else kind  # the same word may be another folder elsewhere
+    # The same word may be another folder elsewhere.
+    source = f"{kind}:{Path(root).resolve()}" if root else plan["source"]
 
     def part(name: str, count: int, seed: int, split: str) -> SceneFolder:
         settings = {"points": plan["points"], "source": source, "seed": seed} | ({"split": split} if divided else {})

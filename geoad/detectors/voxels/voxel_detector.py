@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
-from geoad.detectors.stray import stray_points
+from geoad.detectors.stray import stray_points, training_scan
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
@@ -99,8 +99,6 @@ class VoxelDetector(Detector):
         if self.rgb and sample.rgb is None:
             raise ValueError(f"{name} must have rgb for source 'xyz+rgb', it has none")
         cloud = xyz_to_cloud(XYZImage(sample.xyz.xyz, sample.rgb if self.rgb else None))
-        if not self.fitted and (stray := stray_points(cloud.points)) is not None:
-            self.warn_once("stray", sample, f"{stray}: the grid is to hold them all, and gets coarse: remove them")
         prepared = {"points": torch.from_numpy(cloud.points)}
         return prepared if cloud.rgb is None else {**prepared, "rgb": torch.from_numpy(cloud.rgb)}
 
@@ -114,6 +112,9 @@ class VoxelDetector(Detector):
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
+        if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
+            told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
+            self.warn_once("stray", training_scan(self, batch), told)
         self.lower = torch.minimum(self.lower, batch["points"].amin(0))
         self.upper = torch.maximum(self.upper, batch["points"].amax(0))
 
@@ -162,7 +163,7 @@ class VoxelDetector(Detector):
         outside, count = _outside(filled), len(cloud["points"])
         if outside > MANY * count:  # a few are nothing unusual
             told = f"has {outside} of {count} points outside the training set's grid: {OUTSIDE[self.outside]}"
-            self.warn_once("outside", sample, told)
+            self.warn_once("outside", sample.place, told)
         points = voxel_scores_to_points(scores, filled)
         pixels = scores_to_pixels(points, np.flatnonzero(sample.xyz.valid), sample.shape)
         camera = sample.camera
@@ -170,7 +171,7 @@ class VoxelDetector(Detector):
             pixels = np.fmax(pixels, _splat(scores, filled, camera))
         elif self.project == "hull" and sample.xyz.organised:
             why = "no camera" if camera is None else f"{sample.shape} pixels and its camera {camera.shape}"
-            self.warn_once("camera", sample, f"has {why}: pixels get the scores of their own points alone")
+            self.warn_once("camera", sample.place, f"has {why}: pixels get the scores of their own points alone")
         return AnomalyMap(pixels, valid=sample.xyz.valid)
 
     def count_outside(self, sample: Sample) -> int:

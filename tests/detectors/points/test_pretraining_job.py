@@ -194,7 +194,7 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_other_settings_in_the_same_folder(whole: Path) -> None:
-    with pytest.raises(ValueError, match="its first scene is not that of 70 points of solids; move it away"):
+    with pytest.raises(ValueError, match="choose another folder"):
         pretrain(whole.parent, **{**SMALL, "points": 70})
 
 
@@ -229,3 +229,20 @@ def test_shared_scenes_are_of_one_place(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path / "two")
     with pytest.raises(ValueError, match=r"settings\.json: holds scenes of .*one/own.*: choose another folder"):
         pretrain(tmp_path / "b", **SMALL, source="scans:own", scenes_folder=tmp_path / "shared")
+
+
+def test_a_project_may_move_and_its_scans_become_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scans(tmp_path / "one" / "own")
+    monkeypatch.chdir(tmp_path / "one")
+    pretrain("out", **SMALL, source="scans:own")
+    (tmp_path / "one").rename(tmp_path / "two")
+    monkeypatch.chdir(tmp_path / "two")
+    np.save("own/9.npy", np.random.default_rng(9).random((90, 3), dtype=np.float32))
+    before = torch.random.get_rng_state()
+    path = pretrain("out", **{**SMALL, "steps": 8}, source="scans:own")
+    assert "| steps | 8 of 8 |" in card(path) and torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_source_without_its_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="source 'scans' needs a folder: write scans:FOLDER"):
+        pretrain(tmp_path / "out", **SMALL, source="scans:")
