@@ -24,7 +24,11 @@ from geoad.data.sim3d import CATEGORIES
 RESULTS = Path(__file__).resolve().parent / "results"
 DOCUMENT = RESULTS.parents[1] / "docs" / "3d-st.md"
 TEACHERS = {"3d-st-64": "pretrained", "random": "random teacher"}
-OTHERS = {"d = 128": "3d-st-128", "FPFH as the teacher": "fpfh_open3d:fpfh"}
+OTHERS = {
+    "d = 128": "3d-st-128",
+    "FPFH as the teacher": "fpfh_open3d:fpfh",
+    "both side by side": "geoad.descriptors:teacher_fpfh",
+}
 LIMITS = (0.3, 0.05)
 PEERS = ("voxel-vm", "depth-vm")
 METRICS: dict[tuple[str, float | None], str] = {
