@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any
 
+KINDS = ("files", "parts")
+"""What digests are of that cannot be held against each other, though the samples may be the same."""
+
 
 def digest_of(parts: Iterable[Any]) -> str:
     """Return a short hash of buffers of bytes, and of anything else as text.
@@ -23,7 +26,7 @@ def digest_of(parts: Iterable[Any]) -> str:
 def digest_samples(samples: Any) -> str | None:
     """Return a text that is another when any of the samples is: their own `digest()`, or that of each of a list.
 
-    Its first word says of what it is a hash ("files", "parts"). None for samples without one.
+    That of a dataset begins with "files", that of a list with "parts". None for samples without one.
 
     >>> class Part(str):
     ...     def digest(self):
@@ -44,8 +47,13 @@ def same_samples(one: str | None, two: str | None) -> bool:
 
     >>> same_samples("files a", "files b"), same_samples("files a", "parts b"), same_samples("files a", None)
     (False, True, True)
+    >>> same_samples("of somebody", "else")
+    False
     """
-    return one is None or two is None or one == two or one.split()[0] != two.split()[0]
+    if one is None or two is None or one == two:
+        return True
+    kinds = {digest.partition(" ")[0] for digest in (one, two)}
+    return kinds == set(KINDS)
 
 
 def digest_made_of(samples: Any, how: Sequence[Any]) -> str | None:

@@ -140,7 +140,12 @@ def _train(run: Run, job: Job, name: str, arguments: Namespace) -> None:
     detector = run.make_detector()
     watch_reconstructions(detector, job.validation if len(job.validation) else job.train, job.folder)
     with Stop() if arguments.devices == 1 else nullcontext(never) as stop:
-        detector.fit(job.train, validation=job.validation, trainer=_trainer(job.folder, arguments, stop))
+        try:
+            detector.fit(job.train, validation=job.validation, trainer=_trainer(job.folder, arguments, stop))
+        except Exception as error:
+            if stop() and not isinstance(error, Stopped):  # no further category is begun
+                raise Stopped(f"stopped, and {name} failed: {describe(error)}") from error
+            raise
         run.save_detector(detector)
     if stop():
         raise Stopped(f"stopped when {name} was trained")

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self, TypeVar, overload
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +73,7 @@ class Dataset(Sequence[Sample]):
     """
 
     NAME: ClassVar[str] = "dataset"
-    _digest: tuple[list[Entry], str] | None = None
+    _digest: tuple[Any, str] | None = None
 
     def __init__(
         self,
@@ -166,11 +166,12 @@ class Dataset(Sequence[Sample]):
         return int(self.entries[i].kind != GOOD)
 
     def digest(self) -> str:
-        """Return a hash of names and contents of all files, and of the camera; it reads them all, once."""
-        if self._digest is None or self._digest[0] is not self.entries:  # a slice has entries of its own
-            files = ((entry.name, path) for entry in self.entries for path in entry[2:] if path is not None)
+        """Return a hash of names and contents of all files, and of the camera; they are read if they have changed."""
+        files = [(entry.name, path) for entry in self.entries for path in entry[2:] if path is not None]
+        facts = [(place, (found := place[1].stat()).st_size, found.st_mtime_ns) for place in files]
+        if self._digest is None or self._digest[0] != (facts, self.camera):
             contents = (part for name, path in files for part in (name, path.read_bytes()))
-            self._digest = self.entries, f"files {digest_of(chain(contents, [self.camera]))}"
+            self._digest = (facts, self.camera), f"files {digest_of(chain(contents, [self.camera]))}"
         return self._digest[1]
 
     def mask(self, i: int) -> NDArray[np.bool_] | None:

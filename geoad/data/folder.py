@@ -87,11 +87,15 @@ def _misplaced(base: Path, kinds: Sequence[str]) -> list[Fault]:
     faults = [
         Fault(str(base / "gt" / kind), f"no such kind in test: {', '.join(kinds)}: rename or remove it")
         for kind in subfolders(base / "gt")
-        if kind not in kinds
+        if kind not in kinds and _has_masks(base / "gt" / kind)
     ]
-    if (base / "ground_truth").is_dir() and not (base / "gt").is_dir():
+    if _has_masks(base / "ground_truth") and not _has_masks(base / "gt"):
         faults.append(Fault(str(base / "ground_truth"), "masks are read from gt/<kind>: rename it"))
     return faults
+
+
+def _has_masks(folder: Path) -> bool:
+    return any(path.suffix.lower() in mask_file.SUFFIXES for path in folder.rglob("[!.]*"))
 
 
 def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:

@@ -94,11 +94,15 @@ class SceneFolder(Sequence[Scene]):
 
 
 def _moved(note: str, settings: dict[str, Any]) -> bool:
-    """Whether a note is of these settings, but for a source that was at a place where nothing is now."""
-    old = json.loads(note)
-    (kind, _, place), (now, _, _) = (str(each.get("source")).partition(":") for each in (old, settings))
+    """Whether a note is of these settings, but for a source of the same name at a place where nothing is now."""
+    try:
+        old = dict(json.loads(note))
+    except (ValueError, TypeError):
+        return False
+    (kind, _, place), (now, _, here) = (str(each.get("source")).partition(":") for each in (old, settings))
     gone = not (Path(place).is_absolute() and Path(place).exists())
-    return {**old, "source": None} == {**settings, "source": None} and kind == now and bool(place) and gone
+    alike = kind == now and bool(place) and Path(place).name == Path(here).name
+    return alike and gone and {**old, "source": None} == {**settings, "source": None}
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ class Teacher(nn.Module):
             raise ValueError(f"points must be finite, got {int((~finite).sum())} of {len(points)} that are not")
         cloud = points.float()
         if self.network.coordinates == "relative" and not torch.equal(cloud.double(), points):
-            cloud = (points - points.median(0).values).float()
+            median = points.sort(0).values[(len(points) - 1) // 2]  # torch's own is not deterministic on a GPU
+            cloud = (points - median).float()
         index, distance = neighbourhood(cloud, self.k)
         scale = 1 / _unit(spacing, distance)
         with torch.autocast(like.device.type, enabled=False):  # descriptors are the same wherever they are asked for

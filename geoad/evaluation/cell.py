@@ -159,7 +159,10 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
     )
     train, validation = cell.split("train"), cell.split("validation")
     watch_reconstructions(detector, validation if len(validation) else train, run.folder)
-    with _heard(run.folder / "warned.txt") as warned:
+    notes = run.folder / "warned.txt"
+    if not resumed:
+        notes.unlink(missing_ok=True)  # of an attempt that this one does not go on with
+    with _heard(notes) as warned:
         detector.fit(train, validation=validation, trainer=trainer)
         rows = _evaluate(cell, detector, run)
     took = {"cpu_s": round(time.process_time() - begun, 2), "resumed": resumed}
@@ -168,6 +171,7 @@ def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bo
         shutil.rmtree(run.maps)
     path = run.folder / "cell.json"
     write_json(path, {**made, "config": run.config, "warned": warned, "rows": rows})  # with it, the cell is finished
+    notes.unlink(missing_ok=True)
     return read_rows(path)
 
 
@@ -186,7 +190,6 @@ def _heard(file: Path) -> Iterator[list[str]]:
         warnings.simplefilter("always", OddScan)  # of each cell, not of each process
         warnings.showwarning = hear
         yield told
-    file.unlink(missing_ok=True)
 
 
 def _evaluate(cell: Cell, detector: Detector, run: Run) -> list[Row]:

@@ -216,6 +216,7 @@ def _check_same(folder: Path, there: Config, asked: Config) -> None:
     keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
     if keys == ["scans"]:
         raise ValueError(f"{folder}: scans were added, removed or changed since this run began: choose a new folder")
+    keys = [key for key in keys if key != "scans"]  # a hash tells nobody anything
     if keys:
         told = ", ".join(f"{key} = {_shown(old, key)} there, {_shown(new, key)} now" for key in keys)
         mend = ", or correct it in config.json if that is the same data elsewhere" if keys == ["root"] else ""

@@ -27,17 +27,17 @@ def as_float32(name: str, points: NDArray[np.floating]) -> NDArray[np.float32]:
         rounded = np.asarray(points, np.float32)
     if points.dtype.itemsize <= 4 or not points.size:
         return rounded
-    every = max(1, points.size // (3 * SOME))
-    exact, kept = points.reshape(-1, 3)[::every], rounded.reshape(-1, 3)[::every]
-    valid = np.isfinite(kept).all(1) & (kept != 0).any(1)
-    if not valid.any():
+    exact, kept = points.reshape(-1, 3), rounded.reshape(-1, 3)
+    valid = np.flatnonzero(np.isfinite(kept).all(1) & (kept != 0).any(1))
+    if not len(valid):
         return rounded
-    exact = exact[valid]
-    lost = float(np.abs(exact - kept[valid]).max())
-    span = float((exact.max(0) - exact.min(0)).max())
-    if span and lost > SHARE * span / np.sqrt(every * len(exact)):
+    # Drawn, not every n-th: in an image these may lie in a few columns.
+    some = valid if len(valid) <= SOME else np.random.default_rng(0).choice(valid, SOME)
+    lost = float(np.abs(exact[some] - kept[some]).max())
+    span = float((exact[some].max(0) - exact[some].min(0)).max())
+    if span and lost > SHARE * span / np.sqrt(len(valid)):
         digits = -int(np.ceil(np.log10(span))) - 1
-        offset = ", ".join(f"{round(value, digits):.9g}" for value in exact.mean(0))
+        offset = ", ".join(f"{round(value, digits):.9g}" for value in exact[some].mean(0))
         told = f"which rounds it by {lost:.3g}: subtract ({offset}) from all"
         raise ValueError(f"{name} must be near the origin for float32, {told}")
     return rounded

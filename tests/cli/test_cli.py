@@ -228,6 +228,18 @@ def test_a_signal_ends_a_fit_at_a_step_that_is_kept(tree: Path, tmp_path: Path, 
     assert not (tmp_path / "runs" / "rope").exists()  # the next category was not begun
 
 
+def test_a_signal_counts_when_the_category_fails(
+    geoad, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self, samples, **_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("planted")
+
+    monkeypatch.setattr("geoad.detectors.voxels.variation_model.VoxelVariationModel.fit", fails)
+    said = geoad("fit", "voxel-vm", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "runs", *SMALL)
+    assert said.code == 130 and "voxel-vm bagel failed: planted" in said.err and not (tmp_path / "runs/rope").exists()
+
+
 def test_a_run_of_other_scans_is_not_taken_for_this_one(geoad, copy: Path, tmp_path: Path) -> None:
     words = ("fit", "voxel-vm", "--data", f"mvtec3d:{copy}", "--category", "bagel", "--out", tmp_path / "run", *SMALL)
     assert geoad(*words).code == 0

@@ -166,6 +166,7 @@ def test_masks_that_nobody_would_read_are_a_fault(tmp_path: Path, place: str, to
         (tmp_path / scan).parent.mkdir(parents=True, exist_ok=True)
         np.save(tmp_path / f"{scan}.npy", np.ones((4, 5, 3), np.float32))
     (tmp_path / place).mkdir(parents=True)
+    assert len(Folder(tmp_path, split="test")) == 1  # an empty folder misleads nobody
     np.save(tmp_path / place / "b.npy", np.ones((4, 5), bool))
     assert len(Folder(tmp_path)) == 1
     with pytest.raises(ValueError, match=told):

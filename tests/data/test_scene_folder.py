@@ -119,3 +119,7 @@ def test_other_settings_and_faults_write_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="k must be positive, got 0"):
         SceneFolder(tmp_path / "b", 2, k=0, **SMALL)
     assert contents(tmp_path / "a") == before and not (tmp_path / "b").exists()
+    for damaged in ("", "null", "[1]", "{}"):
+        (tmp_path / "a" / "settings.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"a/settings\.json: holds scenes of .*: choose another folder"):
+            SceneFolder(tmp_path / "a", 2, k=5, **SMALL)

@@ -89,6 +89,11 @@ def test_what_was_odd_and_where_it_began_is_told_with_the_numbers(tree: Path, tm
         assert all("has no camera" in text for row in rows for text in row["warned"]) and "begun_at" not in rows[0]
     text = report(tmp_path, [{**row, "key": "voxel-vm"} for row in rows], "tiny: as it is")
     assert "warned of voxel-vm in 1 cell: " in text
+    cell = cell_of(tree, seed=8)
+    (Run.create(cell.folder(tmp_path), module._config(cell, DepthVariationModel())).folder / "warned.txt").write_text(
+        "x"
+    )
+    assert "warned" not in run_cell(cell, tmp_path)[0]  # nothing went on
     cell = cell_of(tree, seed=7)
     Run.create(cell.folder(tmp_path), module._config(cell, DepthVariationModel()))
     environment = cell.folder(tmp_path) / "environment.json"

@@ -81,5 +81,15 @@ def test_a_huge_number_for_no_measurement_does_not_count_as_far(nothing: float) 
     assert XYZImage(xyz).valid.sum() == (900 if abs(nothing) < 1e38 else 899)
 
 
+def test_what_a_few_columns_hold_decides_nothing() -> None:
+    y, x = np.mgrid[:400, :400] * 1e-3
+    far = np.stack([x, y, np.full_like(x, 0.5)], -1) + np.array([4.5e5, 5.6e6, 100])
+    far[:, ::8] = 0
+    with pytest.raises(ValueError, match="xyz must be near the origin"):
+        XYZImage(far)
+    angle = np.linspace(0, np.pi, 64) + np.random.default_rng(0).normal(0, 1e-5, (40_000, 1))
+    XYZImage(np.stack([10 * np.cos(angle) + 40, 10 * np.sin(angle), np.full_like(angle, 0.5)], -1))
+
+
 def test_a_cloud_may_be_a_column() -> None:
     assert not XYZImage(np.ones((5, 1, 3))).organised and not XYZImage(np.ones((1, 5, 3))).organised

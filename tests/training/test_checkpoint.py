@@ -143,6 +143,9 @@ def test_other_samples_than_the_first_must_be_the_same_too(tmp_path: Path) -> No
             return "files unlike those of parts"
 
     trainer.run(Sum(), Whole(mine), [Known(5)])  # the same, or not: nobody can tell
+    Whole.digest = lambda self: "a digest of another's making"  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="its samples are others"):
+        trainer.run(Sum(), Whole(mine), [Known(5)])
     later = Trainer(device="cpu", folder=tmp_path / "later")
     later.run(Sum(), mine, [Known(5), Known(6)])
     with pytest.raises(ValueError, match="its validation samples are others: some were added, removed or changed"):
