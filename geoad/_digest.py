@@ -63,4 +63,4 @@ def digest_made_of(samples: Any, how: Sequence[Any]) -> str | None:
     True
     """
     digest = digest_samples(samples)
-    return None if digest is None else f"{digest.split()[0]} {digest_of([digest, *how])}"
+    return None if digest is None else f"{digest.partition(' ')[0]} {digest_of([digest, *how])}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO
 
 
 def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[bytes]], object]) -> None:
@@ -38,22 +37,6 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
         os.replace(file.name, path)
     except OSError as error:
         raise _fault(path, "written", error) from error
-
-
-def write_tensors(path: str | Path, content: Any) -> None:
-    """Write what `torch.save` takes, as `write_whole` does.
-
-    >>> import tempfile, torch
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_tensors(f"{folder}/a.pt", {"x": torch.ones(2)})
-    ...     torch.load(f"{folder}/a.pt")["x"]
-    tensor([1., 1.])
-    """
-    import torch
-
-    buffer = io.BytesIO()  # torch says nothing of a disk that is full
-    torch.save(content, buffer)
-    write_whole(path, buffer.getbuffer())
 
 
 def make_folder(folder: str | Path) -> Path:

@@ -55,9 +55,8 @@ def _head(rows: Rows, budget: str) -> Iterator[str]:
     yield budget if precision == "32-true" else f"{budget}; trained in {precision}"
     if dataset in SIMULATED:
         yield f"thesis: numbers on MVTec 3D-AD, beside those on simulated {dataset}, not comparable with them"
-    for what in ("commit", "machine"):
-        places = (row[key] for row in rows for key in (what, "begun_at" if what == "commit" else what) if key in row)
-        if found := list(dict.fromkeys(places)):
+    for what, keys in {"commit": ("begun_at", "commit"), "machine": ("machine",)}.items():
+        if found := list(dict.fromkeys(row[key] for row in rows for key in keys if key in row)):
             yield f"cells of {len(found)} {what}{'s' * (len(found) > 1)}: {'; '.join(found)}"
 
 

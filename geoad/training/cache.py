@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoad._whole_file import write_tensors
 from geoad.training.seed import seed_torch
 from geoad.training.stage import Batch
+from geoad.training.tensor_file import write_tensors
 
 
 class Cache:

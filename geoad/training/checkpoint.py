@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from geoad._digest import same_samples
-from geoad._whole_file import write_tensors
+from geoad.training.tensor_file import write_tensors
 
 NAME, VERSION = "checkpoint.pt", 1
 WEIGHTS = "weights"  # what a file of them is called, before its hash

@@ -12,6 +12,7 @@ import torch
 from geoad.checks import synthetic_scan
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import OddScan
+from geoad.detectors.stray import stray_points
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -42,6 +43,12 @@ def test_of_turned_copies_the_scan_is_named() -> None:
     detector = make_detector("voxel-ae", **detector_class("voxel-ae").tiny() | {"steps": 1, "copies": 3})
     with pytest.warns(OddScan, match=r"^training scan 1 \(from 0\) has a point"):
         detector.fit(scans)
+
+
+def test_a_column_that_is_narrow_does_not_speak_for_the_scan() -> None:
+    points = np.random.default_rng(0).random((20_000, 4, 3))
+    points[:, 0] = 0.5 + 1e-3 * points[:, 0]  # every fourth point
+    assert stray_points(points.reshape(-1, 3)) is None
 
 
 @pytest.mark.parametrize("name", ["voxel-ae", "depth-ae"])

@@ -328,3 +328,13 @@ def test_weights_are_known_by_their_content(tmp_path: Path) -> None:
     before.check_run(tmp_path, **facts, keywords=moved)
     with pytest.raises(ValueError, match="it is of teacher = 'weights "):
         before.check_run(tmp_path, **facts, keywords=other)
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"checkpoint\.pt: cannot be written: no space left on device; free or permit"):
+        Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert not (tmp_path / "checkpoint.pt").exists()
