@@ -7,9 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from geoad._lazy import lazy
 from geoad._numba_cache import find_place
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __version__ = "0.1.0"
 
 find_place()  # before a kernel is imported
 
-# Public name -> the module that holds it; a name that is its own module maps to None.
 _HOME = {
     "AnomalyMap": "geoad.sample",
     "Camera": "geoad.geometry.camera",
@@ -78,14 +77,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'geoad' has no attribute {name!r}")
-    home = _HOME[name]
-    value = import_module(f"geoad.{name}") if home is None else getattr(import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy(__name__, _HOME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from inspect import unwrap
 from math import inf
 from numbers import Real
 from os import PathLike, fspath
@@ -116,6 +117,7 @@ def kinds(function: Callable[..., Any], keywords: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     TypeError: smooth must be True or False, got 'no'
     """
+    function = unwrap(function)
     try:
         hints = get_type_hints(function)
     except NameError:  # names that only a type checker sees

@@ -8,8 +8,10 @@ from importlib import import_module
 from typing import Any
 
 
-def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def lazy(package: str, homes: Mapping[str, str | None]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return `__getattr__` and `__dir__` of a package whose names live in the modules that `homes` gives.
+
+    The home of a name that is a module itself is None.
 
     >>> get, _ = lazy("geoad.example", {"sqrt": "math"})
     >>> get("sqrt")(9)
@@ -22,7 +24,8 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        home = homes[name]
+        return import_module(f"{package}.{name}") if home is None else getattr(import_module(home), name)
 
     return get, lambda: list(sys.modules[package].__all__)
 

@@ -10,7 +10,7 @@ INSTALL = {"lightning_fabric": "lightning-fabric", "sklearn": "scikit-learn", "t
 
 
 def need(module: str, purpose: str) -> ModuleType:
-    """Import `module`, or raise an ImportError that names the purpose and the command that installs it.
+    """Import `module` ("package" or "package.module"), or raise an ImportError that names purpose and mend.
 
     >>> need("json", "write results").__name__
     'json'
@@ -23,9 +23,10 @@ def need(module: str, purpose: str) -> ModuleType:
             _load_libusb()
         return importlib.import_module(module)
     except (ImportError, OSError) as error:
-        package = INSTALL.get(module, module)
-        detail = "" if isinstance(error, ModuleNotFoundError) and error.name == module else f" ({error})"
-        raise ImportError(f"{module} is needed to {purpose}: pip install {package}{detail}") from error
+        package = module.partition(".")[0]
+        absent = isinstance(error, ModuleNotFoundError) and error.name == package
+        told = f"{package} is needed to {purpose}: pip install {INSTALL.get(package, package)}"
+        raise ImportError(told if absent else f"{told} ({error})") from error
 
 
 def _load_libusb() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO
+from uuid import uuid4
 
 
 def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[bytes]], object]) -> None:
@@ -24,17 +24,17 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
     make_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: cannot be written: it is a folder; remove it or choose another place")
+    draft = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=path.suffix, delete=False) as file:
-            try:
+        try:
+            with draft.open("xb") as file:
                 content(file) if callable(content) else file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+            os.replace(draft, path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise _fault(path, "written", error) from error
 

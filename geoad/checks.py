@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geoad import _check
 from geoad.detectors.base import Detector, NotFittedError
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
@@ -354,8 +355,10 @@ def check_detector(factory: Callable[[], Detector], checks: Sequence[str] | None
     >>> from geoad.detectors import make_detector
     >>> check_detector(lambda: make_detector("voxel-vm", resolution=16), ["fit_returns_self"])
     """
-    case = Case(factory)
-    for name in CHECKS if checks is None else checks:
+    case, names = Case(factory), list(CHECKS) if checks is None else checks
+    for name in names:
+        _check.one_of("check", name, CHECKS)
+    for name in names:
         try:
             with own_randomness():
                 CHECKS[name](case)

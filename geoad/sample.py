@@ -40,8 +40,8 @@ class Sample:
     def __post_init__(self) -> None:
         if self.xyz is None and self.rgb is None and not self.views:
             raise ValueError("a sample needs xyz, rgb or views")
-        if self.views:
-            return
+        if not all(isinstance(view, Sample) for view in self.views):
+            raise TypeError(f"views must be samples, got {', '.join(type(view).__name__ for view in self.views)}")
         if not isinstance(self.xyz, XYZImage | None):
             raise TypeError(f"xyz must be an XYZImage, such as XYZImage(array), got {type(self.xyz).__name__}")
         for field, value in (("rgb", self.rgb), ("mask", self.mask)):
@@ -69,6 +69,19 @@ class Sample:
     def place(self) -> str:
         """What a person knows the sample by: its file, or its name."""
         return self.path or self.name or "sample"
+
+    def scan(self) -> XYZImage:
+        """Return `xyz`; raise ValueError that names the sample if there is none, or no valid pixel in it.
+
+        >>> Sample(rgb=np.zeros((4, 5, 3), np.uint8), name="000").scan()
+        Traceback (most recent call last):
+        ValueError: 000 must have xyz, it has colour alone
+        """
+        if self.xyz is None:
+            raise ValueError(f"{self.place} must have xyz, it has {'views' if self.views else 'colour'} alone")
+        if not self.xyz.valid.any():
+            raise ValueError(f"{self.place} has no valid pixel: remove it, or scan it again")
+        return self.xyz
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -111,6 +124,8 @@ class AnomalyMap:
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels, dtype=np.float32)
         _check.shape("pixels", pixels, ("H", "W"))
+        if not pixels.size:
+            raise ValueError(f"an anomaly map must have pixels, got shape {pixels.shape}")
         if not np.isfinite(pixels).all():
             raise ValueError(f"an anomaly map must be finite, got {np.count_nonzero(~np.isfinite(pixels))} NaN or inf")
         object.__setattr__(self, "pixels", pixels)

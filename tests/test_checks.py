@@ -307,3 +307,8 @@ def test_synthetic_scans_are_seeded_native_and_marked() -> None:
 def test_the_shown_train_samples_hold_no_mask() -> None:
     assert all(sample.mask is None for sample in Case(Good).train)
     assert isinstance(replace(synthetic_scan(0), mask=None).xyz, XYZImage)
+
+
+def test_an_unknown_check_is_named() -> None:
+    with pytest.raises(ValueError, match=r"unknown check 'fit_returns'.*did you mean 'fit_returns_self'"):
+        check_detector(lambda: make_detector("depth-vm"), ["fit_returns"])

@@ -73,3 +73,18 @@ def test_what_a_map_and_a_sample_cannot_be() -> None:
         Sample(xyz=XYZImage(np.ones((1, 2, 3))), mask=[[0, 1]])
     mask = np.array([[0, 255]], np.uint8)
     assert (~Sample(xyz=XYZImage(np.ones((1, 2, 3))), mask=mask).mask).tolist() == [[True, False]]
+
+
+def test_what_stands_beside_views_is_checked_too() -> None:
+    view = Sample(rgb=np.zeros((4, 5, 3), np.uint8))
+    with pytest.raises(TypeError, match="views must be samples, got Sample, str"):
+        Sample(views=(view, "photo"))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="xyz must be an XYZImage"):
+        Sample(views=(view,), xyz="scan")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="000 must have xyz, it has views alone"):
+        Sample(views=(view,), name="000").scan()
+
+
+def test_a_map_has_pixels() -> None:
+    with pytest.raises(ValueError, match=r"must have pixels, got shape \(0, 4\)"):
+        AnomalyMap(np.zeros((0, 4), np.float32))

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,12 @@ def test_a_disk_error_is_told_in_one_line(tmp_path):
     ) as caught:
         write_whole(tmp_path / "a.txt", full)
     assert "\n" not in str(caught.value)
+
+
+def test_who_may_read_it_is_for_the_umask_to_say(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a.txt", b"whole")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640

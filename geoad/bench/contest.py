@@ -90,8 +90,6 @@ def _why_not(one: Contestant, device: str, n: int) -> str:
         try:
             _optional.need(one.needs, "compare")
         except ImportError as error:
-            if one.own:
-                return "not in this version of geoad"
             missing = isinstance(error.__cause__, ModuleNotFoundError)
             return f"not installed: {one.needs}" if missing else f"cannot be imported: {error}"
     if n > one.limits[kind]:

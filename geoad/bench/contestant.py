@@ -76,20 +76,14 @@ def own_backends(
     """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
 
     Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name. `bits` are
-    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. An op that is
-    not there gives one contestant that says so.
+    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only.
 
     >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
     >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
     (True, True, False)
     """
-    place = f"geoad.ops.{op}"
-    try:
-        choices = getattr(import_module(place), "BACKENDS", ())
-    except ModuleNotFoundError:
-        return [Contestant("numba", lambda *_: list, own=True, needs=place)]
     found = []
-    for backend in choices or (None,):
+    for backend in getattr(import_module(f"geoad.ops.{op}"), "BACKENDS", ()) or (None,):
         name = f"geoad-{backend}" if backend in peers else backend or "numba"
 
         def begin(problem: Any, device: str, backend: str | None = backend) -> Run:

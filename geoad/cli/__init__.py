@@ -12,6 +12,7 @@ from importlib import import_module
 
 from geoad.cli.arguments import UsageError, describe
 from geoad.cli.parser import build_parser
+from geoad.cli.warnings_in_a_line import warnings_in_a_line
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -24,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.threads is not None:  # read by the libraries when they are imported, which is later
         os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
     try:
-        code: int = import_module(f"geoad.cli.{arguments.module}").run(arguments)
+        command = import_module(f"geoad.cli.{arguments.module}")
+        with warnings_in_a_line():
+            code: int = command.run(arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say

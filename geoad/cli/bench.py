@@ -6,7 +6,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from geoad.cli.arguments import check_words
 from geoad.cli.table import Cell, table
 from geoad.evaluation.results import environment, write_json
 from geoad.training.device import torch_device
-from geoad.training.progress import Bar, Lines
+from geoad.training.progress import progress_bar
 
 REPEATS = {"cpu": 7, "cuda": 50}
 HEAD = (
@@ -76,7 +75,7 @@ def _measure(kernel: Kernel, arguments: Namespace, device: str) -> tuple[list[Ro
     absent: list[Row] = []
     wrong: list[str] = []
     try:
-        with Bar() if find_spec("rich") else Lines() as bar:
+        with progress_bar() as bar:
             bar.start(kernel.name, len(work), 0)
             for done, (case, n) in enumerate(work):
                 bar.advance(done, f"{case} {n}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from argparse import Namespace
@@ -14,16 +15,20 @@ from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
+from geoad._parent import follow_parent
 from geoad.cli import THREADS
 from geoad.cli.arguments import describe
 from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.benchmark_report import report
+from geoad.cli.warnings_in_a_line import warnings_in_a_line
 from geoad.evaluation import Run
 from geoad.evaluation.cell import Cell, read_rows, run_cell
 from geoad.evaluation.measure import Row
 from geoad.evaluation.results import write_results
 from geoad.evaluation.thesis_3d import ROWS, budget
+from geoad.training.stop import Stop, Stopped
 
+GRACE = 60.0  # seconds that an interrupt leaves to the processes
 DIED = "a process died, perhaps for want of memory: fewer --jobs; the same command goes on where it stopped"
 
 
@@ -32,6 +37,7 @@ def run(arguments: Namespace) -> int:
     cells = list_cells(arguments)
     out = Run.create(arguments.out, _config(arguments)).folder
     failed: dict[Path, str] = {}
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it wants what Ctrl-C does
     try:
         for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
             if isinstance(outcome, str):
@@ -41,7 +47,11 @@ def run(arguments: Namespace) -> int:
                 print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
         if arguments.keep_maps:
             _tell_of_maps(cells, out)
+    except (KeyboardInterrupt, Stopped):
+        print("geoad: interrupted: the same command goes on", file=sys.stderr)
+        return 130
     finally:  # who interrupts a long benchmark wants the table of what is finished
+        signal.signal(signal.SIGTERM, before)
         _write_tables(arguments, out, failed)
     return 1 if failed else 0
 
@@ -117,7 +127,7 @@ def _side_by_side(
     No process is given a cell before it has done with the last, so that an interrupt waits for none that has not begun.
     """
     running, lost, broken = dict[Future[Any], Any](), list[Any](), False
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _begin_worker) as pool:
         try:
             while running or (waiting and not broken):
                 while waiting and len(running) < jobs and not broken:
@@ -135,15 +145,30 @@ def _side_by_side(
                         yield cell, task.result()
         except BaseException:
             for process in active_children():
-                process.terminate()
+                process.terminate()  # a training ends with a checkpoint
+            if wait(running, timeout=GRACE).not_done:
+                for process in active_children():
+                    process.kill()
             raise
     return lost
 
 
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and do not die of SIGTERM between two cells: that ends the other processes too."""
+    follow_parent(interrupts=False)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
 def measure(cell: Cell, *, out: Path, debug: bool = False, **options: Any) -> list[Row] | str:
-    """Return the rows of a cell, or in one line why there are none."""
+    """Return the rows of a cell, or in one line why there are none; raise Stopped at an interrupt."""
     try:
-        return run_cell(cell, out, **options)
+        with warnings_in_a_line(), Stop() as stop:
+            rows = run_cell(cell, out, stop=stop, **options)
+        if stop():
+            raise Stopped(f"stopped after {cell.name}")
+        return rows
+    except Stopped:
+        raise
     except Exception as error:
         if debug:
             traceback.print_exc()

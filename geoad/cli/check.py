@@ -6,14 +6,14 @@ from argparse import Namespace
 
 from geoad.cli.arguments import check_category
 from geoad.data import check_dataset
-from geoad.training.progress import Bar
+from geoad.training.progress import progress_bar
 
 
 def run(arguments: Namespace) -> int:
     """Read every file and print what is there and what is wrong; 1 if anything is."""
     name, root = arguments.data
     check_category(arguments.data, arguments.category)
-    with Bar() as bar:
+    with progress_bar() as bar:
 
         def tell(done: int, total: int, sample: str) -> None:
             if done == 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -15,10 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from geoad._optional import need
 from geoad._whole_file import check_place
 from geoad.cli.arguments import LOCO, Data, UsageError, check_category, one_line
 from geoad.cli.parser import build_parser
 from geoad.cli.table import Cell, table
+from geoad.cli.warnings_in_a_line import warn
 from geoad.data import list_categories, open_dataset
 from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
@@ -33,9 +34,9 @@ from geoad.evaluation import (
     write_results,
 )
 from geoad.evaluation.map_folder import MapFolder
-from geoad.evaluation.run import read_threshold
+from geoad.evaluation.run import Run, read_threshold
 from geoad.metrics import compare
-from geoad.training.progress import Bar
+from geoad.training.progress import progress_bar
 
 LIMITS, LOCO_LIMITS = (0.05, 0.3), (0.05,)
 DRAWS = 1000
@@ -46,19 +47,24 @@ Row = dict[str, Any]
 
 def run(arguments: Namespace) -> int:
     """Print tables, and write metrics.json, metrics.csv and the curves."""
-    categories, rows, versus = _categories(arguments), list[Row](), list[Row]()
+    categories, rows, versus, told = _categories(arguments), list[Row](), list[Row](), list[str]()
     _check_before(arguments, categories)
+    if arguments.bootstrap == 1:
+        raise UsageError("--bootstrap needs 2 draws or more, 1000 for instance")
     if arguments.versus and not arguments.bootstrap:
         arguments.bootstrap = DRAWS
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         for category in categories:
+            others = dict(_evaluate(arguments, arguments.versus, category)) if arguments.versus else {}
             for subset, found in _evaluate(arguments, arguments.maps, category):
                 rows += found.rows
                 _draw(Path(arguments.out), found, category, subset)
-                versus += _versus(arguments, found, category, subset)
-    for text in dict.fromkeys(one_line(str(warning.message)) for warning in caught):
-        print(f"geoad: warning: {text}", file=sys.stderr)
+                versus += _versus(arguments, found, others.get(subset), category, subset)
+            for warning in caught[len(told) :]:
+                told.append(": ".join(word for word in (category, one_line(str(warning.message))) if word))
+    for text in dict.fromkeys(told):
+        warn(text)
     rows += mean_rows(rows)
     for name in ("versus", "published"):  # they are of the numbers that they lie beside, or not there
         for file in ("metrics.json", "metrics.csv"):
@@ -80,12 +86,26 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
     """Find before hours of computing what would be found after them: no place for results, maps that are missing."""
     out = Path(arguments.out)
     check_place(out)
+    need("matplotlib", "draw curves")
     earlier = out / "metrics.json"
     if earlier.exists() and not arguments.overwrite and _asked_before(earlier) != _asked(arguments):
         raise FileExistsError(f"{earlier}: has the numbers of another command: choose another --out, or --overwrite")
-    for maps in filter(None, (arguments.maps, arguments.versus)):
-        for category in categories:
-            MapFolder(maps, _named(arguments.data, category), category=category)
+    for category in categories:
+        named = _named(arguments.data, category)
+        for maps in filter(None, (arguments.maps, arguments.versus)):
+            MapFolder(maps, named, category=category)
+    if any((arguments.data.root / (category or "")).resolve() == out.resolve() for category in [None, *categories]):
+        raise FileExistsError(f"{out}: is the dataset: choose another folder for the results")
+    _check_threshold(arguments, categories)
+
+
+def _check_threshold(arguments: Namespace, categories: Sequence[str | None]) -> None:
+    """Warn if the threshold is that of a run that was fitted to another category."""
+    run = Path(arguments.threshold or "")
+    if arguments.threshold and (run / "config.json").is_file():
+        fitted = Run.open(run).config.get("category")
+        if fitted and (others := [str(category) for category in categories if category != fitted]):
+            warn(f"{run} was fitted to {fitted}, and its threshold is tried on {', '.join(others)}")
 
 
 def _named(data: Data, category: str | None) -> Any:
@@ -139,7 +159,7 @@ def _evaluate(arguments: Namespace, maps: str, category: str | None) -> Iterator
         return
     dataset = open_dataset(name, root, category=category, split="test")
     readings = 4 + (settings.threshold is not None) + (settings.resamples > 0)
-    with Bar() as bar:
+    with progress_bar() as bar:
         bar.start(f"maps of {category or name}", readings * len(dataset), 0)
         told = replace(settings, progress=lambda done: bar.advance(done, ""))
         found = evaluate_folder(maps, dataset, told, category=category, method=method)
@@ -167,11 +187,12 @@ def _draw(out: Path, found: Evaluation, category: str | None, subset: str | None
         write_curves(out / "curves" / f"{name}.png", found.ranking, name.replace("-", ", "), overlap)
 
 
-def _versus(arguments: Namespace, found: Evaluation, category: str | None, subset: str | None) -> Iterator[Row]:
+def _versus(
+    arguments: Namespace, found: Evaluation, other: Evaluation | None, category: str | None, subset: str | None
+) -> Iterator[Row]:
     """Yield the paired comparisons with the other maps."""
-    if not arguments.versus or found.profiles is None:
+    if other is None or found.profiles is None:
         return
-    other = dict(_evaluate(arguments, arguments.versus, category))[subset]
     assert other.profiles is not None
     limits = arguments.limits or (LOCO_LIMITS if subset else LIMITS)
     areas = None if subset else (found.image_areas, other.image_areas)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -23,6 +24,7 @@ def run(arguments: Namespace) -> int:
     print(table(["geoad", __version__], [("Python", platform.python_version()), ("machine", machine()), *devices()]))
     print("\n" + table(["library", "version"], libraries()))
     print("\n" + table(["weights", ""], list(shipped_weights().items())), flush=True)
+    print("kernels are run, the first time compiled, which takes a minute ...", file=sys.stderr, flush=True)
     print("\n" + table(["kernel", "backend", "state"], kernel_states()))
     return 0
 

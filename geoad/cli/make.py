@@ -7,14 +7,14 @@ from pathlib import Path
 
 from geoad.cli.arguments import check_words
 from geoad.data.sim3d import CATEGORIES, make_clouds, make_sim3d
-from geoad.training.progress import Bar
+from geoad.training.progress import progress_bar
 
 
 def run(arguments: Namespace) -> int:
     """Write the scans that are not there yet."""
     categories = _names(arguments.categories)
     check_words("category", categories, CATEGORIES)
-    with Bar() as bar:
+    with progress_bar() as bar:
         started = False
 
         def tell(done: int, total: int) -> None:

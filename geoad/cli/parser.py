@@ -91,7 +91,8 @@ def _check(parser: Parser) -> None:
 
 def _data(parser: Parser, required: bool) -> None:
     parser.add_argument("--data", type=a.dataset, required=required, metavar="NAME:ROOT", help="dataset and its folder")
-    parser.add_argument("--category", metavar="C", help="only this category (default: every one)")
+    told = "only this category (default: every one; of a run fitted to one, that one)"
+    parser.add_argument("--category", metavar="C", help=told)
 
 
 def _device(parser: Parser) -> None:

@@ -9,7 +9,6 @@ from inspect import signature
 from geoad.cli.arguments import UsageError, check_words
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_job import pretrain
-from geoad.training.progress import Bar
 from geoad.training.stop import Stop, Stopped
 
 OPTIONS = ("width", "steps")  # keywords of the pretraining that have options of their own
@@ -21,8 +20,7 @@ def run(arguments: Namespace) -> int:
     settings = {**(TeacherPretraining.quick() if arguments.preset else {}), **dict(arguments.set)}
     if arguments.steps is not None:
         settings["steps"] = arguments.steps
-    with Bar() as bar, Stop(arguments.hours) as stop:
-        bar.start("scenes", arguments.scenes + arguments.validation_scenes, 0)
+    with Stop(arguments.hours) as stop:
         try:
             path = pretrain(
                 arguments.out,
@@ -39,7 +37,6 @@ def run(arguments: Namespace) -> int:
                 precision=arguments.precision,
                 stop=stop,
                 progress=True,
-                drawn=lambda done: bar.advance(done, ""),
                 **settings,
             )
         except Stopped as stopped:

@@ -6,20 +6,22 @@ import json
 import sys
 import warnings
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from geoad.cli.arguments import UsageError, check_category, describe, one_line
 from geoad.cli.scans import Scans, list_scans
+from geoad.cli.warnings_in_a_line import warn
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
-from geoad.detectors.base import Detector
+from geoad.detectors.base import Detector, OddScan
 from geoad.evaluation import Exported, Run, export_maps, read_map, write_mask
 from geoad.evaluation.export import check_free, check_sources, draw_maps
 from geoad.metrics import Threshold
-from geoad.training.progress import Bar
+from geoad.training.progress import progress_bar
 
 
 class Job(NamedTuple):
@@ -36,17 +38,10 @@ def run(arguments: Namespace) -> int:
         raise UsageError("give either --data NAME:ROOT or scans to score")
     score = _score_files if arguments.files else _score_splits
     failed = 0
-    with warnings.catch_warnings():
-        warnings.showwarning = _warn  # type: ignore[assignment]
-        for name, error in score(arguments):
-            failed += 1
-            print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+    for name, error in score(arguments):
+        failed += 1
+        print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _warn(message: Warning | str, *_: Any) -> None:
-    """Say what a detector finds odd in a scan."""
-    print(f"geoad: warning: {one_line(str(message))}", file=sys.stderr)
 
 
 def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
@@ -68,16 +63,16 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
     """Yield a job for each category: of one run, or of a folder of runs."""
     name, root = arguments.data
     check_category(arguments.data, arguments.category)
-    folder = Path(arguments.run)
-    if (folder / "config.json").exists() or not folder.is_dir():
+    folder, categories = Path(arguments.run), list_categories(name, root)
+    if (folder / "config.json").exists() or not folder.is_dir() or not categories:
         one = Run.open(folder)
         fitted = one.config.get("category")
         category = arguments.category or fitted
         if fitted and category != fitted:
-            _warn(f"{folder} was fitted to {fitted}, and scores {category}")
+            warn(f"{folder} was fitted to {fitted}, and scores {category}")
         yield Job(one, category, open_dataset(name, root, category=category, split=arguments.split))
         return
-    for each in [arguments.category] if arguments.category else list_categories(name, root):
+    for each in [arguments.category] if arguments.category else categories:
         yield Job(Run.open(folder / each), each, open_dataset(name, root, category=each, split=arguments.split))
 
 
@@ -85,7 +80,7 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
     """Map one split, whole: a scan that cannot be scored is a fault of the dataset."""
     detector = _load(job.run, arguments.device)
     name = f"{arguments.split} {job.category or ''}".strip()
-    with Bar() as bar:
+    with progress_bar() as bar:
         bar.start(name, len(job.dataset), 0)
         files = {entry.name: entry for entry in job.dataset.entries}
         threshold = job.run.load_threshold()
@@ -134,20 +129,38 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
         check_free(out, [entry.name for entry in entries])
     run = Run.open(arguments.run)
     detector, threshold = _load(run, arguments.device), run.load_threshold()
+    detector.warns_of_each = True  # nobody sees the files before one as of the same kind
     tell: Callable[..., None] = _print_line if arguments.jsonl else _print_score
     for entry in entries:
+        odd = list[str]()
         try:
-            (done[entry],) = export_maps(detector, Scans([entry]), out, overwrite=True, pictures=False)
+            with _heard(odd):
+                (done[entry],) = export_maps(detector, Scans([entry]), out, overwrite=True, pictures=False)
             _write_mask(done[entry], threshold)
         except Exception as error:
             if arguments.debug:
                 raise
             if arguments.jsonl:
-                _print_line(entry, threshold=threshold, error=describe(error))
+                _print_line(entry, threshold=threshold, error=describe(error), warned=odd)
             yield str(entry.xyz), error
         else:
-            tell(entry, done[entry], threshold)
+            tell(entry, done[entry], threshold, warned=odd)
     draw_maps(Scans(list(done)), list(done.values()))
+
+
+@contextmanager
+def _heard(odd: list[str]) -> Iterator[None]:
+    """Note what is warned of, which is shown as ever."""
+    show = warnings.showwarning
+
+    def hear(message: Warning | str, *place: Any, **rest: Any) -> None:
+        odd.append(one_line(str(message)))
+        show(message, *place, **rest)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", OddScan)
+        warnings.showwarning = hear
+        yield
 
 
 def _load(run: Run, device: str) -> Detector:
@@ -175,22 +188,27 @@ def _print_split(job: Job, done: list[Exported], folder: Path) -> None:
     took = f"{sum(seconds) / len(seconds):.2f} s a scan" if seconds else "all of them there already"
     threshold = job.run.load_threshold()
     flagged = sum(_verdict(exported, threshold) == "defective" for exported in done)
-    said = "" if threshold is None else f", {flagged} above {threshold.part_value:.4g} ({threshold.kind}): defective"
+    said = "" if threshold is None else f", {flagged} defective (above {threshold.part_value:.4g}, {threshold.kind})"
     print(f"{job.category or job.dataset.NAME}: {len(done)} maps in {folder}, {took}{said}", flush=True)
 
 
-def _print_score(entry: Entry, exported: Exported, threshold: Threshold | None) -> None:
+def _print_score(entry: Entry, exported: Exported, threshold: Threshold | None, warned: list[str]) -> None:
+    del warned  # told already
     verdict = _verdict(exported, threshold)
     print(f"{exported.score:.4g}  {f'{verdict}  ' if verdict else ''}{entry.xyz}  {exported.path}", flush=True)
 
 
 def _print_line(
-    entry: Entry, exported: Exported | None = None, threshold: Threshold | None = None, error: str | None = None
+    entry: Entry,
+    exported: Exported | None = None,
+    threshold: Threshold | None = None,
+    error: str | None = None,
+    warned: Sequence[str] = (),
 ) -> None:
     """Print one part as a JSON object; "threshold" is the one of the part's score."""
     line: dict[str, Any] = {"path": str(entry.xyz or entry.rgb), "score": None, "verdict": None}
     line |= {"threshold": None if threshold is None else threshold.part_value}
-    line |= {"latency": None, "map": None, "error": error}
+    line |= {"latency": None, "map": None, "error": error, "warnings": list(warned)}
     if exported is not None:
         line |= {"score": exported.score, "verdict": _verdict(exported, threshold)}
         latency = None if exported.seconds is None else round(exported.seconds, 4)

@@ -136,6 +136,7 @@ def check_dataset(
         contents, faults = _check_category(kind, Path(root), each, progress)
         report.contents.append(contents)
         report.faults += dict.fromkeys(faults)  # what belongs to the category shows in every split
+    report.faults += kind.changed(Path(root), category)
     return report
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar, overload
+from typing import ClassVar, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,6 @@ class Dataset(Sequence[Sample]):
     """
 
     NAME: ClassVar[str] = "dataset"
-    _digest: tuple[Any, str] | None = None
 
     def __init__(
         self,
@@ -161,18 +161,20 @@ class Dataset(Sequence[Sample]):
         rgb = read_rgb(entry.rgb or "")
         return rgb.shape[0], rgb.shape[1]
 
+    @classmethod
+    def changed(cls, root: Path, category: str | None) -> list[Fault]:  # noqa: ARG003
+        """Return the files that somebody has changed, where that can be told."""
+        return []
+
     def label(self, i: int) -> int:
         """Return 0 for a good sample, 1 for a defective one, by its kind."""
         return int(self.entries[i].kind != GOOD)
 
     def digest(self) -> str:
-        """Return a hash of names and contents of all files, and of the camera; they are read if they have changed."""
+        """Return a hash of names and contents of all files, and of the camera; they are read again if they changed."""
         files = [(entry.name, path) for entry in self.entries for path in entry[2:] if path is not None]
-        facts = [(place, (found := place[1].stat()).st_size, found.st_mtime_ns) for place in files]
-        if self._digest is None or self._digest[0] != (facts, self.camera):
-            contents = (part for name, path in files for part in (name, path.read_bytes()))
-            self._digest = (facts, self.camera), f"files {digest_of(chain(contents, [self.camera]))}"
-        return self._digest[1]
+        facts = tuple((*file, (found := file[1].stat()).st_size, found.st_mtime_ns) for file in files)
+        return f"files {_digest_files(facts, self.camera)}"
 
     def mask(self, i: int) -> NDArray[np.bool_] | None:
         """Return the ground truth (H, W): nothing on a good sample, None for a defect that nobody marked."""
@@ -185,6 +187,13 @@ class Dataset(Sequence[Sample]):
         if entry.mask is not None:
             return read_mask(entry.mask, shape, self.codes)
         return np.zeros(shape, bool) if entry.kind == GOOD else None
+
+
+@lru_cache(maxsize=64)
+def _digest_files(facts: tuple[tuple[str, Path, int, int], ...], camera: Camera | None) -> str:
+    """Return a hash of names and contents of files, which are known by size and time until they change."""
+    contents = (part for name, path, *_ in facts for part in (name, path.read_bytes()))
+    return digest_of(chain(contents, [camera]))
 
 
 def _read_if_there(path: Path, read: Callable[[Path], T], faults: list[Fault]) -> T | None:

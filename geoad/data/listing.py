@@ -19,6 +19,16 @@ def subfolders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
+def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Return the visible files with one of `suffixes` in `folder` and below it, sorted.
+
+    >>> files_below(Path("no such folder"), (".off",))
+    []
+    """
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
 def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) -> dict[str, Path]:
     """Return {stem: path} of the visible files with one of `suffixes`, sorted; two of one stem are added to `faults`.
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad._optional import need
+
+if TYPE_CHECKING:
+    import trimesh
 
 SUFFIXES = (".off", ".obj", ".stl")
 
@@ -52,15 +55,28 @@ def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float64]
     ...     sample_mesh(file.name, points=5, seed=0).shape
     (1, 5, 3)
     """
-    trimesh = need("trimesh", "read meshes")
+    return _sample(load_mesh(path), points, seed)
+
+
+def load_mesh(path: str | Path) -> trimesh.Trimesh:
+    """Return the mesh of a file, of several the sum; raise ValueError (without the file's name) if it is truncated.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".off") as file:
+    ...     _ = file.write("OFF\\n3 1 0\\n0 0 0\\n1 0 0\\n0 1 0\\n3 0 1 2\\n"); file.flush()
+    ...     float(load_mesh(file.name).area)
+    0.5
+    """
+    load = need("trimesh", "read meshes").load
     form = Path(path).suffix[1:].lower()
     with Path(path).open("rb") as file:
-        mesh = trimesh.load(file, file_type=form, force="mesh", process=False)
+        mesh: trimesh.Trimesh = load(file, file_type=form, force="mesh", process=False, skip_materials=True)
         file.seek(0)
         expected = _off_faces(file.read(1000)) if form == "off" else 0
     if len(mesh.faces) < expected:  # trimesh reads what there is
         raise ValueError(f"truncated: {len(mesh.faces)} of {expected} faces")
-    return _sample(mesh, points, seed)
+    _check_whole(mesh.metadata.get("_ply_raw", {}))
+    return mesh
 
 
 def _check_whole(elements: Mapping[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoad import _check, _optional
+from geoad import _check
+from geoad.data.listing import files_below
+from geoad.data.mesh_file import load_mesh
 
 if TYPE_CHECKING:
     import trimesh
@@ -35,7 +37,7 @@ class MeshFolder:
         return read_mesh(self.files[rng.integers(len(self.files))])
 
     def _find(self) -> list[Path]:
-        files = sorted(p for p in self.root.rglob("*") if p.suffix.lower() in SUFFIXES)
+        files = files_below(self.root, SUFFIXES)
         if not files:
             raise FileNotFoundError(f"{self.root} holds no mesh ({', '.join(SUFFIXES)})")
         return files
@@ -66,7 +68,7 @@ class ModelNet10(MeshFolder):
 
 
 def read_mesh(path: str | Path) -> trimesh.Trimesh:
-    """Read one mesh; ValueError names the file if it is unreadable, not finite or without area.
+    """Read one mesh; ValueError names the file if it is unreadable, truncated, not finite or without area.
 
     >>> import tempfile, trimesh
     >>> with tempfile.NamedTemporaryFile(suffix=".stl") as file:
@@ -74,14 +76,15 @@ def read_mesh(path: str | Path) -> trimesh.Trimesh:
     ...     float(read_mesh(file.name).area)
     10.0
     """
-    load_mesh = _optional.need("trimesh", "read meshes").load
     try:
-        mesh = load_mesh(path, force="mesh", process=False, skip_materials=True)
+        mesh = load_mesh(path)
         triangles = np.asarray(mesh.triangles, np.float64)
+    except ImportError:
+        raise
     except Exception as error:  # the readers of trimesh raise whatever their parsing meets
         raise ValueError(f"{path} is not a readable mesh: {type(error).__name__}: {error}") from error
     if not len(triangles) or not np.isfinite(triangles).all():
         raise ValueError(f"{path} must hold finite triangles, got {len(triangles)}, some of them not finite")
     if not mesh.area > 0:
         raise ValueError(f"{path} has no area: its {len(triangles)} triangles are lines or points")
-    return cast("trimesh.Trimesh", mesh)
+    return mesh

@@ -13,6 +13,7 @@ from pathlib import Path
 from geoad.data import image_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import files_by_stem, match, subfolders
+from geoad.data.sim3d.store import checksum
 
 _TREE = "a category holds train/good, validation/good and test/<kind>"
 
@@ -67,6 +68,16 @@ class Sim3D(MVTec3D):
     """
 
     NAME = "sim3d"
+
+    @classmethod
+    def changed(cls, root: Path, category: str | None) -> list[Fault]:
+        """Return the files that are not those that the simulator made, by the checksums of its manifest."""
+        with suppress(OSError, ValueError, AttributeError, LookupError, TypeError):
+            made = json.loads((root / "manifest.json").read_text())["files"].items()
+            wanted = [(root / name, sha) for name, sha in made if category in (None, name.partition("/")[0])]
+            told = "not the file that was made: remove it, and repeat geoad data make"
+            return [Fault(str(path), told) for path, sha in wanted if path.is_file() and checksum(path) != sha]
+        return []
 
 
 def _simulator(root: Path) -> str | None:

@@ -160,10 +160,7 @@ class Part(Sequence[Sample]):
 
 def _scan(sample: Sample) -> XYZImage:
     """Return an organised scan with a valid pixel, and its colours."""
-    scan, name = sample.xyz, sample.place
-    if scan is None or not scan.organised:
-        got = "it has no xyz" if scan is None else f"got {scan.shape}"
-        raise ValueError(f"{name} must be an organised scan to be turned, {got}; set copies=0")
-    if not scan.valid.any():
-        raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
+    scan = sample.scan()
+    if not scan.organised:
+        raise ValueError(f"{sample.place} must be an organised scan to be turned, got {scan.shape}; set copies=0")
     return XYZImage(scan.xyz, sample.rgb)

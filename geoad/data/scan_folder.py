@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.data.listing import files_below
 from geoad.data.reading import reading
 from geoad.data.scan_file import read_scan
 from geoad.geometry.xyz_image import XYZImage
@@ -34,7 +35,7 @@ class ScanFolder:
     def __init__(self, root: str | Path, split: str | None = None) -> None:
         if not Path(root).is_dir():
             raise FileNotFoundError(f"{root} is not a folder")
-        files = sorted(path for path in Path(root).rglob("*") if path.suffix.lower() in SUFFIXES)
+        files = files_below(Path(root), SUFFIXES)
         if not files:
             raise FileNotFoundError(f"{root} holds no scan ({', '.join(SUFFIXES)})")
         if split is not None:

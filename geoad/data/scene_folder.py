@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._parent import follow_parent
 from geoad._whole_file import write_whole
 from geoad.data.reading import reading
 from geoad.data.scenes import Scenes
@@ -151,7 +152,7 @@ class _Here:
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     """Return processes that leave an interrupt to this one: it lets them finish the scenes that they are at."""
-    return ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    return ProcessPoolExecutor(jobs, get_context("spawn"), partial(follow_parent, interrupts=False))
 
 
 def _map(path: Path) -> NDArray[Any]:

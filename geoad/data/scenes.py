@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._lazy import load
 from geoad.data.surface import sample_surface
 
 if TYPE_CHECKING:
@@ -67,10 +67,8 @@ def open_source(name: str, split: str | None = None) -> MeshSource | ScanSource:
         raise ValueError(f"source {kind!r} needs a folder: write {kind}:FOLDER")
     if split is not None and kind not in DIVIDED:
         raise ValueError(f"source {kind!r} has no splits, got split={split!r}")
-    module, _, cls = SOURCES[kind].partition(":")
-    made = getattr(import_module(module), cls)
     words = ([root] if root else []) + ([split] if split is not None else [])
-    return cast("MeshSource | ScanSource", made(*words))
+    return cast("MeshSource | ScanSource", load(SOURCES[kind])(*words))
 
 
 class Scenes(Sequence[NDArray[np.float32]]):

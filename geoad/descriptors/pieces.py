@@ -24,7 +24,7 @@ def apply_in_pieces(network: LocalFeatures, points: Tensor, index: Tensor, scale
     """
     if len(points) <= chunk:
         return network(points, index, scale)  # type: ignore[no-any-return]
-    features = points.new_empty(len(points), network.output.out_features)
+    features = points.new_empty(len(points), network.outputs)
     position = torch.empty(len(points), dtype=index.dtype, device=index.device)
     for piece in _split(points, torch.arange(len(points), device=points.device), chunk):
         nodes, sizes = _cone(index, piece, network.hops)

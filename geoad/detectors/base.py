@@ -18,7 +18,7 @@ from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Batch, Stage
-from geoad.training.state import free_shapes, resize_buffers
+from geoad.training.state import free_shapes, resize_buffers, state_fault
 from geoad.training.trainer import Trainer
 
 
@@ -74,6 +74,7 @@ class Detector(nn.Module):
     supervised: ClassVar[bool] = False
     prepared_on_disk: ClassVar[bool] = True
     watch: Callable[[str, int], object] | None = None
+    warns_of_each: bool = False
     resolved: Mapping[str, Any] = MappingProxyType({})
     config: dict[str, Any]
     fitted: Tensor
@@ -171,15 +172,23 @@ class Detector(nn.Module):
         return self.fitted.device
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a state, buffers whose size depends on the data included."""
+        """Load a state, buffers whose size depends on the data included.
+
+        Raises ValueError that names the first that is of another shape, or, if `strict`, is missing or unknown.
+        """
+        if strict and (reason := state_fault(self, state_dict, self._free)):
+            raise ValueError(f"the state is of another {type(self).__name__}: {reason}")
         resize_buffers(self, state_dict, self._free)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def warn_once(self, about: str, place: str, message: str) -> None:
-        """Warn of something about the first sample since the last training that has it, which is called `place`."""
-        if about not in self._told:
+        """Warn of something about the first sample since the last training that has it, which is called `place`.
+
+        With `warns_of_each` about every sample that has it.
+        """
+        if self.warns_of_each or about not in self._told:
             self._told.add(about)
-            told = f"{place} {message}; said of the first such sample only"
+            told = f"{place} {message}{'' if self.warns_of_each else '; said of the first such sample only'}"
             warnings.warn(told, OddScan, stacklevel=4)  # in `map`: where score was called
 
     def _start_afresh(self, seed: int) -> None:

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from geoad._digest import digest_of
 from geoad._lock import locked
 from geoad._whole_file import write_whole
 from geoad.data import open_dataset
@@ -27,6 +28,7 @@ from geoad.evaluation.reconstruction_picture import draw_reconstructions, watch_
 from geoad.evaluation.results import environment, write_json
 from geoad.evaluation.run import Run
 from geoad.training import checkpoint
+from geoad.training.stop import never
 from geoad.training.trainer import Trainer
 
 KEPT = ("au_pro", "pixel_auroc", "image_auroc")
@@ -104,17 +106,23 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def run_cell(
-    cell: Cell, out: Path, *, device: str = "auto", keep_maps: bool = False, progress: bool = False
+    cell: Cell,
+    out: Path,
+    *,
+    device: str = "auto",
+    keep_maps: bool = False,
+    progress: bool = False,
+    stop: Callable[[], bool] = never,
 ) -> list[Row]:
     """Return the rows of a cell: those on disk, or of a detector fitted, scored and evaluated now.
 
-    A cell that was interrupted goes on from its training's checkpoint. Each row has "cpu_s", the CPU seconds of this
-    process from fitting to numbers; "resumed" says that an earlier one had begun. Beside `cell.json` lie the
-    training's log and, where the method reconstructs, `reconstruction.png`, and of a validation scan every 500 steps
-    and at a stage's end `reconstructions/STAGE-STEP.png`; maps are kept if asked for.
+    A cell that was interrupted goes on from its training's checkpoint; `stop()` ends it with one. Each row has
+    "cpu_s", the CPU seconds of this process from fitting to numbers; "resumed" says that an earlier one had begun.
+    Beside `cell.json` lie the training's log and, where the method reconstructs, `reconstruction.png`, and of a
+    validation scan every 500 steps and at a stage's end `reconstructions/STAGE-STEP.png`; maps are kept if asked for.
 
-    Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config and
-    for a cell that another process is measuring.
+    Raises whatever opening, fitting, scoring or evaluating raises, and ValueError for a folder of another config or
+    other scans and for a cell that another process is measuring.
 
     >>> import tempfile
     >>> from geoad.data.sim3d import make_sim3d
@@ -130,7 +138,16 @@ def run_cell(
         detector = make_detector(cell.detector, **cell.params)
         run = Run.create(cell.folder(out), _config(cell, detector))
         if (rows := read_cell(cell, out)) is None:
-            rows = _measure(cell, detector, run, device, progress, keep_maps)
+            trainer = Trainer(
+                seed=cell.seed,
+                device=device,
+                precision=cell.precision,
+                folder=run.folder / "training",
+                log=run.folder / "log",
+                progress=progress,
+                stop=stop,
+            )
+            rows = _measure(cell, detector, run, trainer, keep_maps)
         shutil.rmtree(run.folder / "training", ignore_errors=True)  # what only an interrupted training needs
         return rows
 
@@ -138,25 +155,17 @@ def run_cell(
 def _config(cell: Cell, detector: Detector) -> dict[str, Any]:
     """Return all that a cell's numbers depend on."""
     data = {"dataset": cell.dataset, "root": str(cell.root.resolve()), "category": cell.category}
+    data["scans"] = digest_of(cell.split(name).digest() for name in ("train", "validation", "test"))
     made = {"detector": cell.detector, "params": detector.config, "seed": cell.seed, "precision": cell.precision}
     return {**made, **data, "limits": list(cell.limits), **cell.facts}
 
 
-def _measure(cell: Cell, detector: Detector, run: Run, device: str, progress: bool, keep_maps: bool) -> list[Row]:
+def _measure(cell: Cell, detector: Detector, run: Run, trainer: Trainer, keep_maps: bool) -> list[Row]:
     """Fit, score and evaluate, write cell.json, and return its rows."""
-    training = run.folder / "training"
-    begun, resumed = time.process_time(), (training / checkpoint.NAME).exists()
+    begun, resumed = time.process_time(), (run.folder / "training" / checkpoint.NAME).exists()
     made = environment()
     if resumed and (first := json.loads((run.folder / "environment.json").read_text())["commit"]) != made["commit"]:
         made["begun_at"] = first
-    trainer = Trainer(
-        seed=cell.seed,
-        device=device,
-        precision=cell.precision,
-        folder=training,
-        log=run.folder / "log",
-        progress=progress,
-    )
     train, validation = cell.split("train"), cell.split("validation")
     watch_reconstructions(detector, validation if len(validation) else train, run.folder)
     notes = run.folder / "warned.txt"

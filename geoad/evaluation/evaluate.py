@@ -14,6 +14,7 @@ from geoad import _check
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.measure import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
 from geoad.evaluation.part_scores import read_scores
+from geoad.evaluation.published import MEAN
 from geoad.metrics import (
     PixelRanking,
     Profiles,
@@ -30,8 +31,6 @@ from geoad.metrics.sizes import COMMUNITY, MODES, Resized, community_maps, commu
 
 if TYPE_CHECKING:
     from geoad.data.dataset import Dataset
-
-MEAN = "mean"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,7 +45,12 @@ def fit_threshold(detector: Scorer, dataset: Dataset, kind: str = "maximum", **o
             anomaly_map = detector.score(dataset[i])
             np.save(Path(folder, f"{i:06}.npy"), anomaly_map.pixels)
             scores.append(anomaly_map.score)
-        return Threshold.fit(_Saved(Path(folder)), kind, scores=np.array(scores, np.float64), **options)
+        parts = np.array(scores, np.float64)
+        if (alike := int(np.count_nonzero(parts == parts.max(initial=-np.inf)))) > 1:
+            told = f"{alike} of {len(parts)} good parts have the highest score of all, {parts.max():.4g}"
+            mend = "a part that is no better may pass for good (voxel-vm: smooth=0.5 tells more of them apart)"
+            warnings.warn(f"{told}: {mend}", stacklevel=2)
+        return Threshold.fit(_Saved(Path(folder)), kind, scores=parts, **options)
 
 
 class _Saved:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from geoad.data.loco_regions import GOOD, KINDS, LocoTest
-from geoad.evaluation.evaluate import MEAN, Evaluation, Settings
+from geoad.evaluation.evaluate import Evaluation, Settings
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.measure import Row, add_intervals, image_rows, row
+from geoad.evaluation.published import MEAN
 from geoad.metrics import PixelRanking, Profiles, bootstrap, rank_saturated
 from geoad.metrics.defects import find_saturated
 from geoad.metrics.passes import Source

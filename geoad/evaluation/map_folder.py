@@ -41,7 +41,10 @@ class MapFolder(Sequence[NDArray[np.floating]]):
             raise ValueError(f"{folder}: no sample to compare with: the dataset is empty")
         if not self.folder.is_dir():
             level = "" if category is None else "<category>/"
-            raise ValueError(f"{self.folder}: no such folder: maps lie in MAPS/{level}test/<kind>/<stem>.tiff")
+            there = f" (there is {test}: name the folder above it)" if (test := Path(folder) / "test").is_dir() else ""
+            mend = f"maps lie in MAPS/{level}test/<kind>/<stem>.tiff"
+            mend += "" if category is None else ", or give --category"
+            raise ValueError(f"{self.folder}: no such folder{there}: {mend}")
         found = _find_maps(self.folder, {name.partition("/")[0] for name in names})
         faults = {
             "missing": [name for name in names if name not in found],
@@ -50,7 +53,8 @@ class MapFolder(Sequence[NDArray[np.floating]]):
         }
         if any(faults.values()):
             told = "; ".join(_tell(kind, which) for kind, which in faults.items() if which)
-            raise ValueError(f"{self.folder}: {told}: one map a sample, called as the sample")
+            mend = f"one map a sample, called as the sample, as {' or '.join(SUFFIXES)}"
+            raise ValueError(f"{self.folder}: {told}: {mend}")
         self.paths = [found[name][0] for name in names]
 
     def __len__(self) -> int:

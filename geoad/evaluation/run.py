@@ -213,7 +213,7 @@ def _check_same(folder: Path, there: Config, asked: Config) -> None:
     old, new = dict(_flat(there)), dict(_flat(asked))
     if "scans" in new:
         old.setdefault("scans", new["scans"])  # of a run that did not note its own
-    keys = [key for key in {**old, **new} if old.get(key, _flat) != new.get(key, _flat)]
+    keys = [key for key in {**old, **new} if _shown(old, key) != _shown(new, key)]
     if keys == ["scans"]:
         raise ValueError(f"{folder}: scans were added, removed or changed since this run began: choose a new folder")
     keys = [key for key in keys if key != "scans"]  # a hash tells nobody anything

@@ -74,9 +74,8 @@ def rate_pairs(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64
     [[3.0, 2.5, 1.5, -inf], [0.0, 0.5, 1.0, 1.0], [1.0, 1.0, 0.5, 0.0]]
     """
     steps = _Steps.of(scores, labels)
-    nothing = np.nan
-    tpr = steps.tp / steps.anomalous if steps.anomalous else np.full(len(steps.tp), nothing)
-    tnr = 1 - steps.fp / steps.good if steps.good else np.full(len(steps.tp), nothing)
+    tpr = steps.tp / steps.anomalous if steps.anomalous else np.full(len(steps.tp), np.nan)
+    tnr = 1 - steps.fp / steps.good if steps.good else np.full(len(steps.tp), np.nan)
     return steps.thresholds, tpr, tnr
 
 

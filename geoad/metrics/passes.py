@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import Any, Protocol, Self, TypeVar
 
 from geoad import _check
+from geoad._parent import follow_parent
 from geoad.metrics.pairs import END, read_map, read_mask
 
 Progress = Callable[[int], object]
@@ -149,6 +150,7 @@ _sources: list[Source] = []
 
 
 def _start(source: Source) -> None:
+    follow_parent()
     _sources[:] = [source]
 
 

@@ -13,7 +13,7 @@ from geoad import _check
 from geoad.metrics.curve import Curve, checked_limits
 
 NO_CURVE = Curve(np.empty(0), np.empty(0))
-THRESHOLDS = {"official": 100}
+OFFICIAL = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class PixelRanking:
         100 thresholds at equidistant ranks of the good pixels' scores, from which a rate is read off the rank even
         where scores are tied. It is too low at small limits.
         """
-        _check.one_of("mode", mode, ("exact", *THRESHOLDS))
+        _check.one_of("mode", mode, ("exact", "official"))
         return self._areas(limits, "pro_curve" if mode == "exact" else "official_curve")
 
     def au_roc(self, limits: float | Iterable[float]) -> dict[float, float]:
@@ -157,5 +157,5 @@ def official_ranks(good: int) -> NDArray[np.int64]:
     >>> official_ranks(1000)[:3].tolist()
     [0, 11, 21]
     """
-    rank = np.linspace(0, good - 1, THRESHOLDS["official"], dtype=np.int64)  # among ascending scores
+    rank = np.linspace(0, good - 1, OFFICIAL, dtype=np.int64)  # among ascending scores
     return (good - 1 - rank)[::-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,11 @@ SIDE = 224
 
 
 class Resized:
-    """Arrays of a sequence or re-iterable, each put through `change` when it is read.
+    """Arrays of a sequence or re-iterable, each put through `change(number, array)` when it is read.
 
-    `beside` are arrays that `change` takes as well, None for none.
+    `beside` are as many arrays that `change` takes as well, None for none.
 
-    >>> [array.tolist() for array in Resized([np.ones((1, 2))], np.transpose)]
+    >>> [array.tolist() for array in Resized([np.ones((1, 2))], lambda number, array: array.T + number)]
     [[[1.0], [1.0]]]
     """
 
@@ -33,11 +33,11 @@ class Resized:
 
     def __getitem__(self, i: int) -> Any:
         beside = () if self.beside is None else (self.beside[i],)  # type: ignore[index]
-        return self.change(self.arrays[i], *beside)  # type: ignore[index]
+        return self.change(i, self.arrays[i], *beside)  # type: ignore[index]
 
     def __iter__(self) -> Iterator[Any]:
         columns = [self.arrays] if self.beside is None else [self.arrays, self.beside]
-        return (self.change(*row) for row in zip(*columns, strict=False))
+        return (self.change(i, *row) for i, row in enumerate(zip(*columns, strict=True)))
 
 
 def community_maps(maps: Iterable[Any]) -> Resized:
@@ -68,6 +68,8 @@ def maps_at_mask_size(maps: Iterable[Any], masks: Iterable[Any]) -> Resized:
     [[0.0, 1.0, 3.0, 4.0], [0.0, 1.0, 3.0, 4.0]]
     """
     check_reiterable("masks", masks)
+    if isinstance(maps, Sized) and isinstance(masks, Sized) and len(maps) != len(masks):
+        raise ValueError(f"every map needs its mask: {len(maps)} maps, {len(masks)} masks")
     return Resized(maps, _fit, masks)
 
 
@@ -92,17 +94,17 @@ def resize_bilinear(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any
     return pixels
 
 
-def _fit(pixels: Any, mask: Any) -> Any:
-    return pixels if mask is None else resize_bilinear(read_map(pixels, ""), tuple(np.shape(mask)))
+def _fit(number: int, pixels: Any, mask: Any) -> Any:
+    return pixels if mask is None else resize_bilinear(read_map(pixels, number), tuple(np.shape(mask)))
 
 
-def _shrink_map(pixels: Any) -> NDArray[Any]:
-    array = read_map(pixels, "")
+def _shrink_map(number: int, pixels: Any) -> NDArray[Any]:
+    array = read_map(pixels, number)
     rows, columns = (np.arange(SIDE) * size // SIDE for size in array.shape)
     return array[np.ix_(rows, columns)]
 
 
-def _shrink_mask(mask: Any) -> NDArray[Any] | None:
+def _shrink_mask(_: int, mask: Any) -> NDArray[Any] | None:
     if mask is None:
         return None
     array: NDArray[Any] = np.asarray(mask.cpu() if hasattr(mask, "detach") else mask)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from geoad._lazy import lazy
 
 if TYPE_CHECKING:
     from geoad.ops.aggregate import aggregate
@@ -79,11 +80,4 @@ class _Ops(ModuleType):
 sys.modules[__name__].__class__ = _Ops
 
 
-def __getattr__(name: str) -> Any:
-    if name not in EXPORTS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{EXPORTS[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(EXPORTS)
+__getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{home}" for name, home in EXPORTS.items()})

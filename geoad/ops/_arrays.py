@@ -105,16 +105,22 @@ def to_points(name: str, array: Any) -> NDArray[np.float32]:
     return to_floats(name, array, ("N", 3))
 
 
-def to_corner(origin: Any, cell: float) -> NDArray[np.float64]:
-    """Return the corner `origin` (3,) of a grid as float64; raise ValueError unless it and `cell` are finite."""
+def to_corner(origin: Any) -> NDArray[np.float64]:
+    """Return the corner `origin` (3,) of a grid as float64; raise ValueError unless it is finite."""
     corner = np.array(origin.tolist() if is_tensor(origin) else origin, dtype=np.float64)
     _check.shape("origin", corner, (3,))
     if not np.isfinite(corner).all():
         raise ValueError(f"origin must be finite, got {corner.tolist()}")
-    _check.positive(cell=cell)
-    if not math.isfinite(cell):
-        raise ValueError(f"cell must be finite, got {cell}")
     return corner
+
+
+def to_side(cell: Any) -> float:
+    """Return the side of a grid's cells; raise TypeError unless it is a number, ValueError unless finite and > 0."""
+    side = real("cell", cell)
+    _check.positive(cell=side)
+    if not math.isfinite(side):
+        raise ValueError(f"cell must be finite, got {cell}")
+    return side
 
 
 def like(result: NDArray[Any], original: Any) -> Any:

@@ -80,6 +80,8 @@ def _widened(cloud: Any) -> Any:
 
 def _wide(cloud: Any) -> Any:
     """Return a tensor as float32 or float64."""
+    if cloud.is_complex() or str(cloud.dtype) == "torch.bool":
+        raise TypeError(f"clouds must hold real numbers, got {str(cloud.dtype).removeprefix('torch.')}")
     if not cloud.is_floating_point():
         return cloud.double()
     return cloud if cloud.element_size() >= 4 else cloud.float()

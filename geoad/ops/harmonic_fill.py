@@ -77,4 +77,4 @@ def _check_anchors(count: int, strange: int, pixels: int) -> None:
     if count == 0:
         raise ValueError(f"known must hold at least one true pixel, got none of {pixels}")
     if strange:
-        raise ValueError(f"values must be finite where known, got {strange} that are not")
+        raise ValueError(f"values must be finite where known, in float32, got {strange} that are not")

@@ -41,8 +41,7 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     _check.shape("index", table, ("n", "k"))
     seeds = np.atleast_1d(seeds).astype(np.int64)
     _check.shape("queries", seeds, ("q",))
-    if seeds.size and (seeds.min() < 0 or seeds.max() >= len(table)):
-        raise ValueError(f"queries must lie in [0, {len(table)}), got values from {seeds.min()} to {seeds.max()}")
+    _arrays.check_range("queries", seeds, len(table))
     if not hasattr(hops, "__index__"):
         raise TypeError(f"hops must be a whole number, got {hops!r}")
     _check.not_negative(hops=hops)

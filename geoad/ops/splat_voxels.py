@@ -40,13 +40,13 @@ def splat_voxels(
     [[1.0, 3.0, 3.0, 2.0, nan], [1.0, 3.0, 3.0, 2.0, nan]]
     """
     numbers = _arrays.to_floats("values", values, ("X", "Y", "Z"))
-    corner = _arrays.to_corner(origin, cell)
+    corner, side = _arrays.to_corner(origin), _arrays.to_side(cell)
     turned = np.eye(3) if axes is None else _to_axes(axes)
     sides = _projection.image_sides(shape)
     _projection.check_camera(camera)
     from geoad.ops import splat_voxels_numba
 
-    columns, rows = _to_places(numbers.shape, corner, float(cell), turned, camera)
+    columns, rows = _to_places(numbers.shape, corner, side, turned, camera)
     return _arrays.like(splat_voxels_numba.draw(numbers, columns, rows, sides), values)
 
 

@@ -46,10 +46,7 @@ def voxel_downsample(points: Any, cell: float, *, values: Any = None) -> Downsam
     ([0.5, -0.25], [1.5, 5.0], [0, 1, 0])
     """
     cloud = _arrays.to_points("points", points)
-    side = _arrays.real("cell", cell)
-    _check.positive(cell=side)
-    if not math.isfinite(side):
-        raise ValueError(f"cell must be finite, got {cell}")
+    side = _arrays.to_side(cell)
     numbers = np.empty((len(cloud), 0)) if values is None else _arrays.to_numpy("values", values)
     _check.shape("values", numbers, (len(cloud), *(("C",) if numbers.ndim == 2 else ())))
     channels = numbers.reshape(len(cloud), math.prod(numbers.shape[1:]))

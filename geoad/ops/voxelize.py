@@ -75,7 +75,7 @@ def to_problem(points: Any, origin: Any, cell: float, shape: tuple[int, int, int
     (2, 0)
     """
     cloud = _arrays.to_points("points", points)
-    corner, sides = _arrays.to_corner(origin, cell), _to_sides(shape)
+    corner, side, sides = _arrays.to_corner(origin), _arrays.to_side(cell), _to_sides(shape)
     width = None
     channels: NDArray[Any] = np.empty((len(cloud), 0), np.float32)
     if values is not None:
@@ -84,12 +84,12 @@ def to_problem(points: Any, origin: Any, cell: float, shape: tuple[int, int, int
         width = numbers.shape[1:]
         exact = np.float32 if np.can_cast(numbers.dtype, np.float32) else np.float64
         channels = np.require(numbers.reshape(len(cloud), math.prod(width)), exact, ["C", "W"])
-    return Problem(cloud, corner, float(cell), sides, channels, width)
+    return Problem(cloud, corner, side, sides, channels, width)
 
 
 def _to_sides(shape: tuple[int, int, int]) -> NDArray[np.int64]:
     """Return the numbers of cells along the axes."""
-    if len(shape) != 3:
+    if not hasattr(shape, "__len__") or len(shape) != 3:
         raise ValueError(f"shape must be (X, Y, Z), got {shape}")
     sides = [_arrays.whole("shape", side) for side in shape]
     if math.prod(sides) > MOST:

@@ -33,8 +33,8 @@ class Batches:
 
     def __init__(
         self,
-        train: Sequence[Batch] | Cache,
-        validation: Sequence[Batch] | Cache | None,
+        train: Cache,
+        validation: Cache | None,
         *,
         collate: Callable[[list[Batch]], Batch],
         move: Callable[[Batch], Batch],

@@ -35,7 +35,7 @@ def make_optimizer(
     >>> rates
     [1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
-    _check.one_of("optimizer", name, list(OPTIMIZERS))
+    _check.one_of("optimizer", name, OPTIMIZERS)
     optimizer = OPTIMIZERS[name](parameters, **rules)
     if steps is not None:
         optimizer.register_step_post_hook(partial(_lower_rate, rate=rules["lr"], steps=steps))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import signal
 import threading
 import traceback
 from collections.abc import Callable
@@ -14,6 +12,8 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import torch
+
+from geoad._parent import follow_parent
 
 
 def run_processes(count: int, work: Callable[..., Any], *arguments: Any, hear: Callable[[Any], None]) -> Any:
@@ -104,8 +104,7 @@ def _death(process: SpawnProcess) -> RuntimeError:
 
 def _work(rank: int, threads: int, pipe: Connection) -> None:
     """Do one process's work, and say how it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends us
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    follow_parent(interrupts=False)  # the parent is interrupted too, and ends us
     try:
         torch.set_num_threads(threads)
         work, arguments = _unpack(pipe.recv_bytes())
@@ -114,14 +113,6 @@ def _work(rank: int, threads: int, pipe: Connection) -> None:
     except BaseException as error:
         pipe.send(("raised", _portable(error, rank)))
         threading.Event().wait()  # for our end: leaving would make the others raise that we have left
-
-
-def _follow_parent() -> None:
-    """End this process when its parent has ended, however that came about."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _portable(error: BaseException, rank: int) -> BaseException:

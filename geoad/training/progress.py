@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Self
-
-from geoad._optional import need
 
 MINUTE = 60.0
 
@@ -79,6 +78,16 @@ class Lines(Silence):
         return f"{rate:.1f}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s/step"
 
 
+def progress_bar() -> Lines:
+    """Return what shows progress to a person: a bar, or lines where there is no terminal, or no rich.
+
+    >>> with progress_bar() as bar:
+    ...     bar.start("student", total=2, done=0)
+    ...     bar.advance(1, "total 3.0")
+    """
+    return Bar() if find_spec("rich") else Lines()
+
+
 class Bar(Lines):
     """The same as a bar where standard error is a terminal, with the time left.
 
@@ -88,7 +97,6 @@ class Bar(Lines):
     """
 
     def __init__(self) -> None:
-        need("rich", "show progress")
         from rich import progress
         from rich.console import Console
 

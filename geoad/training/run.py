@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
 from geoad.training.batches import Batches
 from geoad.training.checkpoint import Checkpoint, fault
@@ -167,6 +168,7 @@ class Run:
                 self._watch(stage, descent.step)
             if descent.step < total:
                 self._between(stage, index, descent, total)
+        self._finite_parameters(stage, descent)
         self._save(stage, index, descent)
         if descent.best is not None:
             load_state(self.module, descent.best, self.free)
@@ -194,6 +196,7 @@ class Run:
             parameters = _parameters(update.module)
             self.fabric.backward(losses["total"], inputs=parameters)
             losses = self.ranks.average(parameters, losses, part)
+            self._finite_gradients(parameters, stage, step + 1, batch)
             optimizer.step()
             optimizer.zero_grad()
             prefix = f"{number}." if len(stage.updates) > 1 else ""
@@ -233,11 +236,23 @@ class Run:
         """Return the total as a number; raise ValueError that says where it stopped being one."""
         value = float(losses["total"].detach())
         if not isfinite(value):
-            raise ValueError(
-                f"the loss of stage {stage.name!r} is {value} at step {step}, {self.batches.name(batch)}: "
-                "lower the learning rate, check the data"
-            )
+            raise _not_finite("loss", stage, value, f"step {step}, {self.batches.name(batch)}")
         return value
+
+    def _finite_gradients(self, parameters: list[nn.Parameter], stage: Descend, step: int, batch: Batch) -> None:
+        """Raise ValueError for gradients that are not finite: the next loss would blame the next sample.
+
+        Where losses are scaled, whoever scales them looks at the gradients, and leaves out such steps.
+        """
+        if not self._precision.state_dict():
+            largest = float(get_total_norm([p.grad for p in parameters if p.grad is not None], inf))
+            if not isfinite(largest):
+                raise _not_finite("gradient", stage, largest, f"step {step}, {self.batches.name(batch)}")
+
+    def _finite_parameters(self, stage: Descend, descent: Descent) -> None:
+        """Raise ValueError if what the last step has made of the parameters, and is kept, is not finite."""
+        if descent.best is None and not all(bool(p.isfinite().all()) for p in self.module.parameters()):
+            raise _not_finite("outcome", stage, nan, f"the last step, {descent.step}")
 
     def _resume(self) -> Checkpoint | None:
         """Return the checkpoint of this very run, or None if there is none."""
@@ -275,7 +290,9 @@ class Run:
     def _restore(self, optimizers: list[Any], saved: Checkpoint) -> Descent:
         """Return how far a stage was, the optimisers' states loaded."""
         if len(saved.optimizers) != len(optimizers):
-            raise self._fault("it is of a finished stage, whose optimisers were not kept")
+            gone = "it is of a finished stage, whose optimisers were not kept"
+            other = f"its stage has {len(saved.optimizers)} updates, not {len(optimizers)}"
+            raise self._fault(other if saved.optimizers else gone)
         for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
             optimizer.load_state_dict(state)
         return Descent(saved.step, optimizers, saved.best_loss, saved.best)
@@ -288,6 +305,11 @@ class Run:
         """Return the error for a checkpoint that is not of this run."""
         assert self.path is not None
         return fault(self.path, reason)
+
+
+def _not_finite(what: str, stage: Descend, value: float, place: str) -> ValueError:
+    mend = "lower the learning rate, check the data"
+    return ValueError(f"the {what} of stage {stage.name!r} is {value} at {place}: {mend}")
 
 
 def _parameters(module: nn.Module) -> list[nn.Parameter]:

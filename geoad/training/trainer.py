@@ -18,7 +18,7 @@ from geoad.training import checkpoint
 from geoad.training.cache import Cache
 from geoad.training.device import check_precision, devices_of
 from geoad.training.job import Job
-from geoad.training.progress import Bar, Silence
+from geoad.training.progress import Silence, progress_bar
 from geoad.training.seed import own_randomness
 from geoad.training.stop import never
 
@@ -125,7 +125,7 @@ class Trainer:
             torch.enable_grad(),  # also where the caller has switched them off
             own_randomness(),
             _scratch(self.folder) as scratch,
-            Bar() if self.progress else Silence() as bar,
+            progress_bar() if self.progress else Silence() as bar,
         ):
             if self._checkpoint is None or not self._checkpoint.exists():
                 shutil.rmtree(scratch, ignore_errors=True)  # prepared by a run that this one does not continue

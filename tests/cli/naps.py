@@ -9,6 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+from geoad.cli import benchmark
 from geoad.cli.benchmark import in_processes
 
 
@@ -20,11 +21,12 @@ def die_at_one(cell: int) -> str:
 
 def nap(cell: int, folder: Path) -> int:
     """Say that it has begun, and sleep until it is interrupted."""
-    (folder / str(cell)).touch()
+    (folder / str(cell)).write_text(str(os.getpid()))
     time.sleep(60)
     return cell
 
 
 if __name__ == "__main__":
+    benchmark.GRACE = 0.5
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this deaf to it
     print(*in_processes(range(6), 2, partial(nap, folder=Path(sys.argv[1]))))

@@ -67,7 +67,7 @@ def test_a_scan_with_fewer_points_than_neighbours(geoad, copy: Path, tmp_path: P
     said = geoad(
         "fit", "3d-st", "--data", f"mvtec3d:{copy}", "--category", "bagel", "--out", tmp_path / "run", *settings
     )
-    assert_one_line(said, "001.tiff", "at least k + 1 = 33 valid points are needed, got 9")
+    assert_one_line(said, "001.tiff", "must have at least k + 1 = 33 valid points, got 9")
 
 
 def test_a_scan_in_another_unit(geoad, copy: Path, tmp_path: Path) -> None:

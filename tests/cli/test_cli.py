@@ -93,7 +93,8 @@ def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_
     assert first["path"] == str(good) and first["error"] is None and first["score"] > 0 and first["latency"] > 0
     assert Path(first["map"]) == tmp_path / "maps" / "000.tiff"
     assert second["path"] == str(bad) and second["score"] is None and str(bad) in second["error"]
-    assert set(first) == set(second) == {"path", "score", "verdict", "threshold", "latency", "map", "error"}
+    assert set(first) == set(second) == {"path", "score", "verdict", "threshold", "latency", "map", "error", "warnings"}
+    assert second["warnings"] == [] and len(first["warnings"]) == 1 and first["warnings"][0] in said.err
     assert sorted(path.name for path in (tmp_path / "maps").iterdir()) == [
         ".lock",
         "000.mask.png",
@@ -324,3 +325,19 @@ def test_a_gpu_that_is_not_there_is_said_before_anything_is_made(geoad, tree: Pa
     words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--device", "cuda")
     assert_one_line(geoad("fit", "3d-st", *words), "device 'cuda' needs a GPU and torch sees none")
     assert not (tmp_path / "run").exists()
+
+
+def test_each_odd_file_is_warned_of(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    files = [tree / f"bagel/test/dent/xyz/{name}.tiff" for name in ("000", "001")]
+    said = geoad("score", trained, *files, "--out", tmp_path / "maps")
+    assert said.code == 0 and said.err.splitlines() == [
+        f"geoad: warning: {file} has no camera: pixels get the scores of their own points alone" for file in files
+    ]
+
+
+def test_a_folder_that_is_no_run(geoad, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "scans").mkdir()
+    np.save(tmp_path / "scans" / "a.npy", np.random.default_rng(0).random((50, 3)))
+    said = geoad("score", tmp_path / "empty", "--data", f"folder:{tmp_path / 'scans'}", "--out", tmp_path / "maps")
+    assert_one_line(said, "is no run folder")

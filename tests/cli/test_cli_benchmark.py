@@ -177,6 +177,27 @@ def test_an_interrupt_begins_no_further_cell(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
 
 
+def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.cli.naps", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    while sum(path.read_text() != "" for path in tmp_path.iterdir()) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 30  # shorter than one nap
+    while any(is_alive(int(path.read_text())) for path in tmp_path.iterdir()):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_latent_dimensions_from_end_to_end(geoad, two: Path, tmp_path: Path) -> None:
     words = ("--methods", "depth-ae", "--categories", "bagel", "--latents", "3,5", "--precision", "bf16-mixed")
     said = geoad(*words_of(two, tmp_path, *words))

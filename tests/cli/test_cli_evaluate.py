@@ -11,6 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from geoad.evaluation.run import Run
+from geoad.metrics import Threshold
 from tests.cli.said import assert_one_line
 from tests.data.test_loco_regions import root as loco  # noqa: F401
 
@@ -137,7 +139,7 @@ def test_without_defective_parts_values_are_empty_and_a_warning_says_why(geoad, 
                 path.rmdir() if path.is_dir() else path.unlink()
     words = ("evaluate", folder, "--data", f"mvtec3d:{copy}", "--category", "rope", "--out", tmp_path / "out")
     said = geoad(*words)
-    assert said.code == 0 and "geoad: warning: no defective pixel in any mask" in said.err
+    assert said.code == 0 and "geoad: warning: rope: no defective pixel in any mask" in said.err
     assert {row["value"] for row in rows_of(tmp_path / "out") if row["metric"] in ("au_pro", "image_auroc")} == {None}
 
 
@@ -187,3 +189,28 @@ def test_what_would_fail_at_the_end_is_found_before_anything_is_computed(
     (tmp_path / "file").write_text("mine")
     assert_one_line(geoad(*words, tmp_path / "file" / "out", maps), "file: is a file, where a folder is to be made")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_threshold_of_another_category_is_told(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"detector": "voxel-vm", "category": "bagel"})
+    Threshold.fit([np.ones((2, 2))], "maximum").save(run.threshold)
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--threshold", run.folder)
+    said = geoad(*words, "--out", tmp_path / "out")
+    told = f"geoad: warning: {run.folder} was fitted to bagel, and its threshold is tried on rope\n"
+    assert said.code == 0 and said.err == told
+    assert geoad(*words, "--category", "bagel", "--out", tmp_path / "bagel").err == ""
+
+
+def test_results_do_not_go_into_the_dataset(geoad, tree: Path, maps: Path) -> None:
+    before = sorted(tree.rglob("*"))
+    for place in (tree, tree / "bagel"):
+        said = geoad("evaluate", maps, "--data", f"mvtec3d:{tree}", "--out", place)
+        assert_one_line(said, f"{place}: is the dataset: choose another folder")
+    assert sorted(tree.rglob("*")) == before
+
+
+def test_maps_that_are_not_found_say_where_they_go(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    words = ("--data", f"mvtec3d:{tree}", "--out", tmp_path)
+    said = geoad("evaluate", maps / "bagel", *words)
+    assert_one_line(said, f"there is {maps / 'bagel' / 'test'}: name the folder above it", "or give --category")
+    assert_one_line(geoad("evaluate", maps, *words, "--bootstrap", 1), "--bootstrap needs 2 draws or more", code=2)

@@ -41,7 +41,7 @@ def test_a_split_is_counted_and_a_run_without_threshold_has_no_verdict(
 ) -> None:
     data = ("--data", f"mvtec3d:{tree}")
     said = geoad("score", run, *data, "--out", tmp_path / "maps")
-    assert said.code == 0 and "(maximum): defective" in said.out
+    assert said.code == 0 and "2 defective (above 0.7071, maximum)" in said.out
     assert (tmp_path / "maps/bagel/test/good/000.mask.png").is_file()
     (run / "threshold.json").unlink()
     said = geoad("score", run, *data, "--out", tmp_path / "bare", "--jsonl")

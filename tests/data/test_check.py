@@ -12,6 +12,8 @@ import tifffile
 from PIL import Image
 
 from geoad.data import check_dataset
+from geoad.data.sim3d import make_sim3d
+from geoad.data.sim3d.plan import Counts, Size
 from tests.trees import SMALL, make_scan, make_tree
 
 
@@ -147,3 +149,13 @@ def test_a_scan_in_another_unit_is_a_fault(tmp_path: Path) -> None:
     report = check_dataset("folder", tmp_path)
     assert [Path(fault.file).name for fault in report.faults] == ["2.npy"]
     assert "metres against millimetres?" in report.faults[0].problem
+
+
+def test_a_simulated_scan_that_somebody_changed(tmp_path: Path) -> None:
+    root = make_sim3d(tmp_path, categories=["dowel"], size=Size(64, Counts(1, 1, 1, 1)))
+    assert check_dataset("sim3d", root).ok
+    path = root / "dowel" / "test" / "good" / "xyz" / "000.tiff"
+    tifffile.imwrite(path, tifffile.imread(path) * np.float32(1.01), photometric="rgb")
+    for category in (None, "dowel"):
+        report = check_dataset("sim3d", root, category=category)
+        assert [fault.file for fault in report.faults] == [str(path)] and "repeat geoad data make" in str(report)

@@ -111,6 +111,7 @@ def test_the_glued_header_of_some_modelnet_files(tmp_path: Path) -> None:
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n", "not a readable mesh"),
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", "has no area"),
         ("OFF\n3 1 0\n0 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n", "finite"),
+        ("OFF\n3 2 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "truncated: 1 of 2 faces"),
         ("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n", "part.off"),
         ("", "part.off"),
     ],
@@ -146,3 +147,10 @@ def test_scenes_of_real_bathtubs(shared_data: Path) -> None:
 def test_scenes_of_common_meshes(shared_data: Path) -> None:
     scene = Scenes(1, points=500, objects=3, source=f"meshes:{shared_data / 'meshes'}")[0]
     assert scene.shape == (500, 3) and np.isfinite(scene).all()
+
+
+def test_hidden_files_and_folders_are_no_meshes(tmp_path: Path) -> None:
+    (tmp_path / ".trash").mkdir()
+    for name in ("part.off", "._part.off", ".trash/part.off"):
+        (tmp_path / name).write_text("OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
+    assert MeshFolder(tmp_path).files == [tmp_path / "part.off"]

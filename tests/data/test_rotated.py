@@ -126,9 +126,7 @@ BALL = np.random.default_rng(0).normal(size=(24, 24, 3))
 BALL *= 0.3 / np.linalg.norm(BALL, axis=-1, keepdims=True)
 BAD = {
     "cloud must be an organised scan to be turned, got (1, 90); set copies=0": [CLOUD],
-    "photo must be an organised scan to be turned, it has no xyz; set copies=0": [
-        Sample(rgb=np.zeros((4, 4, 3), np.uint8), name="photo")
-    ],
+    "photo must have xyz, it has colour alone": [Sample(rgb=np.zeros((4, 4, 3), np.uint8), name="photo")],
     "empty has no valid pixel: remove it, or scan it again": [EMPTY],
     "scans cannot be turned on their table: no plane lies behind": [
         Sample(xyz=XYZImage(BALL + np.array([0, 0, 1])), camera=Camera.pinhole(30.0, (24, 24)))

@@ -11,6 +11,7 @@ from geoad.descriptors.neighbourhood import neighbourhood
 from geoad.descriptors.pieces import _cone, _split, apply_in_pieces
 from geoad.nn.local_features import LocalFeatures
 from geoad.ops.receptive_field import receptive_field
+from geoad.training.state import free_shapes, load_state
 
 
 def cloud(kind: str, n: int) -> Tensor:
@@ -66,3 +67,11 @@ def test_the_cone_is_the_receptive_field(hops: int) -> None:
     assert sizes == field.sizes.tolist()
     for size in sizes:
         assert np.array_equal(nodes[:size].sort().values, np.sort(field.nodes[:size]))
+
+
+def test_pieces_of_a_network_whose_length_was_open() -> None:
+    network = LocalFeatures(8, blocks=1, outputs=0)
+    load_state(network, LocalFeatures(8, blocks=1, outputs=5).state_dict(), free_shapes(network))
+    points = torch.rand(256, 3)
+    index = (torch.arange(256)[:, None] + torch.tensor([1, 2])) % 256
+    assert apply_in_pieces(network, points, index, 1.0, chunk=64).shape == (256, 5)

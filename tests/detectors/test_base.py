@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from geoad.checks import synthetic_scan
 from geoad.descriptors import Teacher, save_teacher
-from geoad.detectors import make_detector
+from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import Detector, NotFittedError
 from geoad.nn.local_features import LocalFeatures
 from geoad.sample import AnomalyMap, Sample
@@ -123,7 +123,7 @@ def test_a_state_of_another_length_loads_and_one_of_another_width_does_not() -> 
     for target in (Bank(), small):
         target.load_state_dict(large.state_dict())
         assert target.score(SCANS[1]).score == large.score(SCANS[1]).score and len(target.bank) == 4
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(ValueError, match=r"of another Bank: bank must have shape \(0, 4\), got \(4, 3\)"):
         Bank(width=4).load_state_dict(large.state_dict())
 
 
@@ -238,3 +238,20 @@ def test_it_learns_where_gradients_are_off() -> None:
         detector = make_detector("3d-st", **keywords)
         with off():
             assert np.array_equal(detector.fit(scans).score(scans[0]).pixels, expected)
+
+
+def test_a_default_is_good_in_a_subclass_without_a_constructor_too() -> None:
+    class Odd(Detector):
+        def __init__(self, *, k: int = None) -> None:  # type: ignore[assignment]  # noqa: RUF013
+            super().__init__()
+
+    class Heir(Odd):
+        pass
+
+    assert Heir(**Heir().config).config == {"k": None}
+
+
+def test_a_state_of_another_width_is_told_in_a_line() -> None:
+    small, large = (make_detector("3d-st", **detector_class("3d-st").tiny(), teacher=f"3d-st-{d}") for d in (64, 128))
+    with pytest.raises(ValueError, match=r"the state is of another StudentTeacher3D: .* must have shape .*\)$"):
+        large.load_state_dict(small.state_dict())

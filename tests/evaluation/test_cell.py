@@ -16,6 +16,7 @@ from geoad.evaluation import cell as module
 from geoad.evaluation.cell import Cell, read_cell, run_cell
 from geoad.evaluation.evaluate import evaluate_maps
 from geoad.evaluation.run import Run
+from geoad.training.stop import Stopped
 from geoad.training.trainer import Trainer
 from tests.trees import make_tree
 
@@ -157,3 +158,27 @@ def test_a_dataset_without_categories(tree: Path, tmp_path: Path) -> None:
     cell = cell_of(tree / "bagel", category=None)
     assert cell.name == "depth-vm seed 0" and run_cell(cell, tmp_path)[0]["category"] is None
     assert (tmp_path / "cells" / "depth-vm" / "all" / "seed-0" / "cell.json").is_file()
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_scans_that_changed_are_not_taken_for_those_that_were_measured(tree: Path, tmp_path: Path, split: str) -> None:
+    cell = cell_of(shutil.copytree(tree, tmp_path / "tree"))
+    run_cell(cell, tmp_path / "out")
+    mask_or_scan = next(iter((tmp_path / "tree" / "bagel" / split).rglob("gt/*.png" if split == "test" else "*.tiff")))
+    mask_or_scan.write_bytes(mask_or_scan.read_bytes() + b" ")
+    with pytest.raises(ValueError, match="scans were added, removed or changed since this run began: choose a new"):
+        run_cell(cell, tmp_path / "out")
+
+
+def test_a_cell_that_is_stopped_keeps_its_training(tree: Path, tmp_path: Path) -> None:
+    cell, asked = cell_of(tree, key="depth-ae", detector="depth-ae", params=FAST), list[int]()
+
+    def stop() -> bool:
+        asked.append(0)
+        return len(asked) == 6
+
+    with pytest.raises(Stopped, match="stopped in stage"):
+        run_cell(cell, tmp_path / "one", stop=stop)
+    assert (cell.folder(tmp_path / "one") / "training" / "checkpoint.pt").is_file()
+    rows, whole = run_cell(cell, tmp_path / "one"), run_cell(cell, tmp_path / "two")
+    assert [row["value"] for row in rows] == [row["value"] for row in whole] and rows[0]["resumed"]

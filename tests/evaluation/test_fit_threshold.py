@@ -31,3 +31,12 @@ def test_defective_parts_and_empty_datasets_are_refused():
         fit_threshold(Height(), ToyDataset(("good", "bump")))
     with pytest.raises(ValueError, match="at least one map"):
         fit_threshold(Height(), ToyDataset(()))
+
+
+def test_parts_that_share_the_highest_score_are_told():
+    class Saturated(Height):
+        def score(self, sample):
+            return AnomalyMap(super().score(sample).pixels, score=40.0)
+
+    with pytest.warns(UserWarning, match="^3 of 3 good parts have the highest score of all, 40: a part that is no"):
+        fit_threshold(Saturated(), ToyDataset(("good",) * 3))

@@ -47,3 +47,13 @@ def test_maps_take_the_size_of_their_masks_and_stay_without_one():
     assert [m.shape for m in fitted] == [(4, 6), (2, 2)] == [fitted[i].shape for i in range(len(fitted))]
     with pytest.raises(TypeError, match="masks are read more than once"):
         maps_at_mask_size(maps, iter([]))
+
+
+def test_resized_maps_are_as_many_as_their_masks_and_known_by_their_numbers():
+    maps, masks = [np.ones((2, 2))] * 3, [np.zeros((4, 4))] * 2
+    with pytest.raises(ValueError, match=r"^every map needs its mask: 3 maps, 2 masks$"):
+        maps_at_mask_size(maps, masks)
+    bad = [*maps, np.full((2, 2), np.nan)]
+    for resized in (maps_at_mask_size(bad, [np.zeros((4, 4))] * 4), community_maps(bad)):
+        with pytest.raises(ValueError, match=r"^map 3 holds 4 NaN"):
+            list(resized)

@@ -374,3 +374,26 @@ def test_an_update_that_would_never_run_is_refused() -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="seed must be 0 or more, got -1"):
         Trainer(seed=-1)
+
+
+def test_a_gradient_that_is_no_number_names_the_sample_that_has_it() -> None:
+    class Bad(Calm):
+        def _loss(self, batch: Batch) -> dict[str, Tensor]:
+            total = super()._loss(batch)["total"]
+            if int(batch["sample"][0]) == 2:
+                total = total + (self.net[0].weight.sum() * 0).sqrt()  # 0, and its gradient is 0 / 0
+            return {"total": total}
+
+    with pytest.raises(ValueError, match=r"the gradient of stage 'descend' is nan at step \d, sample 2: lower"):
+        Trainer(device="cpu").run(Bad(batch_size=1), numbers(4))
+
+
+HUGE = partial(torch.optim.SGD, lr=3e38)
+
+
+def test_an_outcome_of_the_last_step_that_is_no_number_is_refused() -> None:
+    def stages(plan: Plan) -> Iterator[Stage]:
+        yield Descend("net", [Update(plan, lambda batch: {"total": 1e9 * plan.loss(batch)["total"]}, HUGE)], steps=1)
+
+    with pytest.raises(ValueError, match="the outcome of stage 'net' is nan at the last step, 1: lower the learning"):
+        train(stages)

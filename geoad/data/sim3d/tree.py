@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
+from geoad._parent import follow_parent
 from geoad.data.sim3d import store
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -88,7 +89,7 @@ def _work(
     if jobs == 1 or len(todo) < 2:
         yield from (write(root, entry) for entry in todo)
         return
-    with _single_threaded(), ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with _single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) as pool:
         try:
             yield from _results({pool.submit(write, root, entry) for entry in todo})
         except BaseException:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from geoad.detectors.unit import is_other_unit
 from geoad.geometry.convert import xyz_to_depth
 from geoad.sample import Sample
 
 Source = Literal["depth", "depth+rgb"]
 BEHIND = 0.05  # of a scan's points
-ODD_UNIT = 10.0  # times as far away, or as near: another unit, most likely
 
 
 def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
@@ -30,15 +30,11 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     >>> depth_channels(synthetic_scan(0), rgb=True).shape
     (4, 32, 40)
     """
-    name = sample.place
-    if sample.xyz is None:
-        raise ValueError(f"{name} must have xyz for a depth method, it has none")
-    if not sample.xyz.organised:
+    name, scan = sample.place, sample.scan()
+    if not scan.organised:
         raise ValueError(f"{name} must be an organised scan for a depth method, got {sample.shape}: a cloud of one row")
-    if not sample.xyz.valid.any():
-        raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
-    depth = xyz_to_depth(sample.xyz)
-    behind, points = np.count_nonzero(depth[sample.xyz.valid] <= 0), np.count_nonzero(sample.xyz.valid)
+    depth = xyz_to_depth(scan)
+    behind, points = np.count_nonzero(depth[scan.valid] <= 0), np.count_nonzero(scan.valid)
     if behind > BEHIND * points:
         told = f"{behind} of {points} points do not: turn the scan into the camera's frame"
         raise ValueError(f"{name} must lie before the camera (z > 0) for a depth method, {told}")
@@ -50,6 +46,15 @@ def depth_channels(sample: Sample, rgb: bool = False) -> NDArray[np.float32]:
     return np.stack(channels)
 
 
+def usual_depth(depth: Tensor) -> float:
+    """Return the median depth of the valid pixels.
+
+    >>> usual_depth(torch.tensor([[0.0, 2.0]]))
+    2.0
+    """
+    return float(depth[depth > 0].median())
+
+
 def other_unit(depth: Tensor, farthest: Tensor) -> str | None:
     """Return what to tell of a scan whose depths (H, W), 0 where invalid, are not of the unit of the training set's.
 
@@ -58,8 +63,8 @@ def other_unit(depth: Tensor, farthest: Tensor) -> str | None:
     >>> other_unit(torch.tensor([[0.0, 0.5]]), torch.tensor(0.6)) is None
     True
     """
-    usual, most = float(depth[depth > 0].median()), float(farthest)
-    if ODD_UNIT * min(usual, most) >= max(usual, most):
+    usual, most = usual_depth(depth), float(farthest)
+    if not is_other_unit(usual, most):
         return None
     return f"is {usual:.3g} away and the training set {most:.3g} at most: metres against millimetres?"
 

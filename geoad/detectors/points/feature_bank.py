@@ -83,6 +83,7 @@ class FeatureBank(PointDetector):
 
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments, then fill the bank."""
+        self.lengths.seen.clear()
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", lambda batch: self.moments.see(self._features(batch)))
         yield Visit("memory bank", self._see_bank)
@@ -98,7 +99,9 @@ class FeatureBank(PointDetector):
         return described
 
     def _see_spacing(self, batch: Batch) -> None:
-        self.spacing.see(neighbour_distance(batch["points"], batch["index"]).view(1, 1))
+        own = neighbour_distance(batch["points"], batch["index"])
+        self.spacing.see(own.view(1, 1))
+        self.see_unit(batch, float(own))
 
     def _see_bank(self, batch: Batch) -> None:
         share = -(-self.size // int(self.spacing.count))

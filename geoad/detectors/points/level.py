@@ -67,10 +67,10 @@ class Level(nn.Module):
 
         A scan that is among those it is held against looks better than a new one, and a threshold would be too strict.
         """
-        own, first = points[::EVERY], 0
+        count, first = -(-len(points) // EVERY), 0
         for size in self.sizes.tolist():
             last = first + size
-            if size == len(own) < len(self.places) and torch.equal(self.places[first:last], own):
+            if size == count < len(self.places) and _are_among(self.places[first:last], points):
                 rest = Level().to(self.places.device)
                 rest.places, rest.terms = (torch.cat([rows[:first], rows[last:]]) for rows in (self.places, self.terms))
                 rest.settle()
@@ -85,3 +85,8 @@ class Level(nn.Module):
         unit = self.deviation[place] + FLOOR * self.terms.std(0, correction=0)
         above = (terms - self.mean[place]) / unit.maximum(LEAST * overall).clamp(min=tiny)
         return above + OVERALL * terms / overall.clamp(min=tiny)
+
+
+def _are_among(places: Tensor, points: Tensor) -> bool:
+    """Tell whether all places (m, 3) are points (n, 3), in whatever order; the first nearly always tells if not."""
+    return all(not bool(knn(points, 1, queries=some).sq_dist.any()) for some in (places[:1], places))

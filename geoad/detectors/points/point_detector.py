@@ -12,6 +12,8 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.points.level import Level
+from geoad.detectors.stray import training_scan
+from geoad.detectors.unit import Lengths, is_other_unit
 from geoad.geometry.convert import xyz_to_cloud
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.point_graph import join_graphs, point_graph
@@ -22,7 +24,6 @@ from geoad.ops.knn import knn
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
 
-ODD_UNIT = 10.0  # times as far apart, or as close, as the points of the training scans: another unit, most likely
 HELD_AGAINST = 32  # good scans at most, or a score takes longer than the student
 WATCHED = 1000  # points of a cloud whose neighbours are looked at for that
 
@@ -69,6 +70,7 @@ class PointDetector(Detector):
             raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
         self.level = Level() if normalise else None
+        self.lengths = Lengths("neighbours {} apart")
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
@@ -76,12 +78,9 @@ class PointDetector(Detector):
 
     def prepare_on(self, device: torch.device, sample: Sample) -> Batch:
         """Return the same bits on a device, sampled and searched there if it has the kernels."""
-        where = sample.place
-        if sample.xyz is None:
-            raise ValueError(f"{where}: xyz is needed, got only {'views' if sample.views else 'colour'}")
-        cloud = xyz_to_cloud(sample.xyz)
+        cloud = xyz_to_cloud(sample.scan())
         if len(cloud) <= self.k:
-            raise ValueError(f"{where}: at least k + 1 = {self.k + 1} valid points are needed, got {len(cloud)}")
+            raise ValueError(f"{sample.place} must have at least k + 1 = {self.k + 1} valid points, got {len(cloud)}")
         points, pixel = _where_kernels_are(device, torch.from_numpy(cloud.points)), torch.from_numpy(cloud.pixel)
         if len(points) > self.points:
             picks = farthest_point_sample(points, self.points, start=_lowest(cloud.points))
@@ -106,6 +105,8 @@ class PointDetector(Detector):
 
     def _see_level(self, batch: Batch) -> None:
         known = _described(batch)
+        if (odd := self._other_unit(batch)) is not None:
+            self.warn_once("unit", f"good scan {int(batch['sample'][0])} (validation: -1, -2, …)", odd)
         assert self.level is not None
         if len(self.level.sizes) < HELD_AGAINST:
             self.level.see(batch["points"][known], self.terms(batch)[known])
@@ -131,6 +132,11 @@ class PointDetector(Detector):
         """The mean distance of points to their k neighbours in the training scans, if the method has measured it."""
         return None
 
+    def see_unit(self, batch: Batch, spacing: float) -> None:
+        """Warn of a training scan whose neighbours are `spacing` apart, if that is another unit than others'."""
+        if (odd := self.lengths.see(spacing)) is not None:
+            self.warn_once("unit", training_scan(self, batch), odd)
+
     def _other_unit(self, batch: Batch) -> str | None:
         """Return what to tell of a cloud whose points are not in the unit of the training scans."""
         trained, every = self.trained_spacing, max(1, len(batch["points"]) // WATCHED)
@@ -138,7 +144,7 @@ class PointDetector(Detector):
             return None
         offsets = batch["points"][::every, None] - batch["points"][batch["index"][::every].long()]
         own = float(offsets.norm(dim=-1).mean())
-        if ODD_UNIT * min(own, trained) >= max(own, trained):
+        if not is_other_unit(own, trained):
             return None
         return f"has neighbours {own:.2g} apart, which were {trained:.2g} in training: metres against millimetres?"
 
@@ -154,17 +160,16 @@ class PointDetector(Detector):
 
     def spread(self, sample: Sample, scores: Tensor, pixel: Tensor) -> AnomalyMap:
         """Return the map that follows from scores (m,) at the pixels (m,) of a scan, filled where they are."""
-        image_score = float(np.quantile(scores.cpu().numpy(), self.image_quantile))
-        assert sample.xyz is not None  # prepare has seen to it
-        if not sample.xyz.organised:
-            pixels = _nearest(sample.xyz, scores.cpu().numpy(), pixel.cpu().numpy())
-            return AnomalyMap(pixels, sample.xyz.valid, image_score)
+        image_score, scan = float(np.quantile(scores.cpu().numpy(), self.image_quantile)), sample.scan()
+        if not scan.organised:
+            pixels = _nearest(scan, scores.cpu().numpy(), pixel.cpu().numpy())
+            return AnomalyMap(pixels, scan.valid, image_score)
         scores = _where_kernels_are(scores.device, scores)
-        pixel, values = pixel.to(scores.device), scores.new_zeros(sample.xyz.valid.size)
+        pixel, values = pixel.to(scores.device), scores.new_zeros(scan.valid.size)
         known = torch.zeros_like(values, dtype=torch.bool)
         values[pixel], known[pixel] = scores, True
         filled = harmonic_fill(values.view(sample.shape), known.view(sample.shape))
-        return AnomalyMap(filled.cpu().numpy(), sample.xyz.valid, image_score)
+        return AnomalyMap(filled.cpu().numpy(), scan.valid, image_score)
 
 
 def _where_kernels_are(device: torch.device, values: Tensor) -> Tensor:

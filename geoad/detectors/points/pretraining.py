@@ -70,7 +70,7 @@ class TeacherPretraining(nn.Module):
         super().__init__()
         _check.positive(k=k, queries=queries, field_points=field_points, blocks=blocks, learning_rate=learning_rate)
         _check.not_negative(weight_decay=weight_decay)
-        _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
+        _check.one_of("optimizer", optimizer, OPTIMIZERS)
         self.k, self.queries, self.steps, self.validate_every = k, queries, steps, validate_every
         self.rotate = rotate
         rules: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "steps": steps if decay else None}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from geoad._optional import need
 from geoad._whole_file import write_whole
 
 ROWS = 25
@@ -46,13 +46,12 @@ def write_card(path: Path, facts: dict[str, str], curve: dict[int, float], remar
         rows = [f"| {step} | {loss:.4f} |" for step, loss in shown[::-stride][::-1]]  # the last one among them
         text += [f"![validation Chamfer distance by step]({path.stem}.png)", ""]
         text += ["| step | validation Chamfer distance |", "|---|---|", *rows, ""]
-        write_whole(path.with_suffix(".png"), _picture(path.stem, curve))
+        write_whole(path.with_suffix(".png"), partial(_draw, path.stem, curve))
     write_whole(path.with_suffix(".md"), "\n".join(text).encode())
 
 
-def _picture(title: str, curve: dict[int, float]) -> bytes:
+def _draw(title: str, curve: dict[int, float], file: IO[bytes]) -> None:
     """Draw the curve as a .png."""
-    need("matplotlib", "draw a curve")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3.5), layout="constrained")
@@ -60,6 +59,4 @@ def _picture(title: str, curve: dict[int, float]) -> bytes:
     axes.plot(list(curve), list(curve.values()), linewidth=1.2, marker="." if len(curve) < ROWS else None)
     axes.set(title=title, xlabel="step", ylabel="validation Chamfer distance")
     axes.grid(alpha=0.3)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=100)
-    return content.getvalue()
+    figure.savefig(file, format="png", dpi=100)

@@ -16,6 +16,7 @@ import torch
 
 from geoad import _check
 from geoad._lock import locked
+from geoad._optional import need
 from geoad.data.scene_folder import SceneFolder
 from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
@@ -27,6 +28,7 @@ from geoad.training.cache import Cache
 from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
 from geoad.training.device import torch_device
 from geoad.training.history import History
+from geoad.training.progress import Silence, progress_bar
 from geoad.training.seed import own_randomness, seed_torch
 from geoad.training.state import load_state, state_fault
 from geoad.training.stop import Stopped, never
@@ -50,15 +52,14 @@ def pretrain(
     precision: str = "32-true",
     stop: Callable[[], bool] = never,
     progress: bool = False,
-    drawn: Callable[[int], None] | None = None,
     **settings: Any,
 ) -> Path:
     """Pretrain a 3D-ST teacher in the folder `out`; return the path of its weights, `3d-st-<width>.safetensors`.
 
     Scenes and their neighbour tables come first, made by `jobs` processes in `scenes_folder` (None: `out`/scenes),
-    which several runs may share; `drawn` is told how many there are. `settings` are those of `TeacherPretraining` (k,
-    coordinates, …). The defaults are the thesis's, except for the source: procedural solids, where the thesis has
-    ModelNet10 (`source="modelnet10:FOLDER"`).
+    which several runs may share. `settings` are those of `TeacherPretraining` (k, coordinates, …). The defaults are
+    the thesis's, except for the source: procedural solids, where the thesis has ModelNet10
+    (`source="modelnet10:FOLDER"`).
 
     The same call goes on where the last one was killed, or stopped by `stop()` (`training.stop.Stop`), or had no more
     `steps` to do. Each leaves the weights of the best teacher so far, a card that tells how it came about, and
@@ -73,6 +74,7 @@ def pretrain(
     ...     pretrain(folder, **small, field_points=16).name
     '3d-st-8.safetensors'
     """
+    need("matplotlib", "draw the curve of a card")  # not at the end of days
     plan: dict[str, Any] = {"width": width, "steps": steps, "scenes": scenes, "validation_scenes": validation_scenes}
     _check.positive(**plan)
     plan |= {"points": points, "source": source, "seed": seed, "precision": precision}
@@ -88,7 +90,8 @@ def pretrain(
     parts = _scenes(place, module.k, plan)
     with locked(folder):
         sitting.begin(folder, _machine(device), earlier)
-        _fill(parts, jobs, drawn, stop)
+        with progress_bar() if progress else Silence() as bar:
+            _fill(parts, jobs, bar, stop)
         with suppress(Stopped), float32_by_default():
             trainer.run(module, *parts)
         return _write(folder, module, plan, settings)
@@ -154,15 +157,13 @@ def _scenes(folder: Path, k: int, plan: dict[str, Any]) -> tuple[SceneFolder, Sc
     return train, part("validation", plan["validation_scenes"], 2 * seed + 1, "test")
 
 
-def _fill(
-    parts: tuple[SceneFolder, SceneFolder], jobs: int, drawn: Callable[[int], None] | None, stop: Callable[[], bool]
-) -> None:
+def _fill(parts: tuple[SceneFolder, SceneFolder], jobs: int, bar: Silence, stop: Callable[[], bool]) -> None:
     """Make the scenes that are not there, unless stopped."""
+    bar.start("scenes", sum(map(len, parts)), 0)
     before = 0
 
     def told(done: int) -> None:
-        if drawn is not None:
-            drawn(before + done)
+        bar.advance(before + done, "")
         if stop():
             raise Stopped("stopped among the scenes: the same command goes on")
 

@@ -44,9 +44,11 @@ class Scale(nn.Module):
         index = batch["index"]
         return index if index.shape[1] == self.k else index[:, : self.k].contiguous()
 
-    def see_spacing(self, batch: Batch) -> None:
-        """Add a cloud to s."""
-        self.spacing.see(neighbour_distance(batch["points"], self.index(batch)).view(1, 1))
+    def see_spacing(self, batch: Batch) -> float:
+        """Add a cloud to s, and return its own."""
+        own = neighbour_distance(batch["points"], self.index(batch))
+        self.spacing.see(own.view(1, 1))
+        return float(own)
 
     def see_features(self, features: Tensor) -> None:
         """Add the teacher's features of a cloud; students whose descriptors are open get the length of these."""

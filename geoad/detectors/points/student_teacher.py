@@ -109,7 +109,7 @@ class StudentTeacher3D(PointDetector):
         _check.positive(k=sizes[0], students=students, learning_rate=learning_rate)
         _check.positive(clip=clip)
         _check.not_negative(patch=patch, weight_decay=weight_decay)
-        _check.one_of("optimizer", optimizer, list(OPTIMIZERS))
+        _check.one_of("optimizer", optimizer, OPTIMIZERS)
         self.optimizer = optimizer
         if steps is not None or epochs is None:
             epochs, steps = None, STEPS if steps is None else steps
@@ -158,6 +158,7 @@ class StudentTeacher3D(PointDetector):
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments on the training set, then train the students."""
         self._forget()
+        self.lengths.seen.clear()
         yield Visit("neighbour distance", self._see_spacing)
         if not 0 < self.trained_spacing < inf:
             told = f"got a mean distance to the neighbours of {self.trained_spacing}"
@@ -197,8 +198,8 @@ class StudentTeacher3D(PointDetector):
         return make_optimizer(parameters, self.optimizer, **rules)
 
     def _see_spacing(self, batch: Batch) -> None:
-        for scale in self._scales():
-            scale.see_spacing(batch)
+        own = [scale.see_spacing(batch) for scale in self._scales()]
+        self.see_unit(batch, own[-1])
 
     def _see_teacher(self, batch: Batch) -> None:
         for scale in self._scales():
@@ -229,7 +230,11 @@ class StudentTeacher3D(PointDetector):
         numbers = [int(number) for number in batch["sample"].flatten()]
         if not self._sums.keys() >= set(numbers):
             norms = self._targets_of(next(self._scales()), batch, None).square().sum(1)
-            for number, cloud in zip(numbers, torch.split(torch.where(known, norms, 0), sizes), strict=True):
+            weights, all_alike = torch.where(known, norms, 0), known.to(norms)
+            for number, *clouds in zip(
+                numbers, *(torch.split(each, sizes) for each in (weights, all_alike)), strict=True
+            ):
+                cloud = clouds[0] if clouds[0].any() else clouds[1]
                 self._sums[number] = cloud.cumsum(0, dtype=torch.float64).float()
         return [self._sums[number] for number in numbers]
 

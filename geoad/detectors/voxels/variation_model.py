@@ -72,9 +72,9 @@ class VoxelVariationModel(VoxelDetector):
     @property
     def floor(self) -> float:
         """The least deviation of a cell: the one given, or the one chosen."""
-        if self.given is not None or not self.losses.any():
-            return FLOOR if self.given is None else self.given
-        return FLOORS[int(self.losses.argmin())]
+        if self.given is not None:
+            return self.given
+        return FLOORS[int(self.losses.argmin())] if self.losses.any() else FLOOR
 
     def extra_repr(self) -> str:
         """Say which floor holds, and where it is from."""

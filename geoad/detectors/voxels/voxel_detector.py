@@ -12,6 +12,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.stray import stray_points, training_scan
+from geoad.detectors.unit import Lengths
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
@@ -81,6 +82,7 @@ class VoxelDetector(Detector):
         if resolution**3 >= 2**31:
             raise ValueError(f"resolution must be at most 1290, so that cells have 32-bit numbers, got {resolution}")
         self.rgb, self.resolution, self.project, self.outside = source == "xyz+rgb", resolution, project, outside
+        self.lengths = Lengths("a box of diagonal {}")
         self.register_buffer("lower", torch.full((3,), torch.inf))
         self.register_buffer("upper", torch.full((3,), -torch.inf))
 
@@ -91,14 +93,10 @@ class VoxelDetector(Detector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the valid points (N, 3) and, if the source has it, their colours (N, 3), in row-major order."""
-        name = sample.place
-        if sample.xyz is None:
-            raise ValueError(f"{name} must have xyz for a voxel method, it has none")
-        if not sample.xyz.valid.any():
-            raise ValueError(f"{name} has no valid pixel: remove it, or scan it again")
+        scan = sample.scan()
         if self.rgb and sample.rgb is None:
-            raise ValueError(f"{name} must have rgb for source 'xyz+rgb', it has none")
-        cloud = xyz_to_cloud(XYZImage(sample.xyz.xyz, sample.rgb if self.rgb else None))
+            raise ValueError(f"{sample.place} must have rgb for source 'xyz+rgb', it has none")
+        cloud = xyz_to_cloud(XYZImage(scan.xyz, sample.rgb if self.rgb else None))
         prepared = {"points": torch.from_numpy(cloud.points)}
         return prepared if cloud.rgb is None else {**prepared, "rgb": torch.from_numpy(cloud.rgb)}
 
@@ -109,14 +107,17 @@ class VoxelDetector(Detector):
 
     def box(self) -> Visit:
         """Return the stage that finds the box around the training set: the first of a training."""
+        self.lengths.seen.clear()
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
         if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
             told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
             self.warn_once("stray", training_scan(self, batch), told)
-        self.lower = torch.minimum(self.lower, batch["points"].amin(0))
-        self.upper = torch.maximum(self.upper, batch["points"].amax(0))
+        lower, upper = batch["points"].amin(0), batch["points"].amax(0)
+        if (odd := self.lengths.see(float((upper - lower).norm()))) is not None:
+            self.warn_once("unit", training_scan(self, batch), odd)
+        self.lower, self.upper = torch.minimum(self.lower, lower), torch.maximum(self.upper, upper)
 
     def grid(self) -> VoxelGrid:
         """Return the empty cube around the training set."""
@@ -157,22 +158,21 @@ class VoxelDetector(Detector):
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Score every cell, and every pixel by them."""
-        cloud = self.prepare(sample)
-        assert sample.xyz is not None
+        scan, cloud = sample.scan(), self.prepare(sample)
         scores, filled = self.scored_grid(cloud)
         outside, count = _outside(filled), len(cloud["points"])
         if outside > MANY * count:  # a few are nothing unusual
             told = f"has {outside} of {count} points outside the training set's grid: {OUTSIDE[self.outside]}"
             self.warn_once("outside", sample.place, told)
         points = voxel_scores_to_points(scores, filled)
-        pixels = scores_to_pixels(points, np.flatnonzero(sample.xyz.valid), sample.shape)
+        pixels = scores_to_pixels(points, np.flatnonzero(scan.valid), sample.shape)
         camera = sample.camera
         if self.project == "hull" and camera is not None and camera.shape == sample.shape:
             pixels = np.fmax(pixels, _splat(scores, filled, camera))
-        elif self.project == "hull" and sample.xyz.organised:
+        elif self.project == "hull" and scan.organised:
             why = "no camera" if camera is None else f"{sample.shape} pixels and its camera {camera.shape}"
             self.warn_once("camera", sample.place, f"has {why}: pixels get the scores of their own points alone")
-        return AnomalyMap(pixels, valid=sample.xyz.valid)
+        return AnomalyMap(pixels, valid=scan.valid)
 
     def count_outside(self, sample: Sample) -> int:
         """Return how many points of a sample lie outside the grid of the training set."""

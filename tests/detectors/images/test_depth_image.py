@@ -44,7 +44,7 @@ def test_a_doubled_image_comes_back() -> None:
 
 
 BAD = {
-    "photo must have xyz for a depth method, it has none": Sample(rgb=np.zeros((8, 9, 3), np.uint8), name="photo"),
+    "photo must have xyz, it has colour alone": Sample(rgb=np.zeros((8, 9, 3), np.uint8), name="photo"),
     r"cloud must be an organised scan for a depth method, got \(1, 5\)": Sample(
         xyz=XYZImage(np.ones((1, 5, 3))), name="cloud"
     ),

@@ -73,7 +73,7 @@ def test_a_scan_of_another_size_is_scored_at_its_nearest_pixels() -> None:
 @pytest.mark.parametrize(
     ("sample", "error"),
     [
-        (Sample(rgb=np.zeros((8, 10, 3), np.uint8), name="photo"), "photo must have xyz for a depth method"),
+        (Sample(rgb=np.zeros((8, 10, 3), np.uint8), name="photo"), "photo must have xyz, it has colour alone"),
         (wall(1), "wall must have rgb for source 'depth\\+rgb'"),
         (Sample(xyz=XYZImage(np.zeros((8, 10, 3), np.float32)), name="empty"), "empty has no valid pixel"),
     ],

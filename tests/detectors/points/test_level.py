@@ -135,3 +135,19 @@ def test_how_the_terms_lie_in_memory_changes_no_bit() -> None:
         levels.append(level)
     assert levels[0].terms.stride() == levels[1].terms.stride()
     assert torch.equal(*(level.relative(points, terms.T) for level in levels))
+
+
+def test_a_scan_that_it_has_seen_is_known_in_any_order() -> None:
+    level, generator = Level(), torch.Generator().manual_seed(0)
+    scans = [torch.rand(801, 3, generator=generator) for _ in range(3)]
+    for number, points in enumerate(scans):
+        level.see(points, torch.full((801, 1), 1.0 + number) + points[:, :1])
+    level.settle()
+    order = torch.randperm(801, generator=generator)
+    rest = level.without(scans[1])
+    assert len(rest.sizes) == 0 and len(rest.places) == 2 * 101
+    assert torch.equal(level.without(scans[1][order]).mean, rest.mean)
+    assert level.without(torch.rand(801, 3, generator=generator)) is level
+    moved = scans[1].clone()
+    moved[8] += 0.1  # one of those it keeps
+    assert level.without(moved) is level

@@ -15,6 +15,7 @@ from geoad.descriptors.teacher import load_teacher
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.checkpoint import Checkpoint
 from geoad.training.history import History
+from geoad.training.progress import Silence
 from geoad.training.stop import Stopped
 from tests.training.test_stop import after
 
@@ -131,10 +132,25 @@ def test_another_process_is_kept_out(tmp_path: Path) -> None:
     assert not (tmp_path / "checkpoint.pt").exists() and not list(tmp_path.rglob("*.npy"))
 
 
-def test_drawn_counts_over_both_parts(tmp_path: Path) -> None:
-    told: list[int] = []
-    pretrain(tmp_path, **{**SMALL, "steps": 1}, drawn=told.append)
-    assert told == [1, 2, 3]
+def test_the_bar_counts_scenes_of_both_parts_and_ends_before_the_training_has_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+
+    class Told(Silence):
+        def __exit__(self, *_: object) -> None:
+            told.append("end")
+
+        def start(self, stage: str, total: int, done: int) -> None:
+            told.append((stage, total))
+
+        def advance(self, step: int, text: str) -> None:
+            told.append(step)
+
+    for place in ("detectors.points.pretraining_job", "training.trainer"):
+        monkeypatch.setattr(f"geoad.{place}.progress_bar", Told)
+    pretrain(tmp_path, **{**SMALL, "steps": 1}, progress=True)
+    assert told[:5] == [("scenes", 3), 1, 2, 3, "end"] and ("teacher", 1) in told[5:]
 
 
 def test_scans_are_divided(tmp_path: Path) -> None:

@@ -266,12 +266,12 @@ def test_a_unit_that_float32_does_not_hold(factor: float) -> None:
 def test_too_few_points(fitted: StudentTeacher3D) -> None:
     xyz = np.zeros((4, 4, 3), np.float32)
     xyz[0, :3] = [[0, 0, 1], [0, 1, 1], [1, 0, 1]]
-    with pytest.raises(ValueError, match=r"a/b.tiff: at least k \+ 1 = 9 valid points are needed, got 3"):
+    with pytest.raises(ValueError, match=r"a/b.tiff must have at least k \+ 1 = 9 valid points, got 3"):
         fitted.score(Sample(xyz=XYZImage(xyz), path="a/b.tiff"))
 
 
 def test_colour_alone() -> None:
-    with pytest.raises(ValueError, match="xyz is needed, got only colour"):
+    with pytest.raises(ValueError, match="must have xyz, it has colour alone"):
         StudentTeacher3D(**SMALL).fit([Sample(rgb=np.zeros((4, 4, 3), np.uint8))])
 
 

@@ -16,6 +16,7 @@ from geoad.checks import synthetic_scan
 from geoad.data.rotated import Rotated
 from geoad.detectors import make_detector
 from geoad.detectors.base import NotFittedError
+from geoad.detectors.voxels import voxel_detector
 from geoad.detectors.voxels.voxel_autoencoder import VoxelAutoencoder
 from geoad.detectors.voxels.voxel_fanogan import VoxelFAnoGAN
 from geoad.detectors.voxels.voxel_reconstruction import VoxelReconstruction
@@ -229,12 +230,46 @@ def test_what_is_reconstructed_exactly_scores_nothing() -> None:
     assert not detector.score(synthetic_scan(9, defect=True)).pixels.any()
 
 
+def test_the_weights_find_the_occupied_cells_of_cubes() -> None:
+    """Spec 001_3d_benchmark_methods 7.3: after 20 steps, and without the weights not one of them."""
+    generator = torch.Generator().manual_seed(0)
+    grids = torch.full((8, 1, 32, 32, 32), -1.0)
+    for grid, (x, y, z) in zip(grids, torch.randint(8, 14, (8, 3), generator=generator).tolist(), strict=True):
+        grid[0, x : x + 8, y : y + 8, z : z + 8] = 1
+    found = {}
+    for weighted in (True, False):
+        torch.manual_seed(0)
+        detector = VoxelAutoencoder(**{**FAST, "resolution": 32, "width": 8, "latent": 16})
+        detector.empty.see((grids == -1).float().mean().view(1, 1))
+        optimizer = torch.optim.Adam(detector.parameters(), lr=2e-3)
+        for _ in range(20):
+            made = detector.reconstruct(grids)
+            error = detector.weighted_error(made, grids) if weighted else (made - grids).square().mean()
+            optimizer.zero_grad()
+            error.backward()
+            optimizer.step()
+        found[weighted] = float((detector.reconstruct(grids)[grids == 1] > 0).float().mean())
+    assert found[True] > 0.9 and found[False] == 0
+
+
 def test_hull_and_gather_agree_where_they_must() -> None:
     hull, gather = (fitted(project=project) for project in ("hull", "gather"))
     gather.load_state_dict(hull.state_dict())
     scan = synthetic_scan(5, defect=True)
     seen, own = hull.score(scan).pixels, gather.score(scan).pixels
     assert (seen >= own).all() and (seen > own).any()
+    assert scan.xyz is not None and scan.camera is not None
+    with torch.inference_mode():
+        scores, filled = hull.scored_grid(hull.prepare(scan))
+    drawn = voxel_detector._splat(scores, filled, scan.camera)
+    assert (drawn[scan.xyz.valid] >= own[scan.xyz.valid]).all()  # the cell of a point is drawn over its pixel
+    alone = np.zeros_like(scores)  # one cell has a score: those of its points' pixels, and what else it covers
+    cell = np.bincount(filled.index[filled.index >= 0]).argmax()
+    alone.flat[cell] = 1
+    drawn = np.nan_to_num(voxel_detector._splat(alone, filled, scan.camera), neginf=0)
+    behind = np.zeros(scan.shape, bool)
+    behind.flat[np.flatnonzero(scan.xyz.valid)[filled.index == cell]] = True
+    assert (drawn[behind] == 1).all() and behind.sum() <= (drawn == 1).sum() <= 30 * behind.sum()
     with pytest.warns(UserWarning, match="has no camera"):
         alone = hull.score(replace(scan, camera=None)).pixels
     assert np.array_equal(alone, own)

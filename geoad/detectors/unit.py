@@ -1,0 +1,40 @@
+"""Scans in another unit than the training set's."""
+
+from __future__ import annotations
+
+from statistics import median
+
+ODD = 10.0
+"""Times as large, or as small: another unit, most likely."""
+
+
+def is_other_unit(length: float, usual: float) -> bool:
+    """Tell whether a length of a scan is most likely in another unit than the same of others.
+
+    >>> is_other_unit(0.5, 0.6), is_other_unit(500.0, 0.6)
+    (False, True)
+    """
+    return not ODD * min(length, usual) >= max(length, usual)  # so that NaN is odd too
+
+
+class Lengths:
+    """The same length of one training scan after another, of which those in another unit are told.
+
+    >>> lengths = Lengths("neighbours {} apart")
+    >>> lengths.see(0.001), lengths.see(0.0011)
+    (None, None)
+    >>> lengths.see(1.0)
+    'has neighbours 1 apart, where the scans before it have 0.001: metres against millimetres?'
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what, self.seen = what, list[float]()
+
+    def see(self, length: float) -> str | None:
+        """Add a scan's, and return what to tell of it, if anything."""
+        usual = median(self.seen or [length])
+        self.seen.append(length)
+        if not is_other_unit(length, usual):
+            return None
+        told = f"where the scans before it have {usual:.2g}: metres against millimetres?"
+        return f"has {self.what.format(f'{length:.2g}')}, {told}"

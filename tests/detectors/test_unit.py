@@ -1,0 +1,45 @@
+"""One scan in millimetres among scans in metres ruins what is learnt: that is said, with the scan's number."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from geoad.checks import synthetic_scan
+from geoad.detectors import detector_class, make_detector
+from geoad.detectors.base import OddScan
+from geoad.geometry.xyz_image import XYZImage
+from geoad.sample import Sample
+
+NAMES = ("3d-st", "feature-bank", "voxel-vm", "voxel-ae", "depth-vm", "depth-ae")
+SCANS = [synthetic_scan(seed) for seed in range(4)]
+
+
+def keywords(name: str) -> dict:
+    return detector_class(name).tiny() | ({"steps": 2} if name in ("3d-st", "voxel-ae", "depth-ae") else {})
+
+
+def in_millimetres(sample: Sample) -> Sample:
+    assert sample.xyz is not None
+    return replace(sample, xyz=XYZImage(sample.xyz.xyz * np.float32(1000)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_training_scan_in_another_unit_is_named(name: str) -> None:
+    detector = make_detector(name, **keywords(name))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OddScan)
+        detector.fit(SCANS)
+    with pytest.warns(OddScan, match=r"^training scan 2 \(from 0\) has .*: metres against millimetres\?"):
+        detector.fit([*SCANS[:2], in_millimetres(SCANS[2]), SCANS[3]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OddScan)
+        detector.fit([in_millimetres(scan) for scan in SCANS])  # forgets the unit of the last training
+
+
+def test_a_validation_scan_in_another_unit_is_named() -> None:
+    with pytest.warns(OddScan, match=r"^good scan -2 \(validation: -1, -2, …\) has neighbours .* millimetres\?"):
+        make_detector("3d-st", **keywords("3d-st")).fit(SCANS[:3], validation=[SCANS[3], in_millimetres(SCANS[0])])
