@@ -10,7 +10,7 @@ run does the missing ones, and those of a teacher that has changed since; severa
 
 `--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
 each student twice: "plain" as the thesis, "normalised" as the defaults do. `bank` is the teacher's memory bank, without
-training; `ensemble` and `scales` are the defaults with three students, and with one for k = 16 and one for 32. `moved`
+training; `steps100` and `steps400` are the defaults with so many steps; `ensemble` and `scales` are the defaults with three students, and with one for k = 16 and one for 32. `moved`
 has the defaults learn and score scans of a camera that stands elsewhere each time, and scores each student with
 `normalise` and `smooth` and without. Each has a file of results of its own, 3dst_sim3d_<variant>.json.
 """
@@ -74,6 +74,8 @@ VARIANTS = {
     "ensemble": Variant("3dst_sim3d_ensemble.json", {**IMAGE, "students": 3}),
     "scales": Variant("3dst_sim3d_scales.json", {**IMAGE, "k": [16, 32]}),
     "moved": Variant("3dst_sim3d_moved.json", IMAGE, kinds=BOTH, moved=True),
+    "steps100": Variant("3dst_sim3d_steps100.json", {**IMAGE, "steps": 100}),
+    "steps400": Variant("3dst_sim3d_steps400.json", {**IMAGE, "steps": 400}),
     "bank": Variant("3dst_sim3d_bank.json", SCORES, "feature-bank", BOTH),
 }
 KEY = itemgetter("teacher", "scores", "metric", "limit")
