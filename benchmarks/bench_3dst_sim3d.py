@@ -10,9 +10,10 @@ run does the missing ones, and those of a teacher that has changed since; severa
 
 `--variant thesis` trains as the thesis does, 100 epochs of Adam on whole clouds (20 CPU minutes a cell), and scores
 each student twice: "plain" as the thesis, "normalised" as the defaults do. `bank` is the teacher's memory bank, without
-training; `steps100` and `steps400` are the defaults with so many steps; `ensemble` and `scales` are the defaults with three students, and with one for k = 16 and one for 32. `moved`
-has the defaults learn and score scans of a camera that stands elsewhere each time, and scores each student with
-`normalise` and `smooth` and without. Each has a file of results of its own, 3dst_sim3d_<variant>.json.
+training; `steps100` and `steps400` are the defaults with so many steps; `ensemble` and `scales` are the defaults with
+three students, and with one for k = 16 and one for 32. `moved` has the defaults learn and score scans of a camera that
+stands elsewhere each time, and scores each student with `normalise` and `smooth` and without. Each has a file of
+results of its own, 3dst_sim3d_<variant>.json.
 """
 
 from __future__ import annotations
