@@ -1,6 +1,7 @@
 """The results of 3D-ST on sim3d as tables: `python benchmarks/tables_3dst.py [--write]`.
 
-Reads 3dst_sim3d.json, 3dst_sim3d_1500.json (half as many steps), 3dst_sim3d_thesis.json (the thesis's training),
+Reads 3dst_sim3d.json, 3dst_sim3d_1500.json, 3dst_sim3d_steps400.json and
+3dst_sim3d_steps100.json (fewer steps), 3dst_sim3d_thesis.json (the thesis's training),
 3dst_sim3d_scales.json (two values of k), 3dst_sim3d_bank.json (no training), 3dst_sim3d_moved.json (a camera that
 moves) and sim3d_ranking.json in benchmarks/results and prints tables by category, seed and training, and of
 3dst_ablations.json what was held against the thesis's claims; --write puts them into docs/3d-st.md, between their
@@ -28,6 +29,12 @@ OTHERS = {
     "d = 128": "3d-st-128",
     "FPFH as the teacher": "fpfh_open3d:fpfh",
     "both side by side": "geoad.descriptors:teacher_fpfh",
+}
+BUDGETS = {
+    "100": "3dst_sim3d_steps100.json",
+    "400": "3dst_sim3d_steps400.json",
+    "1 500": "3dst_sim3d_1500.json",
+    "3 000": "3dst_sim3d.json",
 }
 LIMITS = (0.3, 0.05)
 PEERS = ("voxel-vm", "depth-vm")
@@ -90,6 +97,23 @@ def by_seed(results: Results, peers: Sequence[dict[str, Any]]) -> str:
             pair = [value(teacher, ("au_pro", limit)) for teacher in teachers]
             cells.append(_wins(*pair) if all(have.values()) else "")
         lines.append(f"| {seed} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def by_budget(results: Mapping[str, Results]) -> str:
+    """Return a row for each limit and number of steps: pretrained and random teacher, where all have seed 0."""
+    shared = [
+        name for name in CATEGORIES if all(0 in each.seeds_of(t, name) for each in results.values() for t in TEACHERS)
+    ]
+    lines = [f"| | steps | {' | '.join(shared)} | mean |", "|---" * (len(shared) + 3) + "|"]
+    for limit in LIMITS:
+        for steps, each in results.items():
+            values = [each.value(teacher, ("au_pro", limit), [0]) for teacher in TEACHERS]
+            pairs = [[value(name) for value in values] for name in shared]
+            cells = [
+                ", ".join(f"{value:.3f}" for value in pair) for pair in (*pairs, map(mean, zip(*pairs, strict=True)))
+            ]
+            lines.append(f"| AU-PRO@{limit} | {steps} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -175,6 +199,7 @@ def tables() -> dict[str, str]:
         "categories": by_category(whole, peers),
         "seeds": by_seed(whole, peers),
         "seeds of 1500 steps": by_seed(half, peers),
+        "budgets": by_budget({steps: Results(_rows(file)) for steps, file in BUDGETS.items()}),
         "claims": claims(json.loads((RESULTS / "3dst_ablations.json").read_text())["orderings"]),
     }
 

@@ -154,7 +154,7 @@ def _side_by_side(
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and do not die of SIGTERM between two cells: that ends the other processes too."""
+    """Leave Ctrl-C to the parent, and do not die of SIGTERM: who dies takes the other processes along."""
     follow_parent(interrupts=False)
     signal.signal(signal.SIGTERM, lambda *_: None)
 

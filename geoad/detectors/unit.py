@@ -21,7 +21,7 @@ class Lengths:
     """The same length of one training scan after another, of which those in another unit are told.
 
     >>> lengths = Lengths("neighbours {} apart")
-    >>> lengths.see(0.001), lengths.see(0.0011)
+    >>> lengths.see(0.001), lengths.see(0.001)
     (None, None)
     >>> lengths.see(1.0)
     'has neighbours 1 apart, where the scans before it have 0.001: metres against millimetres?'

@@ -34,8 +34,7 @@ class Stop:
     """Says whether to stop: after `hours`, or once SIGINT (Ctrl-C) or SIGTERM came within the `with` block.
 
     The first signal is only noted, so that a step is finished and written; a second one does what it always does.
-    Outside the main thread signals stay as they are, and so does one that is ignored. `interrupted` tells a signal
-    from the time.
+    Outside the main thread signals stay as they are. `interrupted` tells a signal from the time.
 
     >>> with Stop(hours=1) as stop:
     ...     signal.raise_signal(signal.SIGINT)
@@ -55,8 +54,7 @@ class Stop:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._note) for number in heard}
+            self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

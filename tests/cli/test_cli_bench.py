@@ -103,7 +103,7 @@ def test_without_matplotlib_and_rich_there_is_no_picture_and_no_bar(
     geoad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    monkeypatch.setattr(cli_bench, "find_spec", lambda name: None)
+    monkeypatch.setattr("geoad.training.progress.find_spec", lambda name: None)
     said = geoad(*WORDS, "--sizes", "64", "--cases", "cube", "--backends", "numba", "--out", tmp_path)
     assert said.code == 0 and "no picture: matplotlib is needed to draw benchmarks: pip install matplotlib" in said.out
     assert [path.name for path in tmp_path.iterdir()] == ["knn.json"]
