@@ -62,14 +62,14 @@ def plain(value: Any) -> Any:
 
 
 def positive(**numbers: float | None) -> None:
-    """Raise ValueError that names the first number which is not > 0; None passes.
+    """Raise ValueError that names the first number which is not > 0, TypeError for what is none; None passes.
 
     >>> positive(points=100, k=0)
     Traceback (most recent call last):
     ValueError: k must be positive, got 0
     """
     for name, value in numbers.items():
-        if value is not None and not value > 0:
+        if value is not None and not _number(name, value) > 0:
             raise ValueError(f"{name} must be positive, got {value}")
 
 
@@ -81,8 +81,15 @@ def not_negative(**numbers: float | None) -> None:
     ValueError: smooth must be 0 or more, got -1
     """
     for name, value in numbers.items():
-        if value is not None and not 0 <= value < inf:
+        if value is not None and not 0 <= _number(name, value) < inf:
             raise ValueError(f"{name} must be 0 or more, got {value}")
+
+
+def _number(name: str, value: Any) -> Any:
+    """Return what can be compared with numbers; raise TypeError for texts and lists."""
+    if isinstance(value, str | bytes | list | tuple):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    return value
 
 
 def one_of(name: str, value: str, known: Iterable[str]) -> None:

@@ -217,6 +217,18 @@ def test_bad_keywords(teacher: Teacher, keywords: dict[str, Any], message: str) 
         teacher(surface(100), **keywords)
 
 
+def test_keywords_that_are_no_numbers(teacher: Teacher) -> None:
+    with pytest.raises(TypeError, match="spacing must be a number, got str"):
+        teacher(surface(100), spacing="1")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="chunk must be a number, got '64'"):
+        teacher(surface(100), chunk="64")  # type: ignore[arg-type]
+
+
+def test_teacher_and_histograms_of_a_tensor_are_a_tensor() -> None:
+    points = torch.rand(200, 3, generator=torch.Generator().manual_seed(0)) + 1
+    assert np.array_equal(teacher_fpfh(points).numpy(), teacher_fpfh(points.numpy()))
+
+
 def test_bad_scans(teacher: Teacher) -> None:
     with pytest.raises(ValueError, match=r"xyz must have shape \(H, W, 3\), got \(3, 4, 5\)"):
         teacher.apply_organized(np.zeros((3, 4, 5)))
