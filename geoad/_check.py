@@ -69,7 +69,7 @@ def positive(**numbers: float | None) -> None:
     ValueError: k must be positive, got 0
     """
     for name, value in numbers.items():
-        if value is not None and not _number(name, value) > 0:
+        if value is not None and not number(name, value) > 0:
             raise ValueError(f"{name} must be positive, got {value}")
 
 
@@ -81,12 +81,17 @@ def not_negative(**numbers: float | None) -> None:
     ValueError: smooth must be 0 or more, got -1
     """
     for name, value in numbers.items():
-        if value is not None and not 0 <= _number(name, value) < inf:
+        if value is not None and not 0 <= number(name, value) < inf:
             raise ValueError(f"{name} must be 0 or more, got {value}")
 
 
-def _number(name: str, value: Any) -> Any:
-    """Return what can be compared with numbers; raise TypeError for texts and lists."""
+def number(name: str, value: Any) -> Any:
+    """Return what can be compared with numbers; raise TypeError for texts and lists.
+
+    >>> number("k", "8")
+    Traceback (most recent call last):
+    TypeError: k must be a number, got '8'
+    """
     if isinstance(value, str | bytes | list | tuple):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return value

@@ -40,7 +40,7 @@ class Sample:
     def __post_init__(self) -> None:
         if self.xyz is None and self.rgb is None and not self.views:
             raise ValueError("a sample needs xyz, rgb or views")
-        if not all(isinstance(view, Sample) for view in self.views):
+        if not all(isinstance(view, Sample) for view in self.views or ()):
             raise TypeError(f"views must be samples, got {', '.join(type(view).__name__ for view in self.views)}")
         if not isinstance(self.xyz, XYZImage | None):
             raise TypeError(f"xyz must be an XYZImage, such as XYZImage(array), got {type(self.xyz).__name__}")

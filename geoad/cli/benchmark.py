@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import traceback
 from argparse import Namespace
 from collections import deque
@@ -37,7 +38,9 @@ def run(arguments: Namespace) -> int:
     cells = list_cells(arguments)
     out = Run.create(arguments.out, _config(arguments)).folder
     failed: dict[Path, str] = {}
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends it wants what Ctrl-C does
+    before = None
+    if threading.current_thread() is threading.main_thread():  # who ends it wants what Ctrl-C does
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
             if isinstance(outcome, str):
@@ -47,11 +50,12 @@ def run(arguments: Namespace) -> int:
                 print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
         if arguments.keep_maps:
             _tell_of_maps(cells, out)
-    except (KeyboardInterrupt, Stopped):
-        print("geoad: interrupted: the same command goes on", file=sys.stderr)
+    except (KeyboardInterrupt, Stopped) as stopped:
+        print(f"geoad: {str(stopped) or 'interrupted'}: the same command goes on", file=sys.stderr)
         return 130
     finally:  # who interrupts a long benchmark wants the table of what is finished
-        signal.signal(signal.SIGTERM, before)
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
         _write_tables(arguments, out, failed)
     return 1 if failed else 0
 
@@ -143,14 +147,27 @@ def _side_by_side(
                         lost.append(cell)
                     else:
                         yield cell, task.result()
-        except BaseException:
-            for process in active_children():
-                process.terminate()  # a training ends with a checkpoint
-            if wait(running, timeout=GRACE).not_done:
+            if broken:
+                _kill_workers()
+        except (KeyboardInterrupt, Stopped):
+            print("geoad: trainings end with a checkpoint; Ctrl-C again ends them at once", file=sys.stderr, flush=True)
+            try:
                 for process in active_children():
-                    process.kill()
+                    process.terminate()
+                wait(running, timeout=GRACE)
+            finally:
+                _kill_workers()
+            raise
+        except BaseException:
+            _kill_workers()
             raise
     return lost
+
+
+def _kill_workers() -> None:
+    """End the processes of a pool that is not used any more: it waits for them, and they do not hear its SIGTERM."""
+    for process in active_children():
+        process.kill()
 
 
 def _begin_worker() -> None:
@@ -161,18 +178,21 @@ def _begin_worker() -> None:
 
 def measure(cell: Cell, *, out: Path, debug: bool = False, **options: Any) -> list[Row] | str:
     """Return the rows of a cell, or in one line why there are none; raise Stopped at an interrupt."""
-    try:
-        with warnings_in_a_line(), Stop() as stop:
-            rows = run_cell(cell, out, stop=stop, **options)
-        if stop():
-            raise Stopped(f"stopped after {cell.name}")
-        return rows
-    except Stopped:
-        raise
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        return describe(error)
+    with warnings_in_a_line(), Stop() as stop:
+        outcome: list[Row] | str
+        try:
+            outcome = run_cell(cell, out, stop=stop, **options)
+        except Stopped:
+            raise
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            outcome = describe(error)
+    if stop():  # no further cell is begun
+        raise Stopped(
+            f"stopped, and {cell.name}: {outcome}" if isinstance(outcome, str) else f"stopped after {cell.name}"
+        )
+    return outcome
 
 
 def _line(cell: Cell, rows: Sequence[Row]) -> str:

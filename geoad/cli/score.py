@@ -84,30 +84,33 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
         bar.start(name, len(job.dataset), 0)
         files = {entry.name: entry for entry in job.dataset.entries}
         threshold = job.run.load_threshold()
-        done: list[Exported] = []
+        done, odd = list[Exported](), list[str]()
+        detector.warns_of_each = arguments.jsonl
 
         def tell(exported: Exported) -> None:
             done.append(exported)
             bar.advance(len(done), "")
             _write_mask(exported, threshold)
             if arguments.jsonl:
-                _print_line(files[exported.name], exported, threshold)
+                _print_line(files[exported.name], exported, threshold, warned=odd)
+            odd.clear()
 
         def draw(count: int) -> None:
             if count == 1:
                 bar.start(f"pictures of {name}", len(job.dataset), 0)
             bar.advance(count, "")
 
-        export_maps(
-            detector,
-            job.dataset,
-            arguments.out,
-            category=job.category,
-            progress=tell,
-            drawn=draw,
-            overwrite=arguments.overwrite,
-            maker=f"{job.run.digest()} {_scans(job.dataset)}",
-        )
+        with _heard(odd):
+            export_maps(
+                detector,
+                job.dataset,
+                arguments.out,
+                category=job.category,
+                progress=tell,
+                drawn=draw,
+                overwrite=arguments.overwrite,
+                maker=f"{job.run.digest()} {_scans(job.dataset)}",
+            )
     return done
 
 

@@ -72,12 +72,19 @@ class Sim3D(MVTec3D):
     @classmethod
     def changed(cls, root: Path, category: str | None) -> list[Fault]:
         """Return the files that are not those that the simulator made, by the checksums of its manifest."""
-        with suppress(OSError, ValueError, AttributeError, LookupError, TypeError):
-            made = json.loads((root / "manifest.json").read_text())["files"].items()
-            wanted = [(root / name, sha) for name, sha in made if category in (None, name.partition("/")[0])]
-            told = "not the file that was made: remove it, and repeat geoad data make"
-            return [Fault(str(path), told) for path, sha in wanted if path.is_file() and checksum(path) != sha]
-        return []
+        made = dict[str, str]()
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            made = dict(json.loads((root / "manifest.json").read_text())["files"])
+        faults = list[Fault]()
+        for name, sha in made.items():
+            if category in (None, name.partition("/")[0]) and (root / name).is_file():
+                try:
+                    if checksum(root / name) != sha:
+                        told = "not the file that was made: remove it, and repeat geoad data make"
+                        faults.append(Fault(str(root / name), told))
+                except OSError as error:
+                    faults.append(Fault.of(root / name, error))
+        return faults
 
 
 def _simulator(root: Path) -> str | None:

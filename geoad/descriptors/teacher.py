@@ -20,7 +20,6 @@ from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.local_features import LocalFeatures
-from geoad.ops import _arrays
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 FORMAT = "geoad-teacher-1"
@@ -151,7 +150,7 @@ def _unit(spacing: float | None, distance: float) -> float:
     """Return the distance that becomes 1."""
     if spacing is None and distance == 0:
         raise ValueError("points must not all coincide with their neighbours, got a mean distance of 0")
-    unit = distance if spacing is None else _arrays.real("spacing", spacing)
+    unit = distance if spacing is None else _check.number("spacing", spacing)
     if not np.finfo(np.float32).tiny < unit < math.inf:  # its inverse is float32 too
         raise ValueError(f"spacing must be positive and finite, got {spacing}")
     return float(unit)

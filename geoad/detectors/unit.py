@@ -6,6 +6,8 @@ from statistics import median
 
 ODD = 10.0
 """Times as large, or as small: another unit, most likely."""
+FIRST = 32
+"""Scans that say what is usual."""
 
 
 def is_other_unit(length: float, usual: float) -> bool:
@@ -24,7 +26,7 @@ class Lengths:
     >>> lengths.see(0.001), lengths.see(0.001)
     (None, None)
     >>> lengths.see(1.0)
-    'has neighbours 1 apart, where the scans before it have 0.001: metres against millimetres?'
+    'has neighbours 1 apart, where the first scans have 0.001: metres against millimetres?'
     """
 
     def __init__(self, what: str) -> None:
@@ -33,8 +35,9 @@ class Lengths:
     def see(self, length: float) -> str | None:
         """Add a scan's, and return what to tell of it, if anything."""
         usual = median(self.seen or [length])
-        self.seen.append(length)
+        if len(self.seen) < FIRST:
+            self.seen.append(length)
         if not is_other_unit(length, usual):
             return None
-        told = f"where the scans before it have {usual:.2g}: metres against millimetres?"
-        return f"has {self.what.format(f'{length:.2g}')}, {told}"
+        told = f"where the first scans have {usual:.3g}: metres against millimetres?"
+        return f"has {self.what.format(f'{length:.3g}')}, {told}"

@@ -41,7 +41,8 @@ class MapFolder(Sequence[NDArray[np.floating]]):
             raise ValueError(f"{folder}: no sample to compare with: the dataset is empty")
         if not self.folder.is_dir():
             level = "" if category is None else "<category>/"
-            there = f" (there is {test}: name the folder above it)" if (test := Path(folder) / "test").is_dir() else ""
+            test = Path(folder) / "test"
+            there = f" (there is {test}: give the folder of the categories)" if test.is_dir() else ""
             mend = f"maps lie in MAPS/{level}test/<kind>/<stem>.tiff"
             mend += "" if category is None else ", or give --category"
             raise ValueError(f"{self.folder}: no such folder{there}: {mend}")

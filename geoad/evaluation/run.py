@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geoad.detectors.base import Detector
 
 Config = dict[str, Any]
+ABSENT = object()
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def _check_same(folder: Path, there: Config, asked: Config) -> None:
     old, new = dict(_flat(there)), dict(_flat(asked))
     if "scans" in new:
         old.setdefault("scans", new["scans"])  # of a run that did not note its own
-    keys = [key for key in {**old, **new} if _shown(old, key) != _shown(new, key)]
+    keys = [key for key in {**old, **new} if old.get(key, ABSENT) != new.get(key, ABSENT)]
     if keys == ["scans"]:
         raise ValueError(f"{folder}: scans were added, removed or changed since this run began: choose a new folder")
     keys = [key for key in keys if key != "scans"]  # a hash tells nobody anything

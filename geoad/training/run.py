@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, nan
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +195,8 @@ class Run:
             optimizer.zero_grad()
             parameters = _parameters(update.module)
             self.fabric.backward(losses["total"], inputs=parameters)
-            losses = self.ranks.average(parameters, losses, part)
             self._finite_gradients(parameters, stage, step + 1, batch)
+            losses = self.ranks.average(parameters, losses, part)
             optimizer.step()
             optimizer.zero_grad()
             prefix = f"{number}." if len(stage.updates) > 1 else ""
@@ -244,15 +244,22 @@ class Run:
 
         Where losses are scaled, whoever scales them looks at the gradients, and leaves out such steps.
         """
-        if not self._precision.state_dict():
-            largest = float(get_total_norm([p.grad for p in parameters if p.grad is not None], inf))
-            if not isfinite(largest):
-                raise _not_finite("gradient", stage, largest, f"step {step}, {self.batches.name(batch)}")
+        if self._precision.state_dict():
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None and not p.grad.is_sparse]
+        if isfinite(float(get_total_norm(gradients))):
+            return
+        largest = float(get_total_norm([each for each in gradients if each.numel()], inf))  # no square overflows in it
+        if not isfinite(largest):
+            raise _not_finite("gradient", stage, largest, f"step {step}, {self.batches.name(batch)}")
 
     def _finite_parameters(self, stage: Descend, descent: Descent) -> None:
         """Raise ValueError if what the last step has made of the parameters, and is kept, is not finite."""
-        if descent.best is None and not all(bool(p.isfinite().all()) for p in self.module.parameters()):
-            raise _not_finite("outcome", stage, nan, f"the last step, {descent.step}")
+        learnt = (p.detach() for update in stage.updates for p in _parameters(update.module))
+        strange = [p[~p.isfinite()] for p in learnt] if descent.best is None else []
+        for values in strange:
+            if len(values):
+                raise _not_finite("outcome", stage, float(values[0]), f"the last step, {descent.step}")
 
     def _resume(self) -> Checkpoint | None:
         """Return the checkpoint of this very run, or None if there is none."""

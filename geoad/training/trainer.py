@@ -64,8 +64,8 @@ class Trainer:
     samples; each sample is prepared by one. What one of them raises ends all. A run resumes with any number of devices.
     Several machines cannot share.
 
-    Raises ValueError for no samples, more devices than GPUs, a total that is not finite, and a checkpoint that is not
-    of this run.
+    Raises ValueError for no samples, more devices than GPUs, a total, a gradient or an outcome that is not finite, and
+    a checkpoint that is not of this run.
 
     >>> import torch
     >>> from geoad.training.stage import Visit

@@ -1,4 +1,4 @@
-"""Cells that take their time or die: `python -m tests.cli.naps FOLDER` naps six times in two processes."""
+"""Cells that take their time or die: `python -m tests.cli.naps FOLDER GRACE` naps six times in two processes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def nap(cell: int, folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    benchmark.GRACE = 0.5
+    benchmark.GRACE = float(sys.argv[2])
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started this deaf to it
     print(*in_processes(range(6), 2, partial(nap, folder=Path(sys.argv[1]))))

@@ -166,23 +166,49 @@ def test_a_process_that_dies_while_nobody_waits_ends_nothing() -> None:
     assert outcomes == {cell: cli_benchmark.DIED if cell == 1 else f"did {cell}" for cell in range(5)}
 
 
-def test_an_interrupt_begins_no_further_cell(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.cli.naps", str(tmp_path)]
+def nap_in(folder: Path, grace: float) -> subprocess.Popen[bytes]:
+    """Begin naps in a session of their own, and wait for the first two."""
+    command = [sys.executable, "-m", "tests.cli.naps", str(folder), str(grace)]
     process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
-    while len(list(tmp_path.iterdir())) < 2:
+    while sum(path.read_text() != "" for path in folder.iterdir()) < 2:
         assert process.poll() is None
         time.sleep(0.05)
+    return process
+
+
+def test_a_second_interrupt_waits_for_nobody(tmp_path: Path) -> None:
+    process = nap_in(tmp_path, grace=50)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(1)
+    process.wait(timeout=20)
+
+
+def test_an_interrupt_counts_when_the_cell_fails(
+    geoad, two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def failing(cell, *arguments, **options):
+        measured.append(cell.category)
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("no such scan")
+
+    monkeypatch.setattr(cli_benchmark, "run_cell", failing)
+    said = geoad(*words_of(two, tmp_path, "--methods", "depth-vm"))
+    assert said.code == 130 and len(measured) == 1
+    assert "stopped, and depth-vm bagel seed 0: no such scan: the same command goes on" in said.err
+
+
+def test_an_interrupt_begins_no_further_cell(tmp_path: Path) -> None:
+    process = nap_in(tmp_path, grace=0.5)
     os.killpg(process.pid, signal.SIGINT)
     process.wait(timeout=50)  # shorter than one nap
     assert {path.name for path in tmp_path.iterdir()} == {"0", "1"}
 
 
 def test_no_process_outlives_a_command_that_was_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.cli.naps", str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    while sum(path.read_text() != "" for path in tmp_path.iterdir()) < 2:
-        assert process.poll() is None
-        time.sleep(0.05)
+    process = nap_in(tmp_path, grace=0.5)
     process.kill()
     process.wait()
     end = time.monotonic() + 30  # shorter than one nap

@@ -212,5 +212,9 @@ def test_results_do_not_go_into_the_dataset(geoad, tree: Path, maps: Path) -> No
 def test_maps_that_are_not_found_say_where_they_go(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
     words = ("--data", f"mvtec3d:{tree}", "--out", tmp_path)
     said = geoad("evaluate", maps / "bagel", *words)
-    assert_one_line(said, f"there is {maps / 'bagel' / 'test'}: name the folder above it", "or give --category")
+    assert_one_line(
+        said,
+        f"there is {maps / 'bagel' / 'test'}: give the folder of the categories",
+        "or give --category",
+    )
     assert_one_line(geoad("evaluate", maps, *words, "--bootstrap", 1), "--bootstrap needs 2 draws or more", code=2)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from geoad.descriptors import Teacher, load_teacher, save_teacher
+from geoad.descriptors import Teacher, load_teacher, save_teacher, teacher_fpfh
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
@@ -218,7 +218,7 @@ def test_bad_keywords(teacher: Teacher, keywords: dict[str, Any], message: str) 
 
 
 def test_keywords_that_are_no_numbers(teacher: Teacher) -> None:
-    with pytest.raises(TypeError, match="spacing must be a number, got str"):
+    with pytest.raises(TypeError, match="spacing must be a number, got '1'"):
         teacher(surface(100), spacing="1")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="chunk must be a number, got '64'"):
         teacher(surface(100), chunk="64")  # type: ignore[arg-type]

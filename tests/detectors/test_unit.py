@@ -43,3 +43,12 @@ def test_a_training_scan_in_another_unit_is_named(name: str) -> None:
 def test_a_validation_scan_in_another_unit_is_named() -> None:
     with pytest.warns(OddScan, match=r"^good scan -2 \(validation: -1, -2, …\) has neighbours .* millimetres\?"):
         make_detector("3d-st", **keywords("3d-st")).fit(SCANS[:3], validation=[SCANS[3], in_millimetres(SCANS[0])])
+
+
+def test_a_stray_point_is_told_once() -> None:
+    assert SCANS[1].xyz is not None
+    xyz = SCANS[1].xyz.xyz.copy()
+    xyz[16, 20] *= 100
+    with pytest.warns(OddScan) as told:
+        make_detector("voxel-vm", **keywords("voxel-vm")).fit([SCANS[0], replace(SCANS[1], xyz=XYZImage(xyz))])
+    assert len(told) == 1 and "has a point" in str(told[0].message)

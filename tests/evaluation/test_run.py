@@ -135,3 +135,10 @@ def test_a_truncated_checkpoint(trained, length):
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: is truncated or no safetensors file") as caught:
         run.load_detector()
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_that_are_equal_are_the_same_config(tmp_path):
+    Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1}})
+    Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1.0}})
+    with pytest.raises(ValueError, match=r"params\.floor = 1 there, 2 now"):
+        Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 2}})

@@ -395,5 +395,18 @@ def test_an_outcome_of_the_last_step_that_is_no_number_is_refused() -> None:
     def stages(plan: Plan) -> Iterator[Stage]:
         yield Descend("net", [Update(plan, lambda batch: {"total": 1e9 * plan.loss(batch)["total"]}, HUGE)], steps=1)
 
-    with pytest.raises(ValueError, match="the outcome of stage 'net' is nan at the last step, 1: lower the learning"):
+    with pytest.raises(ValueError, match="the outcome of stage 'net' is (-?inf|nan) at the last step, 1: lower"):
         train(stages)
+
+
+def test_what_has_no_numbers_or_is_not_learnt_is_no_fault() -> None:
+    class Odd(Calm):
+        def __init__(self) -> None:
+            super().__init__()
+            self.nothing = torch.nn.Parameter(torch.empty(0, 3))
+            self.barrier = torch.nn.Parameter(torch.tensor(-torch.inf), requires_grad=False)
+
+        def _loss(self, batch: Batch) -> dict[str, Tensor]:
+            return {"total": super()._loss(batch)["total"] + self.nothing.sum()}
+
+    Trainer(device="cpu").run(Odd(), numbers(4))

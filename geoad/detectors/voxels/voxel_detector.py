@@ -111,11 +111,12 @@ class VoxelDetector(Detector):
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
+        lower, upper = batch["points"].amin(0), batch["points"].amax(0)
+        odd = self.lengths.see(float((upper - lower).norm()))
         if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
             told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
             self.warn_once("stray", training_scan(self, batch), told)
-        lower, upper = batch["points"].amin(0), batch["points"].amax(0)
-        if (odd := self.lengths.see(float((upper - lower).norm()))) is not None:
+        elif odd is not None:
             self.warn_once("unit", training_scan(self, batch), odd)
         self.lower, self.upper = torch.minimum(self.lower, lower), torch.maximum(self.upper, upper)
 
