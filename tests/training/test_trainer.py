@@ -395,7 +395,7 @@ def test_an_outcome_of_the_last_step_that_is_no_number_is_refused() -> None:
     def stages(plan: Plan) -> Iterator[Stage]:
         yield Descend("net", [Update(plan, lambda batch: {"total": 1e9 * plan.loss(batch)["total"]}, HUGE)], steps=1)
 
-    with pytest.raises(ValueError, match="the outcome of stage 'net' is (-?inf|nan) at the last step, 1: lower"):
+    with pytest.raises(ValueError, match=r"the outcome of stage 'net' is (-?inf|nan) at the last step, 1: lower"):
         train(stages)
 
 
