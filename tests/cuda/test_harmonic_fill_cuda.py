@@ -122,7 +122,11 @@ def test_public_function_on_a_device(device):
         assert np.abs(result.cpu().numpy() - exact).max() <= 1.1e-4 * np.ptp(values[known])
     for values, known, message in (
         (torch.zeros(2, 2), torch.zeros(2, 2, dtype=torch.bool), "known must hold at least one true pixel"),
-        (torch.full((2, 2), torch.nan), torch.ones(2, 2, dtype=torch.bool), "values must be finite where known, got 4"),
+        (
+            torch.full((2, 2), torch.nan),
+            torch.ones(2, 2, dtype=torch.bool),
+            "values must be finite where known, in float32, got 4",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             harmonic_fill(values.to(device), known.to(device))

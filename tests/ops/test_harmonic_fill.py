@@ -180,7 +180,12 @@ def test_the_kind_of_array_is_kept():
         (np.zeros((2, 2)), np.ones((2, 3), bool), ValueError, r"known must have shape \(2, 2\), got \(2, 3\)"),
         (np.zeros((2, 2, 1)), np.ones((2, 2), bool), ValueError, r"values must have shape \(H, W\)"),
         (np.zeros((2, 2)), np.ones((2, 2)), TypeError, "known must hold bool, got float64"),
-        (np.full((2, 2), np.nan), np.ones((2, 2), bool), ValueError, "values must be finite where known, got 4 that"),
+        (
+            np.full((2, 2), np.nan),
+            np.ones((2, 2), bool),
+            ValueError,
+            "values must be finite where known, in float32, got 4 that",
+        ),
         ([[0.0]], np.ones((1, 1), bool), TypeError, "values must be a numpy array or a torch tensor, got list"),
     ],
 )
