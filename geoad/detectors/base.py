@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.detectors.stray import training_scan
+from geoad.detectors.unit import Lengths
 from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.seed import own_randomness, seed_of, seed_torch
@@ -104,7 +106,7 @@ class Detector(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("fitted", torch.zeros((), dtype=torch.bool))
-        self._told = set[str]()
+        self._told, self._lengths = set[str](), Lengths()
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
@@ -191,9 +193,17 @@ class Detector(nn.Module):
             told = f"{place} {message}{'' if self.warns_of_each else '; said of the first such sample only'}"
             warnings.warn(told, OddScan, stacklevel=4)  # in `map`: where score was called
 
+    def compare_unit(self, batch: Batch, length: float, what: str) -> None:
+        """Warn of a training scan of which a length says that it is in another unit than the scans before it.
+
+        `what` it has, with {} for the number: "neighbours {} apart". A stage calls this once a scan.
+        """
+        if (odd := self._lengths.see(length, what)) is not None:
+            self.warn_once("unit", training_scan(self, batch), odd)
+
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""
-        self._told.clear()
+        self._told, self._lengths = set(), Lengths()
         with own_randomness():
             seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)

@@ -22,22 +22,22 @@ def is_other_unit(length: float, usual: float) -> bool:
 class Lengths:
     """The same length of one training scan after another, of which those in another unit are told.
 
-    >>> lengths = Lengths("neighbours {} apart")
-    >>> lengths.see(0.001), lengths.see(0.001)
+    >>> lengths = Lengths()
+    >>> lengths.see(0.001, "neighbours {} apart"), lengths.see(0.001, "neighbours {} apart")
     (None, None)
-    >>> lengths.see(1.0)
+    >>> lengths.see(1.0, "neighbours {} apart")
     'has neighbours 1 apart, where the first scans have 0.001: metres against millimetres?'
     """
 
-    def __init__(self, what: str) -> None:
-        self.what, self.seen = what, list[float]()
+    def __init__(self) -> None:
+        self.seen = list[float]()
 
-    def see(self, length: float) -> str | None:
-        """Add a scan's, and return what to tell of it, if anything."""
+    def see(self, length: float, what: str) -> str | None:
+        """Add a scan's, and return what to tell of it, if anything; `what` it has, with {} for the number."""
         usual = median(self.seen or [length])
         if len(self.seen) < FIRST:
             self.seen.append(length)
         if not is_other_unit(length, usual):
             return None
         told = f"where the first scans have {usual:.3g}: metres against millimetres?"
-        return f"has {self.what.format(f'{length:.3g}')}, {told}"
+        return f"has {what.format(f'{length:.3g}')}, {told}"

@@ -33,8 +33,8 @@ class Batches:
 
     def __init__(
         self,
-        train: Cache,
-        validation: Cache | None,
+        train: Sequence[Batch] | Cache,
+        validation: Sequence[Batch] | Cache | None,
         *,
         collate: Callable[[list[Batch]], Batch],
         move: Callable[[Batch], Batch],

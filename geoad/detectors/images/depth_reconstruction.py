@@ -15,7 +15,6 @@ from geoad.data.rotated import Rotated
 from geoad.detectors.base import Detector
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, usual_depth, zoom, zoom_bilinear
 from geoad.detectors.stray import stray_depth, training_scan
-from geoad.detectors.unit import Lengths
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
@@ -59,7 +58,6 @@ class DepthReconstruction(Detector):
         self.register_buffer("nearest", torch.full((), torch.inf))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(self.channels)
-        self.lengths = Lengths("a median depth of {}")
 
     @property
     def channels(self) -> int:
@@ -80,7 +78,6 @@ class DepthReconstruction(Detector):
 
     def statistics(self) -> Iterator[Visit]:
         """Yield the stages that find the smallest and the largest depth, and mean and deviation of each channel."""
-        self.lengths.seen.clear()
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_moments)
 
@@ -88,8 +85,7 @@ class DepthReconstruction(Detector):
         depth = batch["image"][:, 0]
         if (stray := stray_depth(depth.cpu().numpy())) is not None:
             self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
-        if (odd := self.lengths.see(usual_depth(depth))) is not None:
-            self.warn_once("unit", training_scan(self, batch), odd)
+        self.compare_unit(batch, usual_depth(depth), "a median depth of {}")
         self.farthest = torch.maximum(self.farthest, depth.max())
         self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
 

@@ -13,7 +13,6 @@ from geoad.detectors.base import Detector
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
 from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, usual_depth, zoom_nearest
 from geoad.detectors.stray import stray_depth, training_scan
-from geoad.detectors.unit import Lengths
 from geoad.nn.moments import Moments
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.stage import Batch, Stage, Visit
@@ -49,7 +48,6 @@ class DepthVariationModel(Detector):
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
         self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(0)
-        self.lengths = Lengths("a median depth of {}")
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
@@ -57,7 +55,6 @@ class DepthVariationModel(Detector):
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
-        self.lengths.seen.clear()
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_pixels)
 
@@ -75,8 +72,7 @@ class DepthVariationModel(Detector):
         channels = batch["channels"][0]
         if (stray := stray_depth(channels[0].cpu().numpy())) is not None:
             self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
-        if (odd := self.lengths.see(usual_depth(channels[0]))) is not None:
-            self.warn_once("unit", training_scan(self, batch), odd)
+        self.compare_unit(batch, usual_depth(channels[0]), "a median depth of {}")
         self.farthest = torch.maximum(self.farthest, channels[0].max())
         if not self.size.any():
             self.size = torch.tensor(channels.shape[1:], device=self.device)

@@ -83,7 +83,6 @@ class FeatureBank(PointDetector):
 
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments, then fill the bank."""
-        self.lengths.seen.clear()
         yield Visit("neighbour distance", self._see_spacing)
         yield Visit("teacher statistics", lambda batch: self.moments.see(self._features(batch)))
         yield Visit("memory bank", self._see_bank)
@@ -101,7 +100,7 @@ class FeatureBank(PointDetector):
     def _see_spacing(self, batch: Batch) -> None:
         own = neighbour_distance(batch["points"], batch["index"])
         self.spacing.see(own.view(1, 1))
-        self.see_unit(batch, float(own))
+        self.compare_unit(batch, float(own), "neighbours {} apart")
 
     def _see_bank(self, batch: Batch) -> None:
         share = -(-self.size // int(self.spacing.count))

@@ -12,8 +12,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.points.level import Level
-from geoad.detectors.stray import training_scan
-from geoad.detectors.unit import Lengths, is_other_unit
+from geoad.detectors.unit import is_other_unit
 from geoad.geometry.convert import xyz_to_cloud
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.point_graph import join_graphs, point_graph
@@ -70,7 +69,6 @@ class PointDetector(Detector):
             raise ValueError(f"image_quantile must lie in [0, 1], got {image_quantile}")
         self.points, self.k, self.smooth, self.image_quantile = points, k, smooth, image_quantile
         self.level = Level() if normalise else None
-        self.lengths = Lengths("neighbours {} apart")
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the sampled points, their neighbours, the pixels that they came from, and how many they are."""
@@ -131,11 +129,6 @@ class PointDetector(Detector):
     def trained_spacing(self) -> float | None:
         """The mean distance of points to their k neighbours in the training scans, if the method has measured it."""
         return None
-
-    def see_unit(self, batch: Batch, spacing: float) -> None:
-        """Warn of a training scan whose neighbours are `spacing` apart, if that is another unit than others'."""
-        if (odd := self.lengths.see(spacing)) is not None:
-            self.warn_once("unit", training_scan(self, batch), odd)
 
     def _other_unit(self, batch: Batch) -> str | None:
         """Return what to tell of a cloud whose points are not in the unit of the training scans."""

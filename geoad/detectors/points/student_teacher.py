@@ -158,7 +158,6 @@ class StudentTeacher3D(PointDetector):
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments on the training set, then train the students."""
         self._forget()
-        self.lengths.seen.clear()
         yield Visit("neighbour distance", self._see_spacing)
         if not 0 < self.trained_spacing < inf:
             told = f"got a mean distance to the neighbours of {self.trained_spacing}"
@@ -199,7 +198,7 @@ class StudentTeacher3D(PointDetector):
 
     def _see_spacing(self, batch: Batch) -> None:
         own = [scale.see_spacing(batch) for scale in self._scales()]
-        self.see_unit(batch, own[-1])
+        self.compare_unit(batch, own[-1], "neighbours {} apart")
 
     def _see_teacher(self, batch: Batch) -> None:
         for scale in self._scales():

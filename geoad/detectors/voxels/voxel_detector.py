@@ -12,7 +12,6 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.stray import stray_points, training_scan
-from geoad.detectors.unit import Lengths
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
@@ -82,7 +81,6 @@ class VoxelDetector(Detector):
         if resolution**3 >= 2**31:
             raise ValueError(f"resolution must be at most 1290, so that cells have 32-bit numbers, got {resolution}")
         self.rgb, self.resolution, self.project, self.outside = source == "xyz+rgb", resolution, project, outside
-        self.lengths = Lengths("a box of diagonal {}")
         self.register_buffer("lower", torch.full((3,), torch.inf))
         self.register_buffer("upper", torch.full((3,), -torch.inf))
 
@@ -107,17 +105,15 @@ class VoxelDetector(Detector):
 
     def box(self) -> Visit:
         """Return the stage that finds the box around the training set: the first of a training."""
-        self.lengths.seen.clear()
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
         lower, upper = batch["points"].amin(0), batch["points"].amax(0)
-        odd = self.lengths.see(float((upper - lower).norm()))
         if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
             told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
             self.warn_once("stray", training_scan(self, batch), told)
-        elif odd is not None:
-            self.warn_once("unit", training_scan(self, batch), odd)
+        else:
+            self.compare_unit(batch, float((upper - lower).norm()), "a box of diagonal {}")
         self.lower, self.upper = torch.minimum(self.lower, lower), torch.maximum(self.upper, upper)
 
     def grid(self) -> VoxelGrid:
