@@ -18,8 +18,9 @@ def digest_of(parts: Iterable[Any]) -> str:
     """
     known = blake2b(digest_size=8)
     for part in parts:
-        content = part if isinstance(part, bytes | memoryview) else f"\n{part}\n".encode()
-        known.update(content)
+        if not isinstance(part, bytes | memoryview):
+            part = f"\n{part}\n".encode(errors="surrogateescape")  # the name of a file may hold what is no UTF-8
+        known.update(part)
     return known.hexdigest()
 
 

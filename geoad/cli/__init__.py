@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from geoad.cli.arguments import UsageError, describe
 from geoad.cli.parser import build_parser
@@ -20,6 +21,9 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
     words = sys.argv[1:] if argv is None else list(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may hold what cannot be printed
     arguments = _parse(words)
     arguments.command = shlex.join(["geoad", *words])
     if arguments.threads is not None:  # read by the libraries when they are imported, which is later

@@ -33,7 +33,7 @@ def dataset(text: str) -> Data:
     if not colon or not root:
         raise ArgumentTypeError(f"must be NAME:ROOT, such as mvtec3d:scans, got {text!r}")
     _known("dataset", name, DATASETS)
-    return Data(name, Path(root))
+    return Data(name, Path(root).expanduser())  # no shell looks behind the colon
 
 
 def ground_truth(text: str) -> Data:
@@ -41,7 +41,8 @@ def ground_truth(text: str) -> Data:
     from geoad.data import DATASETS
 
     name, colon, root = text.partition(":")
-    return Data(name, Path(root)) if colon and root and name == LOCO and name not in DATASETS else dataset(text)
+    ours = not (colon and root and name == LOCO) or name in DATASETS
+    return dataset(text) if ours else Data(name, Path(root).expanduser())
 
 
 def detector(text: str) -> str:

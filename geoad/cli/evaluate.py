@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +13,7 @@ from typing import Any
 from geoad._optional import need
 from geoad._whole_file import check_place
 from geoad.cli.arguments import LOCO, Data, UsageError, check_category, one_line
-from geoad.cli.parser import build_parser
+from geoad.cli.own_results import check_results, digest_asked, remove_beside
 from geoad.cli.table import Cell, table
 from geoad.cli.warnings_in_a_line import warn
 from geoad.data import list_categories, open_dataset
@@ -47,12 +43,13 @@ Row = dict[str, Any]
 
 def run(arguments: Namespace) -> int:
     """Print tables, and write metrics.json, metrics.csv and the curves."""
-    categories, rows, versus, told = _categories(arguments), list[Row](), list[Row](), list[str]()
-    _check_before(arguments, categories)
     if arguments.bootstrap == 1:
         raise UsageError("--bootstrap needs 2 draws or more, 1000 for instance")
     if arguments.versus and not arguments.bootstrap:
         arguments.bootstrap = DRAWS
+    arguments.limits = arguments.limits or (LOCO_LIMITS if arguments.data.name == LOCO else LIMITS)
+    categories, rows, versus, told = _categories(arguments), list[Row](), list[Row](), list[str]()
+    _check_before(arguments, categories)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         for category in categories:
@@ -66,15 +63,13 @@ def run(arguments: Namespace) -> int:
     for text in dict.fromkeys(told):
         warn(text)
     rows += mean_rows(rows)
-    for name in ("versus", "published"):  # they are of the numbers that they lie beside, or not there
-        for file in ("metrics.json", "metrics.csv"):
-            (Path(arguments.out) / name / file).unlink(missing_ok=True)
-    written, _ = write_results(arguments.out, rows, arguments.command)
+    remove_beside(Path(arguments.out))  # they are of the numbers that they lie beside, or not there
+    written = _write(arguments, rows)
     for metrics in (SHOWN, DECIDED):
         if shown := [row for row in rows if row["metric"] in metrics]:
             print(format_table(shown) + "\n")
     if arguments.versus:
-        write_results(Path(arguments.out) / "versus", versus, arguments.command)
+        _write(arguments, versus, "versus")
         _print_versus(arguments, versus)
     if arguments.against:
         _print_published(arguments, rows)
@@ -87,9 +82,7 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
     out = Path(arguments.out)
     check_place(out)
     need("matplotlib", "draw curves")
-    earlier = out / "metrics.json"
-    if earlier.exists() and not arguments.overwrite and _asked_before(earlier) != _asked(arguments):
-        raise FileExistsError(f"{earlier}: has the numbers of another command: choose another --out, or --overwrite")
+    check_results(arguments)
     for category in categories:
         named = _named(arguments.data, category)
         for maps in filter(None, (arguments.maps, arguments.versus)):
@@ -100,7 +93,11 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
 
 
 def _check_threshold(arguments: Namespace, categories: Sequence[str | None]) -> None:
-    """Warn if the threshold is that of a run that was fitted to another category."""
+    """Read the thresholds of all categories; warn if it is that of a run that was fitted to another."""
+    if arguments.threshold and arguments.data.name == LOCO:
+        raise UsageError("--threshold is not for mvtec-loco")
+    for category in categories if arguments.threshold else ():
+        read_threshold(arguments.threshold, category)
     run = Path(arguments.threshold or "")
     if arguments.threshold and (run / "config.json").is_file():
         fitted = Run.open(run).config.get("category")
@@ -115,23 +112,10 @@ def _named(data: Data, category: str | None) -> Any:
     return SimpleNamespace(entries=[SimpleNamespace(name=name) for name in LocoTest(data.root, str(category)).names])
 
 
-def _asked(arguments: Namespace) -> dict[str, Any]:
-    """Return what decides the numbers of a command, whatever it is called and however many processes it has."""
-    decides = ("category", "limits", "mode", "resize", "bootstrap", "against")
-    places = {name: getattr(arguments, name) for name in ("maps", "versus", "threshold")}
-    resolved = {name: place and str(Path(place).resolve()) for name, place in places.items()}
-    data = arguments.data.name, str(arguments.data.root.resolve())
-    return {**{name: getattr(arguments, name) for name in decides}, **resolved, "data": data}
-
-
-def _asked_before(results: Path) -> dict[str, Any] | None:
-    """Return what decided the numbers of a metrics.json, None if it is none of ours."""
-    try:
-        words = shlex.split(json.loads(results.read_text())["command"])
-        with redirect_stderr(StringIO()):
-            return _asked(build_parser().parse_args(words[1:]))
-    except (ValueError, KeyError, TypeError, AttributeError, SystemExit):
-        return None
+def _write(arguments: Namespace, rows: Sequence[Row], beside: str = "") -> Path:
+    """Write numbers into the folder of results, or into one beside them; return the JSON's path."""
+    written, _ = write_results(Path(arguments.out, beside), rows, arguments.command, asked=digest_asked(arguments))
+    return written
 
 
 def _categories(arguments: Namespace) -> list[str | None]:
@@ -167,10 +151,8 @@ def _evaluate(arguments: Namespace, maps: str, category: str | None) -> Iterator
 
 
 def _settings(arguments: Namespace, category: str | None) -> Settings:
-    if arguments.threshold and arguments.data.name == LOCO:
-        raise UsageError("--threshold is not for mvtec-loco")
     return Settings(
-        limits=arguments.limits or (LOCO_LIMITS if arguments.data.name == LOCO else LIMITS),
+        limits=arguments.limits,
         mode=arguments.mode,
         resize=arguments.resize,
         threshold=read_threshold(arguments.threshold, category) if arguments.threshold else None,
@@ -194,9 +176,8 @@ def _versus(
     if other is None or found.profiles is None:
         return
     assert other.profiles is not None
-    limits = arguments.limits or (LOCO_LIMITS if subset else LIMITS)
     areas = None if subset else (found.image_areas, other.image_areas)
-    draws = {"limits": limits, "image_areas": areas, "resamples": arguments.bootstrap}
+    draws = {"limits": arguments.limits, "image_areas": areas, "resamples": arguments.bootstrap}
     for (metric, limit), each in compare(found.profiles, other.profiles, **draws).items():
         name = metric.replace("au_pro", "au_spro") if subset else metric
         row = {"category": category, "subset": subset, "metric": name, "limit": limit, "a": found.rows[0]["method"]}
@@ -219,7 +200,7 @@ def _print_published(arguments: Namespace, rows: Sequence[Row]) -> None:
     """Print published means beside ours, or the categories where there is no mean, and write all of them."""
     found = against_published(rows, arguments.data.name, arguments.mode)
     if found.rows:
-        write_results(Path(arguments.out) / "published", found.rows, arguments.command)
+        _write(arguments, found.rows, "published")
         means = [row for row in found.rows if row["category"] == "mean"] or found.rows
         cells = [_published_line(row) for row in means]
         print(table(["published", "source", "category", "metric", "value", "ours", "protocol"], cells))

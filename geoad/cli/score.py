@@ -40,7 +40,7 @@ def run(arguments: Namespace) -> int:
     failed = 0
     for name, error in score(arguments):
         failed += 1
-        print(f"geoad: error: {name}: {describe(error).removeprefix(f'{name}: ')}", file=sys.stderr)
+        print(f"geoad: error: {name}: {describe(error).removeprefix(name).lstrip(': ')}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -78,6 +78,8 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
 
 def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
     """Map one split, whole: a scan that cannot be scored is a fault of the dataset."""
+    if not len(job.dataset):
+        raise ValueError(f"{job.dataset.root}: holds no scan for {arguments.split}: choose another --split")
     detector = _load(job.run, arguments.device)
     name = f"{arguments.split} {job.category or ''}".strip()
     with progress_bar() as bar:
@@ -119,7 +121,7 @@ def _scans(dataset: Dataset) -> str:
     known = sha256()
     for path in (path for entry in dataset.entries for path in (entry.xyz, entry.rgb) if path is not None):
         facts = path.stat()
-        known.update(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode())
+        known.update(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode(errors="surrogateescape"))
     return f"{dataset.NAME}:{dataset.root.resolve()} {known.hexdigest()[:16]}"
 
 

@@ -75,7 +75,12 @@ class Folder(Dataset):
         for kind in kinds:
             if split != "test" and kind != GOOD:
                 faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
+            if kind != GOOD and kind.lower() == GOOD:
+                faults.append(Fault(str(folder / kind), f"would be a kind of defect: rename it to {GOOD}"))
             masks = files_by_stem(base / "gt" / kind, mask_file.SUFFIXES, faults) if split == "test" else {}
+            if split == "test" and not masks and _visible(base / "gt" / kind):
+                told = f"no mask among its files: masks end in one of {' '.join(mask_file.SUFFIXES)}"
+                faults.append(Fault(str(base / "gt" / kind), told))
             found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind, masks)
             entries += found
             faults += wrong
@@ -96,6 +101,11 @@ def _misplaced(base: Path, kinds: Sequence[str]) -> list[Fault]:
 
 def _has_masks(folder: Path) -> bool:
     return any(path.suffix.lower() in mask_file.SUFFIXES for path in folder.rglob("[!.]*"))
+
+
+def _visible(folder: Path) -> bool:
+    """Whether a folder holds a file that is not hidden."""
+    return folder.is_dir() and any(path.is_file() for path in folder.glob("[!.]*"))
 
 
 def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -20,13 +21,22 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return the visible files with one of `suffixes` in `folder` and below it, sorted.
+    """Return the visible files with one of `suffixes` in `folder` and below it, links to folders followed, sorted.
 
     >>> files_below(Path("no such folder"), (".off",))
     []
     """
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    found = list[Path]()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        here = Path(place).resolve()
+        folders[:] = [name for name in folders if not name.startswith(".") and not _is_above(Path(place, name), here)]
+        found += [Path(place, name) for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in suffixes and path.is_file())
+
+
+def _is_above(folder: Path, here: Path) -> bool:
+    """Whether a folder is a link to one that it lies in: following it would never end."""
+    return folder.is_symlink() and here.is_relative_to(folder.resolve())
 
 
 def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.measure import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
 from geoad.evaluation.part_scores import read_scores
@@ -124,9 +126,10 @@ def evaluate_folder(
     threshold, what it achieves. A part's score is what scores.json beside the maps says, or, without such a file, the
     maximum of its map. `method` and `seed` only label the rows.
 
-    If no defective sample has a mask, pixel metrics are NaN, with a warning; so are metrics of one class alone. Raises
-    ValueError that names the file or sample: a map missing, of no sample, damaged, with NaN or of another size than its
-    mask; a mask that only some defective samples have.
+    If no defective sample has a mask, pixel metrics are NaN, with a warning; so are metrics of one class alone. Another
+    warning names defective samples whose mask is empty: their pixels count as good. Raises ValueError that names the
+    file or sample: a map missing, of no sample, damaged, with NaN or of another size than its mask; a mask that only
+    some defective samples have.
 
     >>> evaluate_folder("no such folder", type("Empty", (), {"entries": []}))
     Traceback (most recent call last):
@@ -144,7 +147,8 @@ def evaluate_folder(
     if own is not None:
         ranking = replace(ranking, maxima=own)
     unmarked = _has_no_masks(names, labels, ranking.marked)
-    areas = np.full(len(names), np.nan) if unmarked else aupimo(maps, masks, **readings.next())
+    blank = _blank_masks(names, labels, ranking.marked)
+    areas = np.full(len(names), np.nan) if unmarked else _recalls(maps, masks, blank, **readings.next())
     mode = COMMUNITY if settings.mode == COMMUNITY else "exact"
     rows = [*pixel_rows(ranking, settings.limits, settings.mode, settings.connectivity)]
     rows.append(row("aupimo", _mean(areas), mode=mode))
@@ -165,12 +169,30 @@ def evaluate_folder(
     return Evaluation([{**facts, **each} for each in rows], ranking, areas, profiles)
 
 
-def _has_no_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.bool_]) -> bool:
+def _has_no_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.int64]) -> bool:
     """Whether no defective sample has a mask; raise ValueError if only some have none."""
-    unmarked = [name for name, label, has in zip(names, labels, marked, strict=True) if label > has]
+    unmarked = [name for name, label, count in zip(names, labels, marked, strict=True) if label and count < 0]
     if unmarked and len(unmarked) < sum(labels):
         raise ValueError(f"{unmarked[0]}: a defective sample without mask, while others have one: add the mask")
     return bool(unmarked)
+
+
+def _blank_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.int64]) -> set[int]:
+    """Return which defective samples have a mask that marks no pixel; warn that their pixels are taken for good."""
+    blank = [i for i, (label, count) in enumerate(zip(labels, marked, strict=True)) if label and not count]
+    if blank:
+        others = f" and {len(blank) - 1} more" if len(blank) > 1 else ""
+        told = "no pixel of the mask is marked: all count as good, and AUPIMO leaves them out"
+        warnings.warn(f"{names[blank[0]]}{others}: defective, but {told}", RuntimeWarning, stacklevel=3)
+    return set(blank)
+
+
+def _recalls(maps: Any, masks: Any, blank: set[int], **how: Any) -> NDArray[np.float64]:
+    """Return the AUPIMO of each image; NaN of those whose masks are `blank`, which are no good images either."""
+    chosen = [i for i in range(len(maps)) if i not in blank]
+    areas = np.full(len(maps), np.nan)
+    areas[chosen] = aupimo(Chosen(maps.__getitem__, chosen), Chosen(masks.__getitem__, chosen), **how)
+    return areas
 
 
 class Masks(Sequence[NDArray[np.bool_] | None]):

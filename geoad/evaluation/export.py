@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geoad._whole_file import make_folder, write_whole
+from geoad.data.listing import files_below
 from geoad.evaluation.cloud_file import write_scored_cloud
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
 from geoad.evaluation.map_folder import map_base
@@ -140,7 +141,8 @@ def _begin(base: Path, names: Sequence[str], maker: str | None, overwrite: bool)
 def check_sources(base: Path, dataset: Dataset) -> None:
     """Raise FileExistsError if a map of the dataset, or what lies beside it, would replace one of its own files.
 
-    So it does if a map would come to lie among the scans of a tree, where it would be taken for one.
+    So it does if a map would come to lie among the scans of a tree, where it would be taken for one, or if what is
+    written of two samples has one name.
 
     >>> from types import SimpleNamespace
     >>> entry = SimpleNamespace(name="part", xyz=Path("scans/part.tiff"))
@@ -150,8 +152,12 @@ def check_sources(base: Path, dataset: Dataset) -> None:
     """
     files = (getattr(entry, kind, None) for entry in dataset.entries for kind in ("xyz", "rgb", "mask"))
     sources = {path.resolve() for path in files if path is not None}
-    folders = {path.parent for path in sources}
-    for path in (base / f"{entry.name}{suffix}" for entry in dataset.entries for suffix in WRITTEN):
+    folders, written = {path.parent for path in sources}, dict[Path, str]()
+    if hasattr(dataset, "root") and base.resolve() == (dataset.root / (dataset.category or "")).resolve():
+        raise FileExistsError(f"{base}: is the dataset: choose another folder for the maps")
+    for name, path in ((entry.name, base / f"{entry.name}{end}") for entry in dataset.entries for end in WRITTEN):
+        if (other := written.setdefault(path, name)) != name:
+            raise FileExistsError(f"{path}: would be written of {other} and of {name}: rename one of the two")
         if path.resolve() in sources:
             raise FileExistsError(f"{path}: is a file of the dataset: choose another folder for the maps")
         if hasattr(dataset, "root") and path.parent.resolve() in folders:
@@ -175,11 +181,9 @@ def check_free(base: Path, names: Sequence[str]) -> None:
 
     >>> check_free(Path("no such folder"), ["test/hole/000"])
     """
-    maps = (path for split in _splits(names) for path in sorted((base / split).rglob("*")))
-    for path in maps:
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            told = "the folder holds maps of another run or other scans: choose another, or overwrite them"
-            raise FileExistsError(f"{path}: {told}")
+    for path in (path for split in _splits(names) for path in files_below(base / split, SUFFIXES)):
+        told = "the folder holds maps of another run or other scans: choose another, or overwrite them"
+        raise FileExistsError(f"{path}: {told}")
     for path in (base / f"{name}{suffix}" for name in names for suffix in WRITTEN):
         if path.exists():
             raise FileExistsError(f"{path}: is there already: choose another folder, or overwrite it")

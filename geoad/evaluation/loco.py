@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from geoad.data.loco_regions import GOOD, KINDS, LocoTest
+from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.evaluate import Evaluation, Settings
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.measure import Row, add_intervals, image_rows, row
+from geoad.evaluation.part_scores import read_scores
 from geoad.evaluation.published import MEAN
 from geoad.metrics import PixelRanking, Profiles, bootstrap, rank_saturated
 from geoad.metrics.defects import find_saturated
@@ -23,23 +24,6 @@ from geoad.metrics.saturation import read_regions
 
 NAME = "mvtec-loco"
 SUBSETS = {"structural_anomalies": "structural", "logical_anomalies": "logical"}
-
-
-class Part(Sequence[Any]):
-    """Some of the items of a sequence, each fetched when asked for.
-
-    >>> list(Part(lambda i: i * i, [1, 3]))
-    [1, 9]
-    """
-
-    def __init__(self, fetch: Any, chosen: Sequence[int]) -> None:
-        self.fetch, self.chosen = fetch, chosen
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, i: Any) -> Any:
-        return self.fetch(self.chosen[i])
 
 
 def evaluate_loco(
@@ -75,10 +59,14 @@ def evaluate_loco(
 def _evaluate_subset(maps: MapFolder, test: LocoTest, kind: str, settings: Settings) -> Evaluation:
     """Evaluate the good images and those of one kind."""
     chosen = [i for i, each in enumerate(test.kinds) if each in (GOOD, kind)]
-    mine, regions, names = Part(maps.__getitem__, chosen), Part(test.regions, chosen), [test.names[i] for i in chosen]
+    own = read_scores(maps.folder, test.names)
+    mine, regions = Chosen(maps.__getitem__, chosen), Chosen(test.regions, chosen)
+    names = [test.names[i] for i in chosen]
     ranking = rank_saturated(
         mine, regions, limits=settings.limits, names=names, jobs=settings.jobs, progress=settings.progress
     )
+    if own is not None:
+        ranking = replace(ranking, maxima=own[chosen])
     labels = [int(test.kinds[i] != GOOD) for i in chosen]
     rows = list(_overlap_rows(ranking, settings.limits))
     rows += [each for each in image_rows(ranking.maxima, labels, [test.kinds[i] for i in chosen]) if not each["kind"]]
@@ -89,6 +77,7 @@ def _evaluate_subset(maps: MapFolder, test: LocoTest, kind: str, settings: Setti
         drawn = bootstrap(profiles, limits=settings.limits, resamples=settings.resamples)
         drawn |= {("au_spro", limit): drawn["au_pro", limit] for limit in settings.limits}
         rows = add_intervals(rows, drawn, settings.resamples)
+    rows = [{**each, "image_score": "maximum" if own is None else "own"} for each in rows]
     return Evaluation(rows, ranking, np.full(len(chosen), np.nan), profiles)
 
 

@@ -51,6 +51,8 @@ def write_mask(path: str | Path, mask: NDArray[np.bool_]) -> None:
 def read_map(path: str | Path) -> NDArray[Any]:
     """Read a map (H, W) of anybody's method from .tiff, .tif or .npy; float64 and float32 stay what they are.
 
+    The scores of a cloud's points may be (N,), and become (1, N).
+
     Infinite scores are allowed. Raises ValueError that names the file if it is damaged, has another shape than (H, W),
     holds no numbers or NaN.
 
@@ -64,6 +66,7 @@ def read_map(path: str | Path) -> NDArray[Any]:
         raise ValueError(f"{path}: no map format is called {suffix!r}: convert it to one of {', '.join(SUFFIXES)}")
     with reading(path, "map"):
         pixels = _READERS[suffix](path)
+    pixels = pixels[None] if pixels.ndim == 1 else pixels  # a cloud's
     if pixels.ndim != 2 or not pixels.size:
         raise ValueError(f"{path}: a map has shape (H, W), one score a pixel, got {pixels.shape}: write it again")
     if pixels.dtype.kind not in "biuf":

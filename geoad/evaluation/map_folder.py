@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad.data.listing import files_below
 from geoad.evaluation.map_file import SUFFIXES, read_map
 
 if TYPE_CHECKING:
@@ -84,9 +85,8 @@ def _find_maps(base: Path, splits: Iterable[str]) -> dict[str, list[Path]]:
     """Return {sample name: files} of every map below the folders of `splits`."""
     found: dict[str, list[Path]] = {}
     for split in splits:
-        for path in sorted((base / split).rglob("*")):
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-                found.setdefault(path.relative_to(base).with_suffix("").as_posix(), []).append(path)
+        for path in files_below(base / split, SUFFIXES):
+            found.setdefault(path.relative_to(base).with_suffix("").as_posix(), []).append(path)
     return found
 
 

@@ -24,10 +24,13 @@ PLACE = ("method", "dataset", "category", "subset", "seed")
 Row = Mapping[str, Any]
 
 
-def write_results(folder: str | Path, rows: Sequence[Row], command: str) -> tuple[Path, Path]:
+def write_results(
+    folder: str | Path, rows: Sequence[Row], command: str, *, asked: str | None = None
+) -> tuple[Path, Path]:
     """Write FOLDER/metrics.json and FOLDER/metrics.csv, each whole or not at all, and return their paths.
 
-    `command` is the one that made the numbers. NaN is null in the one and empty in the other.
+    `command` is the one that made the numbers, `asked` a hash of what decides them. NaN is null in the one and empty in
+    the other.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -36,10 +39,10 @@ def write_results(folder: str | Path, rows: Sequence[Row], command: str) -> tupl
     ['metric,value', 'au_pro,0.75']
     """
     plain = [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
-    content = {**environment(), "command": command, "rows": plain}
+    content = {**environment(), "command": command, **({"asked": asked} if asked else {}), "rows": plain}
     files = Path(folder) / "metrics.json", Path(folder) / "metrics.csv"
     write_json(files[0], content)
-    text = _csv(plain).encode()
+    text = _csv(plain).encode(errors="backslashreplace")
     write_whole(files[1], text)
     return files
 
@@ -53,7 +56,7 @@ def write_json(path: str | Path, content: Any) -> None:
     ...     json.loads(Path(folder, "a.json").read_text())
     {'seed': 0}
     """
-    text = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = (json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode(errors="backslashreplace")
     write_whole(path, text)
 
 

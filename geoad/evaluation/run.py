@@ -199,7 +199,9 @@ def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
     for place in places:
         if place.is_file():
             return Threshold.load(place)
-    raise FileNotFoundError(f"{path}: holds no threshold: give a threshold.json, or a run fitted with validation parts")
+    of = f" of {category}" if category else ""
+    mend = "give a threshold.json, or a run fitted with validation parts"
+    raise FileNotFoundError(f"{path}: holds no threshold{of}: {mend}")
 
 
 def _check_empty(folder: Path) -> None:

@@ -46,8 +46,8 @@ class PixelRanking:
     """The exact curves of all pixels, and what follows from them.
 
     `good` and `defective` count the pixels, `regions` the regions; `maxima` (images,) is each map's maximum, `marked`
-    (images,) whether it had a mask. `auroc` and `average_precision` (Σ (Rᵢ − Rᵢ₋₁) Pᵢ) are of the pixels;
-    `pr_trapezoid` is the area under precision over recall with straight lines between the thresholds.
+    (images,) how many pixels its mask marks, −1 without one. `auroc` and `average_precision` (Σ (Rᵢ − Rᵢ₋₁) Pᵢ) are of
+    the pixels; `pr_trapezoid` is the area under precision over recall with straight lines between the thresholds.
 
     Of long curves the corners are kept that a grid of 2^-15 can tell apart, with the exact areas between them, and all
     corners beside the limits that were asked for: areas up to these are exact, up to others to 1e-7. With no defective
@@ -64,7 +64,7 @@ class PixelRanking:
     defective: int
     regions: int
     maxima: NDArray[np.float64]
-    marked: NDArray[np.bool_]
+    marked: NDArray[np.int64]
     auroc: float
     average_precision: float
     pr_trapezoid: float

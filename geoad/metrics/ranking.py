@@ -59,18 +59,19 @@ class Survey:
         self.find, self.store = find, ScoreStore(capacity)
         self.maxima: list[float] = []
         self.shapes: list[tuple[int, ...]] = []
-        self.marked: list[bool] = []
+        self.marked: list[int] = []
         self.sample: list[NDArray[np.floating]] = []
 
     def see(self, pixels: NDArray[Any], mark: Any) -> None:
         """Take one image."""
         self.maxima.append(float(pixels.max(initial=-np.inf)))
         self.shapes.append(pixels.shape)
-        self.marked.append(mark is not None)
         # An odd step does not walk down one column of an even number of them.
         self.sample.append(pixels.reshape(-1)[:: pixels.size // SAMPLE | 1].copy())
-        if mark is not None:
-            self.store.add(self.find(pixels, mark))
+        defects = None if mark is None else self.find(pixels, mark)
+        self.marked.append(-1 if defects is None else int(defects.counted.sum()))
+        if defects is not None:
+            self.store.add(defects)
 
     def merge(self, other: Survey) -> None:
         """Take what another process has seen."""
@@ -118,7 +119,7 @@ def _rank(survey: Survey, reader: Reader, limits: Iterable[float]) -> PixelRanki
     """Count the good pixels between the defective scores, band after band, and draw the curves."""
     defective = survey.store.counted
     good = survey.pixels - defective
-    facts = (good, defective, survey.store.regions, np.array(survey.maxima), np.array(survey.marked, bool))
+    facts = (good, defective, survey.store.regions, np.array(survey.maxima), np.array(survey.marked, np.int64))
     if not good or not defective:
         return PixelRanking(Corners.empty(), *facts, *[float("nan")] * 3)
     targets = [*(limit * good for limit in (*LIMITS, *limits)), *official_ranks(good)]

@@ -57,7 +57,8 @@ def bootstrap(
     own. Areas are on the profiles' grid (`Profiles.grid_error`; exact for up to 2048 distinct scores), those of AUPIMO
     keep the thresholds of all good images.
 
-    An interval over images says nothing about training again. NaN where an area is undefined.
+    An interval over images says nothing about training again. Draws in which an area is undefined are left out of it;
+    NaN where it is in all of them.
 
     >>> from geoad.metrics import profile_images
     >>> profiles = profile_images([np.eye(3) + 0.1, np.ones((3, 3)), np.zeros((3, 3))], [np.eye(3), np.eye(3), None])
@@ -102,7 +103,8 @@ def compare(
     compared = {}
     for key in first:
         away = first[key] - second[key]
-        p = 2 * min(1 + np.count_nonzero(away <= 0), 1 + np.count_nonzero(away >= 0)) / (resamples + 1)
+        known = np.count_nonzero(~np.isnan(away))
+        p = 2 * min(1 + np.count_nonzero(away <= 0), 1 + np.count_nonzero(away >= 0)) / (known + 1)
         difference = whole[0][key] - whole[1][key]
         compared[key] = Comparison(
             difference, _interval(away, level), math.nan if math.isnan(difference) else min(float(p), 1.0)
@@ -111,7 +113,10 @@ def compare(
 
 
 def _interval(values: NDArray[np.float64], level: float) -> Interval:
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return Interval(math.nan, math.nan)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
@@ -154,7 +159,8 @@ def _areas(
         yield ("pixel_ap", None), _precision(true, false)
         yield from _image_areas(profiles, times)
         if image_areas is not None:
-            own, kept = np.asarray(image_areas, np.float64), profiles.labels
+            own = np.asarray(image_areas, np.float64)
+            kept = profiles.labels & np.isfinite(own)  # a defective image whose mask is empty has no area
             yield ("aupimo", None), times[:, kept] @ own[kept] / times[:, kept].sum(1)
 
 

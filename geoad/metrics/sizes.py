@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sized
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad.metrics.pairs import check_reiterable, read_map
+from geoad.metrics.regions import is_cloud
 
 COMMUNITY = "community-224"
 MODES = ("exact", "official", COMMUNITY)
@@ -44,7 +46,8 @@ def community_maps(maps: Iterable[Any]) -> Resized:
     """Return maps as 224×224 ones: pixel ⌊i · H / 224⌋, the floor rule of the nearest neighbour in torch.
 
     The widespread scripts resize so what methods see and score, whatever its aspect; masks they resize by another rule
-    (`community_masks`), which shifts one against the other by up to half a pixel of the small image.
+    (`community_masks`), which shifts one against the other by up to half a pixel of the small image. Raises
+    ValueError for the map of a cloud, a single row: points lie in no order.
 
     >>> community_maps([np.arange(448.0 * 448).reshape(448, 448)])[0][0, :3].tolist()
     [0.0, 2.0, 4.0]
@@ -63,6 +66,8 @@ def community_masks(masks: Iterable[Any]) -> Resized:
 
 def maps_at_mask_size(maps: Iterable[Any], masks: Iterable[Any]) -> Resized:
     """Return maps brought to the sizes of their masks by bilinear interpolation; without a mask they stay.
+
+    Raises ValueError for a cloud's map, a single row, of another size.
 
     >>> maps_at_mask_size([[[0.0, 4.0]]], [np.zeros((2, 4))])[0].tolist()
     [[0.0, 1.0, 3.0, 4.0], [0.0, 1.0, 3.0, 4.0]]
@@ -95,18 +100,41 @@ def resize_bilinear(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any
 
 
 def _fit(number: int, pixels: Any, mask: Any) -> Any:
-    return pixels if mask is None else resize_bilinear(read_map(pixels, number), tuple(np.shape(mask)))
+    if mask is None:
+        return pixels
+    array, shape = read_map(pixels, number), tuple(np.shape(mask))
+    if is_cloud(shape) and array.shape != shape:
+        raise ValueError(f"map {number} must be {shape} as its mask, got {array.shape}: points lie in no order")
+    return resize_bilinear(array, shape)
 
 
 def _shrink_map(number: int, pixels: Any) -> NDArray[Any]:
     array = read_map(pixels, number)
-    rows, columns = (np.arange(SIDE) * size // SIDE for size in array.shape)
-    return array[np.ix_(rows, columns)]
+    if is_cloud(array.shape):
+        told = f"{COMMUNITY} is of images, and points lie in no order"
+        raise ValueError(f"map {number} must not be that of a cloud, got {array.shape}: {told}")
+    return array[np.ix_(*(_floor_rule(size) for size in array.shape))]
 
 
 def _shrink_mask(_: int, mask: Any) -> NDArray[Any] | None:
     if mask is None:
         return None
     array: NDArray[Any] = np.asarray(mask.cpu() if hasattr(mask, "detach") else mask)
-    rows, columns = ((2 * np.arange(SIDE) + 1) * size // (2 * SIDE) for size in array.shape)
-    return array[np.ix_(rows, columns)]
+    return array[np.ix_(*(_centre_rule(size) for size in array.shape))]
+
+
+@cache
+def _floor_rule(size: int) -> NDArray[np.intp]:
+    """Return which of `size` pixels torch's nearest neighbour takes: it multiplies in single precision."""
+    place = np.arange(SIDE, dtype=np.float32) * (np.float32(size) / np.float32(SIDE))
+    return np.minimum(place.astype(np.intp), size - 1)
+
+
+@cache
+def _centre_rule(size: int) -> NDArray[np.intp]:
+    """Return which of `size` pixels Pillow's nearest neighbour takes."""
+    from PIL import Image
+
+    row = Image.fromarray(np.arange(size, dtype=np.int32)[None])
+    taken: NDArray[np.intp] = np.asarray(row.resize((SIDE, 1), Image.Resampling.NEAREST))[0].astype(np.intp)
+    return taken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -281,7 +282,12 @@ def test_maps_do_not_lie_among_scans_of_another_format(geoad, tmp_path: Path) ->
     data = ("--data", f"folder:{scans}")
     assert geoad("fit", "depth-vm", *data, "--out", tmp_path / "run").code == 0
     before = sorted(scans.rglob("*"))
-    said = geoad("score", tmp_path / "run", *data, "--out", scans)
+    said = geoad("score", tmp_path / "run", *data, "--out", scans, "--overwrite")
+    assert_one_line(said, "scans: is the dataset: choose another folder")
+    link = tmp_path / "link"
+    link.mkdir()
+    (link / "test").symlink_to(scans / "test")
+    said = geoad("score", tmp_path / "run", *data, "--out", link)
     assert_one_line(said, "holds scans of the dataset, and a map would be taken for one: choose another folder")
     assert sorted(scans.rglob("*")) == before
     assert geoad("score", tmp_path / "run", scans / "test/bump/000.npy", "--out", scans / "test/bump").code == 0
@@ -297,6 +303,37 @@ def test_scans_whose_maps_would_have_one_name(geoad, tree: Path, trained: Path, 
     said = geoad("score", trained, *scans, "--out", tmp_path / "maps")
     assert_one_line(said, *scans, code=2)
     assert not (tmp_path / "maps").exists()
+    for name in ("part", "part.mask"):  # the mask of the one, the picture of the other
+        shutil.copy(scans[0], tmp_path / f"{name}.tiff")
+    said = geoad("score", trained, tmp_path / "part.tiff", tmp_path / "part.mask.tiff", "--out", tmp_path / "maps")
+    assert_one_line(said, "part.mask.png: would be written of part and of part.mask: rename one of the two")
+
+
+def test_a_name_that_is_no_utf8_is_a_name(geoad, trained: Path, tree: Path, tmp_path: Path) -> None:
+    scans, name = tmp_path / "scans", os.fsdecode(b"T\xfcr.tiff")
+    scans.mkdir()
+    try:
+        shutil.copy(tree / "bagel/test/good/xyz/000.tiff", scans / name)
+    except OSError:
+        pytest.skip("no such names on this file system")
+    assert geoad("fit", "voxel-vm", "--data", f"folder:{scans}", "--out", tmp_path / "run", *SMALL).code == 0
+    split = ("--data", f"folder:{scans}", "--split", "train")
+    assert geoad("score", tmp_path / "run", *split, "--out", tmp_path / "maps").code == 0
+    assert geoad("score", tmp_path / "run", scans, "--out", tmp_path / "more").code == 0
+    assert (tmp_path / "maps/train/good" / name).exists() and (tmp_path / "more" / name).exists()
+
+
+def test_a_split_without_scans_is_none_to_score(geoad, tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "bagel/train/good/xyz", tmp_path / "scans/train/good")
+    data = ("--data", f"folder:{tmp_path / 'scans'}")
+    assert geoad("fit", "voxel-vm", *data, "--out", tmp_path / "run", *SMALL).code == 0
+    words = (*data, "--split", "validation", "--out", tmp_path / "maps")
+    assert_one_line(geoad("score", tmp_path / "run", *words), "scans: holds no scan for validation")
+
+
+def test_a_home_folder_behind_a_colon(geoad, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tree))
+    assert geoad("data", "check", "mvtec3d:~", "--category", "bagel").code == 0
 
 
 def test_one_category_that_fails_is_named_and_the_others_are_trained(geoad, copy: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from geoad.evaluation.part_scores import write_scores
 from geoad.evaluation.run import Run
 from geoad.metrics import Threshold
 from tests.cli.said import assert_one_line
@@ -161,7 +162,13 @@ def test_saturated_overlap_of_both_kinds_and_their_mean(geoad, loco: Path, tmp_p
     assert rows["mean", "au_spro"]["value"] == pytest.approx((1 + half) / 2, abs=1e-12)
     assert rows["structural", "au_spro"]["low"] == 1 and rows["mean", "image_auroc"]["value"] == 1
     assert "GCAD" in said.out
+    assert {row["image_score"] for row in rows_of(tmp_path / "out")} == {"maximum"}
     assert_one_line(geoad(*words, "--overwrite", "--mode", "official"), "saturated overlap is evaluated exactly")
+    names = ("good/000", "good/001", "structural_anomalies/000", "logical_anomalies/000")
+    write_scores(tmp_path / "ours" / "pushpins", {f"test/{name}": -i for i, name in enumerate(names)})
+    assert geoad(*words, "--overwrite").code == 0
+    rows = {(row["subset"], row["metric"]): row for row in rows_of(tmp_path / "out")}
+    assert rows["mean", "image_auroc"]["value"] == 0 and rows["mean", "image_auroc"]["image_score"] == "own"
 
 
 def test_results_of_another_command_are_not_replaced(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
@@ -175,6 +182,62 @@ def test_results_of_another_command_are_not_replaced(geoad, tree: Path, maps: Pa
     assert {row["limit"] for row in rows_of(tmp_path / "out") if row["metric"] == "au_pro"} == {0.1}
     assert geoad(*words, "--limits", "0.1").code == 0
     assert_one_line(geoad(*words), "metrics.json: has the numbers of another command")
+
+
+def test_results_of_others_beside_them_are_not_removed(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out")
+    assert geoad(*words, tmp_path / "out" / "versus").code == 0
+    theirs = tmp_path / "out" / "published" / "metrics.csv"
+    theirs.parent.mkdir()
+    theirs.write_text("mine")
+    assert geoad(*words, tmp_path / "out").code == 0
+    assert len(rows_of(tmp_path / "out" / "versus")) == len(rows_of(tmp_path / "out"))
+    assert geoad(*words, tmp_path / "out", "--overwrite", "--limits", "0.1").code == 0
+    assert (tmp_path / "out" / "versus" / "metrics.json").exists()
+    (tmp_path / "out" / "metrics.json").unlink()
+    (tmp_path / "out" / "metrics.csv").unlink()
+    assert_one_line(geoad(*words, tmp_path / "out", "--against", "published"), "published/metrics.csv: has the numbers")
+    assert theirs.read_text() == "mine"
+    assert_one_line(geoad(*words, theirs.parent), "published/metrics.csv: has the numbers of another command")
+
+
+def test_the_same_words_elsewhere_are_another_command_and_defaults_the_same(
+    geoad, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("evaluate", "maps", "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    for place in ("a", "b"):
+        write_maps(tmp_path / place / "maps", tree, 0.5)
+    monkeypatch.chdir(tmp_path / "a")
+    assert geoad(*words).code == 0 == geoad(*words, "--limits", "0.05,0.3").code
+    before = (tmp_path / "out" / "metrics.json").read_text()
+    monkeypatch.chdir(tmp_path / "b")
+    assert_one_line(geoad(*words), "metrics.json: has the numbers of another command")
+    assert (tmp_path / "out" / "metrics.json").read_text() == before
+
+
+def test_numbers_beside_are_those_of_the_main_ones_or_gone(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path)
+    assert geoad(*words, "--against", "published").code == 0 and (tmp_path / "published" / "metrics.json").exists()
+    assert geoad(*words, "--overwrite").code == 0 and not (tmp_path / "published" / "metrics.json").exists()
+
+
+def test_maps_behind_links_are_found(geoad, tree: Path, maps: Path, tmp_path: Path) -> None:
+    for kind in (maps / "rope" / "test").iterdir():
+        link = tmp_path / "maps" / "rope" / "test" / kind.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(kind)
+    (link.parent / "round").symlink_to(tmp_path / "maps")
+    words = ("--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
+    assert geoad("evaluate", tmp_path / "maps", *words).code == 0
+
+
+def test_a_missing_threshold_is_found_first(
+    geoad, tree: Path, maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("geoad.cli.evaluate.evaluate_folder", lambda *_, **__: pytest.fail("computed"))
+    Threshold.fit([np.ones((2, 2))], "maximum").save(tmp_path / "runs" / "bagel" / "threshold.json")
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--threshold", tmp_path / "runs", "--out", tmp_path / "out")
+    assert_one_line(geoad(*words), "runs: holds no threshold of rope")
 
 
 def test_what_would_fail_at_the_end_is_found_before_anything_is_computed(

@@ -119,13 +119,14 @@ def test_point_labels_of_a_cloud(tmp_path: Path) -> None:
     [
         ("train/good/a.tiff", r"a\.tiff: has the name of a\.npy: rename one of the two"),
         ("train/bad/a.npy", "train/bad: train holds only good scans: move it to test"),
+        ("test/Good/a.npy", "test/Good: would be a kind of defect: rename it to good"),
     ],
 )
 def test_what_is_ambiguous_is_an_error(root: Path, place: str, problem: str) -> None:
     save(root / place)
     (root / place).touch()
     with pytest.raises(ValueError, match=problem):
-        open_dataset("folder", root)
+        open_dataset("folder", root, split=place.partition("/")[0])
 
 
 def test_a_mask_without_a_scan(root: Path) -> None:
@@ -159,6 +160,7 @@ def test_real_scans(shared_data: Path) -> None:
     [
         ("ground_truth/dent", r"ground_truth: masks are read from gt/<kind>: rename it"),
         ("gt/dents", r"gt/dents: no such kind in test: dent: rename or remove it"),
+        ("gt/dent", r"gt/dent: no mask among its files: masks end in one of \.png \.npy \.txt"),
     ],
 )
 def test_masks_that_nobody_would_read_are_a_fault(tmp_path: Path, place: str, told: str) -> None:
@@ -168,6 +170,8 @@ def test_masks_that_nobody_would_read_are_a_fault(tmp_path: Path, place: str, to
     (tmp_path / place).mkdir(parents=True)
     assert len(Folder(tmp_path, split="test")) == 1  # an empty folder misleads nobody
     np.save(tmp_path / place / "b.npy", np.ones((4, 5), bool))
+    if place == "gt/dent":
+        (tmp_path / place / "b.npy").rename(tmp_path / place / "b.bmp")
     assert len(Folder(tmp_path)) == 1
     with pytest.raises(ValueError, match=told):
         Folder(tmp_path, split="test")

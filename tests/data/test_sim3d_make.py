@@ -131,6 +131,8 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
 
 def test_foreign_files_are_refused(made: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
+    (made / ".DS_Store").write_text("of a file manager")
+    small(made)
     with pytest.raises(ValueError, match=r"not sim3d's, notes\.txt: choose an empty folder"):
         small(tmp_path)
     assert set(tree(tmp_path)) == {"notes.txt"}

@@ -122,3 +122,21 @@ def test_means_are_unweighted_and_keep_protocols_apart():
     assert [m["value"] for m in means] == pytest.approx([0.75, 0.3, 0.15])
     assert mean_rows(rows[:1]) == []
     assert np.isnan(mean_rows([row("x", 0.3, np.nan, 1), row("y", 0.3, 1.0, 1)])[0]["value"])
+
+
+def test_a_defective_part_with_an_empty_mask_is_told_and_no_good_image(tmp_path):
+    random = np.random.default_rng(0)
+    masks = [np.zeros((24, 32), bool) for _ in range(6)]
+    for mask in masks[3:]:
+        mask[4:9, 5:12] = True
+    kinds = ("good", "good", "good", "bump", "bump", "bump")
+    for i, mask in enumerate(masks):
+        path = tmp_path / f"{Masks(masks, kinds).entries[i].name}.tiff"
+        write_map(path, AnomalyMap(random.random((24, 32)) + 2 * mask))
+    whole = values(evaluate_maps(tmp_path, Masks(masks, kinds)))
+    dataset = Masks([*masks[:3], masks[0], *masks[4:]], kinds)
+    with pytest.warns(RuntimeWarning, match=r"^test/bump/003: defective, but no pixel of the mask is marked"):
+        rows = evaluate_maps(tmp_path, dataset, resamples=50)
+    assert whole["aupimo", None] == values(rows)["aupimo", None] == 1
+    assert values(rows)["pixel_auroc", None] < 1 == values(rows)["image_auroc", None]
+    assert {row["metric"]: row["low"] for row in rows if row.get("low") is not None}["aupimo"] == 1

@@ -35,6 +35,11 @@ def test_foreign_maps_keep_their_precision(tmp_path):
     assert read_map(tmp_path / "c.tif").tolist() == [[0, 255]]
 
 
+def test_the_scores_of_points_may_have_one_axis(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(4.0))
+    assert read_map(tmp_path / "a.npy").tolist() == [[0, 1, 2, 3]]
+
+
 def test_damaged_maps_are_named(tmp_path):
     good = tmp_path / "good.tiff"
     write_map(good, AnomalyMap(np.ones((20, 30))))

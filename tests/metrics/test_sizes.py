@@ -7,7 +7,7 @@ from geoad.metrics import au_pro, rank_pixels
 from geoad.metrics.sizes import SIDE, community_maps, community_masks, maps_at_mask_size, resize_bilinear
 
 
-@pytest.mark.parametrize("shape", [(400, 400), (900, 400), (100, 300), (224, 224), (223, 225)])
+@pytest.mark.parametrize("shape", [(400, 400), (900, 400), (640, 480), (1280, 1024), (960, 720), (223, 225)])
 def test_community_sizes_follow_the_rules_of_torch_and_pillow(shape):
     pixels = np.random.default_rng(0).random(shape).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.from_numpy(pixels)[None, None], (SIDE, SIDE), mode="nearest")
@@ -57,3 +57,14 @@ def test_resized_maps_are_as_many_as_their_masks_and_known_by_their_numbers():
     for resized in (maps_at_mask_size(bad, [np.zeros((4, 4))] * 4), community_maps(bad)):
         with pytest.raises(ValueError, match=r"^map 3 holds 4 NaN"):
             list(resized)
+
+
+def test_the_scores_of_points_are_not_resized():
+    cloud, mask = np.ones((1, 400)), np.ones((1, 400), bool)
+    with pytest.raises(ValueError, match=r"^map 0 must not be that of a cloud, got \(1, 400\): community-224"):
+        list(community_maps([cloud]))
+    with pytest.raises(
+        ValueError, match=r"^map 0 must be \(1, 400\) as its mask, got \(1, 100\): points lie in no order"
+    ):
+        list(maps_at_mask_size([cloud[:, :100]], [mask]))
+    assert maps_at_mask_size([cloud], [mask])[0].shape == (1, 400)

@@ -173,6 +173,6 @@ def _refuse_foreign(root: Path, planned: set[Path], ours: bool) -> None:
     for path in sorted(root.rglob("*")):
         if path in unfinished:
             path.unlink()
-        elif path not in known and not path.is_dir():
+        elif path not in known and not path.is_dir() and not path.name.startswith("."):
             name = path.relative_to(root)
             raise ValueError(f"{root} holds a file that is not sim3d's, {name}: choose an empty folder")
