@@ -27,10 +27,10 @@ LENGTHS = {"steps", "epochs"}  # whether they may be others is for the stage to 
 class Checkpoint:
     """The state after `step` steps of stage number `stage` (0, 1, …); `best` is the state with the loss `best_loss`.
 
-    `plan` is (name, steps) of the stage; `seed`, `samples` (their number) and `fingerprint` (a hash of the first
-    prepared sample) say of which run it is, `keywords` how its module was made, `precision` how it is trained, and
-    `held_out` (number, hash of the first) which validation samples `best_loss` is of, `data` what all samples and all
-    validation samples hash to, where they can say; None in files older than these.
+    `plan` is (name, steps) of the stage, `plans` are those of the stages before it; `seed`, `samples` (their number)
+    and `fingerprint` (a hash of the first prepared sample) say of which run it is, `keywords` how its module was made,
+    `precision` how it is trained, and `held_out` (number, hash of the first) which validation samples `best_loss` is
+    of, `data` what all samples and all validation samples hash to, where they can say; None in files older than these.
     `scaler` is the state of what scales the losses of "16-mixed". `log` is for what a file that travels alone has to
     tell of the run.
 
@@ -56,6 +56,7 @@ class Checkpoint:
     precision: str | None = None
     held_out: tuple[int, str] | None = None
     data: tuple[str | None, str | None] | None = None
+    plans: list[tuple[str, int]] = field(default_factory=list)
     scaler: dict[str, Any] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     version: int = VERSION

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,7 @@ class Run:
     facts: dict[str, Any]
     ranks: Ranks = ALONE
     stop: Callable[[], bool] = never
+    plans: list[tuple[str, int]] = field(default_factory=list)
 
     def execute(self) -> None:
         """Run every stage that the checkpoint has not behind it, and let go of them however that ends."""
@@ -77,11 +78,14 @@ class Run:
         """Run the stages, but for those that a checkpoint has behind it."""
         index = 0
         while (stage := self._next(stages, index)) is not None:
+            self.plans.append((stage.name, self._length(stage)))
             mine = saved if saved is not None and index <= saved.stage else None
             if mine is not None:
                 load_state(self.module, mine.module, self.free)
             if mine is None or index == mine.stage:
                 self._stage(stage, index, mine)
+            else:
+                self._check_done(index, mine)
             index += 1
         if saved is not None and saved.stage >= index:
             raise self._fault(f"it is in stage number {saved.stage}, and there are only {index}")
@@ -111,8 +115,16 @@ class Run:
                 self._visit(stage, index, total)
             else:
                 self._descend(stage, index, total, saved)
-        elif saved is not None and saved.best is not None:
-            load_state(self.module, saved.best, self.free)
+        elif saved is not None and isinstance(stage, Descend):
+            if self._unjudged(stage, done):
+                self.monitor.start(stage.name, total, done)
+            self._choose(stage, index, Descent(done, [], saved.best_loss, saved.best))
+
+    def _check_done(self, index: int, saved: Checkpoint) -> None:
+        """Raise ValueError if a stage that is behind the checkpoint is now another, or of another length."""
+        if saved.plans and saved.plans[index] != self.plans[index]:  # older checkpoints do not know
+            (name, planned), (now, total) = saved.plans[index], self.plans[index]
+            raise self._fault(f"it has {planned} steps of stage {name!r} behind it, not {total} of {now!r}")
 
     def _check_plan(self, stage: Stage, total: int, saved: Checkpoint) -> None:
         """Raise ValueError unless the checkpoint is in this stage, and of as many steps if that matters to it."""
@@ -147,7 +159,7 @@ class Run:
             self.monitor.step(step + 1, {})
             if step + 1 < total and self.stop():
                 raise Stopped(f"stopped in stage {stage.name!r} at step {step + 1} of {total}")
-        self._save(stage, index, Descent(total, []))
+        self._save(index, Descent(total, []))
 
     def _descend(self, stage: Descend, index: int, total: int, saved: Checkpoint | None) -> None:
         """Run the gradient steps of a stage, from its beginning or from the checkpoint."""
@@ -155,29 +167,40 @@ class Run:
         descent = Descent(0, raw) if saved is None else self._restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
         chooses = self._chooses(stage)
+        if stage.select == "best" and not chooses:
+            self.monitor.note("no validation data: the last state is kept, not the best")
         if idle := max(0, self.ranks.size - stage.batch_size):
             self.monitor.note(f"{idle} of {self.ranks.size} devices are idle: batch_size is {stage.batch_size}")
-        period = stage.validate_every or stage.epoch_steps(self.facts["samples"])
         self.module.train()
         for step in range(descent.step, total):
             self._step(stage, index, step, driven)
             descent.step = step + 1
-            if chooses and (descent.step % period == 0 or descent.step == total):
+            if chooses and not self._unjudged(stage, descent.step):
                 self._validate(stage, index, descent)
             if descent.step % self.checkpoint_every == 0 or descent.step == total:
                 self._watch(stage, descent.step)
             if descent.step < total:
                 self._between(stage, index, descent, total)
         self._finite_parameters(stage, descent)
-        self._save(stage, index, descent)
+        self._save(index, descent)  # before a validation that a longer run would not have made here
+        self._choose(stage, index, descent)
+
+    def _choose(self, stage: Descend, index: int, descent: Descent) -> None:
+        """End with the state of the lowest validation loss, if that is asked for; the last state is among them."""
+        if self._unjudged(stage, descent.step):
+            self._validate(stage, index, descent)
         if descent.best is not None:
             load_state(self.module, descent.best, self.free)
+
+    def _unjudged(self, stage: Descend, step: int) -> bool:
+        """Return whether a stage chooses by validation loss and has none of this step, which lies between two."""
+        return self._chooses(stage) and step % (stage.validate_every or stage.epoch_steps(self.facts["samples"])) > 0
 
     def _between(self, stage: Descend, index: int, descent: Descent, total: int) -> None:
         """Write the checkpoint when it is time for it, or to stop."""
         stops = self.stop()
         if stops or descent.step % self.checkpoint_every == 0:
-            self._save(stage, index, descent)
+            self._save(index, descent)
         if stops:
             raise Stopped(f"stopped in stage {stage.name!r} at step {descent.step} of {total}")
 
@@ -211,9 +234,7 @@ class Run:
                 watch(stage.name, step)
 
     def _chooses(self, stage: Descend) -> bool:
-        """Return whether a stage chooses by validation loss; say so if it would and cannot."""
-        if stage.select == "best" and not self._validates:
-            self.monitor.note("no validation data: the last state is kept, not the best")
+        """Return whether a stage chooses by validation loss."""
         return stage.select == "best" and self._validates
 
     def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
@@ -273,7 +294,7 @@ class Run:
             self._precision.load_state_dict(saved.scaler)
         return saved
 
-    def _save(self, stage: Stage, index: int, descent: Descent) -> None:
+    def _save(self, index: int, descent: Descent) -> None:
         """Write the checkpoint, if there is a folder for it; the first process does."""
         if self.path is None or not self.ranks.first:
             return
@@ -281,7 +302,8 @@ class Run:
             **self.facts,
             stage=index,
             step=descent.step,
-            plan=(stage.name, self._length(stage)),
+            plan=self.plans[index],
+            plans=self.plans[:index],
             module=copy_state(self.module),
             optimizers=[optimizer.state_dict() for optimizer in descent.optimizers],
             best_loss=descent.best_loss,

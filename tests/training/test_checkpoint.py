@@ -268,9 +268,17 @@ def test_a_checkpoint_of_another_plan_is_refused(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Toy, "_bank", None)
     with pytest.raises(TypeError):
         Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    path = tmp_path / "checkpoint.pt"
+    torch.save(torch.load(path, weights_only=True) | {"plans": []}, path)  # as older ones
     assert "'head' of 9 steps, not 'head' of 12" in refusal(tmp_path, Toy(epochs=4))
     monkeypatch.setattr(Toy, "stages", lambda self: iter(()))
     assert "there are only 0" in refusal(tmp_path)
+
+
+def test_a_finished_run_of_another_length_is_refused(tmp_path: Path) -> None:
+    short = Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
+    assert "it has 9 steps of stage 'descend' behind it, not 12 of 'descend'" in refusal(tmp_path, Toy(epochs=4))
+    assert states_equal(Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers()), short)
 
 
 def test_a_module_with_other_keys_is_refused(tmp_path: Path) -> None:

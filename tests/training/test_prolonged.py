@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from geoad.training.checkpoint import Checkpoint
-from geoad.training.stage import Descend
-from geoad.training.stop import Stopped
+from geoad.training.stage import Batch, Descend
+from geoad.training.stop import Stopped, never
 from geoad.training.trainer import Trainer
 from tests.training.test_stop import after
 from tests.training.toys import Toy, numbers, states_equal
@@ -20,9 +21,15 @@ HELD_OUT = numbers(4, seed=1)
 class Long(Toy):
     """The toy whose first descent can be prolonged, and chooses the best."""
 
+    every = 3
+
     def stages(self):  # type: ignore[no-untyped-def]
         for stage in super().stages():
-            yield stage._replace(prolongs=True, select="best", validate_every=3) if self._descends(stage) else stage
+            yield (
+                stage._replace(prolongs=True, select="best", validate_every=self.every)
+                if self._descends(stage)
+                else stage
+            )
             if self._descends(stage):
                 return
 
@@ -40,6 +47,35 @@ def test_a_finished_stage_goes_on_to_what_a_longer_one_gives(tmp_path: Path, fir
     long = run(tmp_path, then)
     assert states_equal(long, run(None, then)) and not states_equal(long, short)
     assert states_equal(long, run(tmp_path, then))  # finished, and not trained again
+
+
+class Judged(Long):
+    """Its validation losses are given, by step; the parameters are the number of the step."""
+
+    every = 4
+
+    def __init__(self, epochs: int, losses: dict[int, float]) -> None:
+        super().__init__(epochs)
+        self.losses = losses
+        self.register_buffer("step", torch.zeros(()))
+
+    def _loss(self, batch: Batch) -> dict[str, torch.Tensor]:
+        losses = super()._loss(batch)
+        if self.training:
+            self.step += 1
+            return losses
+        return {"total": 0 * losses["total"] + self.losses[int(self.step)]}
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_last_state_off_the_beat_is_chosen_and_forgotten_by_a_longer_run(tmp_path: Path, stopped: bool) -> None:
+    losses = {4: 3.0, 6: 1.0, 8: 4.0, 12: 2.0}
+    trainer = Trainer(device="cpu", folder=tmp_path, stop=after(11 + 5) if stopped else never)
+    with pytest.raises(Stopped) if stopped else nullcontext():
+        trainer.run(Judged(4 if stopped else 2, losses), numbers(), HELD_OUT)
+    trainer = Trainer(device="cpu", folder=tmp_path)
+    assert trainer.run(Judged(2, losses), numbers(), HELD_OUT).step == 6  # of 6 steps, the last is the best
+    assert trainer.run(Judged(4, losses), numbers(), HELD_OUT).step == 12  # of 12 nobody has looked at the 6th
 
 
 def test_a_stopped_stage_may_end_earlier_than_planned(tmp_path: Path) -> None:

@@ -186,7 +186,8 @@ def _write(folder: Path, module: TeacherPretraining, plan: dict[str, Any], setti
     if saved is None or not saved.stage:
         raise Stopped("stopped before the first step: the same command goes on")
     path = folder / f"3d-st-{plan['width']}.safetensors"
-    load_state(module, saved.best or saved.module, {})
+    if saved.step < plan["steps"]:  # else the trainer has left the best one
+        load_state(module, saved.best or saved.module, {})
     save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=saved.step)
     history = History(saved.log)
     sittings = len(history.sittings)
