@@ -48,6 +48,14 @@ def test_five_steps_of_the_critic_for_one_of_the_generator() -> None:
     assert called == (["critic_loss"] * 5 + ["generator_loss"]) * 6 + ["encoder_loss"] * 6
 
 
+def test_the_generator_norms_by_its_batch_while_it_learns() -> None:
+    module, modes = Cloud(), []
+    norm, loss = module.networks.generator[1], module.networks.critic_loss
+    module.networks.critic_loss = lambda x: modes.append(norm.training) or loss(x)  # type: ignore[func-returns-value]
+    Trainer(device="cpu").run(module, POINTS)
+    assert all(modes) and norm.num_batches_tracked == 6 * 6 and norm.running_mean.abs().min() > 0
+
+
 def test_each_update_changes_its_own_network_and_no_other() -> None:
     module = Cloud(critic_steps=1, steps=1)
     gan, encoder = module.stages()

@@ -54,6 +54,20 @@ def test_matrices_follow_torch() -> None:
     torch.testing.assert_close(mine, theirs, rtol=0.05, atol=0.05)  # theirs iterates in bfloat16
 
 
+def test_weight_decay_and_the_shape_of_a_matrix_scale_its_steps() -> None:
+    torch.manual_seed(0)
+    for rows, stretch in ((6, 1.5**0.5), (4, 1.0), (3, 1.0)):
+        weight = nn.Parameter(torch.randn(rows, 4))
+        before = weight.detach().clone()
+        weight.grad = torch.zeros_like(weight)
+        Muon([weight], lr=0.01, weight_decay=0.1).step()
+        torch.testing.assert_close(weight.detach(), before * (1 - 5 * 0.01 * stretch * 0.1), rtol=1e-6, atol=0)
+        weight.grad = torch.randn(rows, 4)
+        Muon([weight], lr=0.01).step()
+        moved = torch.linalg.svdvals(before * (1 - 5 * 0.01 * stretch * 0.1) - weight.detach()) / (5 * 0.01 * stretch)
+        assert float(moved.min()) > 0.65 and float(moved.max()) < 1.25
+
+
 def test_learns_flat_directions_that_descent_leaves() -> None:
     slopes, left = torch.diag(torch.tensor([1.0, 1e-2, 1e-3])), {}
     for make, rate in ((Muon, 0.01), (torch.optim.SGD, 0.5)):

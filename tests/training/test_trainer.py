@@ -236,8 +236,9 @@ def test_validation_is_weighted_by_samples() -> None:
 
         yield Descend("fit", [Update(plan.a, loss, SGD)], steps=2, batch_size=2, select="best", validate_every=1)
 
-    # Losses per sample 3, 0, -1: the mean over samples is 2/3 (a first minimum at step 1), over batches 1/4.
-    held_out = [torch.full((4,), value) for value in (3.0, 0.0, -1.0)]
+    # Losses per sample 3, 0, -2: the mean over samples is 1/3 (a first minimum at step 1), over batches -1/4, which
+    # would be lower at step 2.
+    held_out = [torch.full((4,), value) for value in (3.0, 0.0, -2.0)]
     assert weight(train(stages, validation=held_out)) == pytest.approx(0.2)
 
 

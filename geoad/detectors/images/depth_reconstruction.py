@@ -96,7 +96,8 @@ class DepthReconstruction(Detector):
         """Return images (B, C, H, W) in metres in units of the training set's depth."""
         depth = images[:, :1]
         if self.stretch:
-            span = (self.farthest - self.nearest).clamp_min(torch.finfo(torch.float32).tiny)
+            span = self.farthest - self.nearest
+            span = span.where(span > 0, self.farthest)  # a flat training set has no range
             depth = ((depth - self.nearest) / span).where(depth != 0, 0.0)
         else:
             depth = depth / self.farthest

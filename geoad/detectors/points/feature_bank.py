@@ -15,11 +15,14 @@ from geoad.nn.moments import Moments
 from geoad.nn.point_graph import neighbour_distance
 from geoad.training.stage import Batch, Stage, Visit
 
+ROUNDING = 1e-5
 BLOCK = {"cpu": 512, "cuda": 8192}  # rows and columns of a block of distances; 1 MB stays in a core's cache
 
 
 def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
     """Return the squared distance of each row of (n, d) to the nearest row of (m, d), (n,), from |a|² − 2ab + |b|².
+
+    It is 0 below `ROUNDING` |a|², where such a difference has no digits.
 
     >>> nearest_sq_dist(torch.tensor([[0.0, 1.0], [5.0, 0.0]]), torch.tensor([[0.0, 0.0], [4.0, 0.0]]))
     tensor([1., 1.])
@@ -32,7 +35,9 @@ def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
             lengths = others.square().sum(1)
             for rows, best in zip(torch.split(features, block), torch.split(nearest, block), strict=True):
                 torch.minimum(best, torch.addmm(lengths, rows, others.T, alpha=-2).amin(1), out=best)
-        return (nearest + features.square().sum(1)).clamp_(min=0)
+        lengths = features.square().sum(1)
+        sq_dist = nearest + lengths
+        return sq_dist.where(sq_dist > ROUNDING * lengths, 0)
 
 
 class FeatureBank(PointDetector):

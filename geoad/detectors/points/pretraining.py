@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from geoad import _check
 from geoad.data.scene_folder import Scene
 from geoad.nn.cone import cone
+from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.nn.rotation import random_rotation
@@ -75,8 +76,9 @@ class TeacherPretraining(nn.Module):
         self.rotate = rotate
         rules: dict[str, Any] = {"lr": learning_rate, "weight_decay": weight_decay, "steps": steps if decay else None}
         self.decay, self.optimizer = decay, partial(make_optimizer, name=optimizer, **rules)
-        self.teacher = LocalFeatures(width, blocks, coordinates)
-        self.decoder = FieldDecoder(width, field_points)
+        with float32_by_default():
+            self.teacher = LocalFeatures(width, blocks, coordinates)
+            self.decoder = FieldDecoder(width, field_points)
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
         self._descent().check()

@@ -48,6 +48,13 @@ def test_depth_is_in_units_of_the_farthest_or_of_the_whole_range() -> None:
     torch.testing.assert_close(two[image != 0], wanted[image != 0])
 
 
+def test_a_flat_training_set_has_no_range_and_other_depths_are_scored() -> None:
+    flat, other = (Sample(xyz=XYZImage(np.full((32, 32, 3), depth, np.float32))) for depth in (0.5, 0.51))
+    detector = fitted([flat, flat])
+    assert float(detector.scaled(detector.prepare(other)["image"][None]).max()) == pytest.approx(0.02, abs=1e-6)
+    assert np.isfinite(detector.score(other).pixels).all()
+
+
 def test_colours_are_three_channels_more_and_count() -> None:
     detector = fitted(source="depth+rgb")
     image = detector.prepare(SCANS[0])["image"]

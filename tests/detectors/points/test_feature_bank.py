@@ -15,7 +15,7 @@ def test_a_point_of_the_bank_has_no_distance_to_it() -> None:
     scans = [synthetic_scan(seed) for seed in range(2)]
     detector = FeatureBank(**SMALL, bank=600).fit(scans)
     assert detector.bank.shape == (600, 64)
-    assert detector.errors(detector.prepare(scans[1])).max() < 1e-3
+    assert detector.errors(detector.prepare(scans[1])).max() == 0
 
 
 def test_every_scan_has_its_share() -> None:
@@ -51,6 +51,13 @@ def test_nearest_sq_dist_over_several_blocks(sizes: tuple[int, int]) -> None:
     torch.testing.assert_close(nearest_sq_dist(features, bank).double(), expected, rtol=1e-4, atol=1e-5)
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(nearest_sq_dist(features, bank).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_scores_of_scans_that_the_bank_holds_are_no_level(count: int) -> None:
+    scans = [synthetic_scan(seed) for seed in range(count)]
+    with pytest.raises(ValueError, match="normalise needs validation scans"):
+        FeatureBank(**SMALL, bank=300 * count, normalise=True).fit(scans)
 
 
 def test_bad_keywords() -> None:

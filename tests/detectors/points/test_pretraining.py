@@ -35,6 +35,20 @@ def test_defaults_are_the_thesis() -> None:
     assert descend.prolongs
 
 
+def test_it_is_float32_whatever_the_default_is() -> None:
+    scenes = [np.random.default_rng(seed).random((60, 3)) for seed in range(3)]
+    trained = []
+    for dtype in (torch.float32, torch.float64):
+        torch.set_default_dtype(dtype)
+        try:
+            torch.manual_seed(0)
+            result = TeacherPretraining(width=8, steps=4, **TINY)  # type: ignore[arg-type]
+            trained.append(Trainer(device="cpu").run(result, scenes[:2], scenes[2:]).teacher.state_dict())
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(trained[0][name], value) for name, value in trained[1].items())
+
+
 def test_a_rate_that_falls_to_zero_ends_with_its_steps() -> None:
     result, _ = module(optimizer="muon", decay=True)
     *_, descend = result.stages()

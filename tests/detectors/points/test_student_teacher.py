@@ -40,6 +40,9 @@ def test_the_thesis_is_what_the_thesis_says() -> None:
     assert (config["points"], detector.k, config["epochs"], config["select"]) == (64_000, 32, 100, "best")
     assert (config["optimizer"], config["learning_rate"], config["weight_decay"]) == ("adam", 1e-3, 1e-5)
     assert (config["batch_size"], config["steps"], config["patch"], detector.level) == (1, None, None, None)
+    for keywords in (StudentTeacher3D.thesis(), {**StudentTeacher3D.thesis(), "optimizer": "muon"}):
+        (update,) = StudentTeacher3D(**keywords)._descent().updates
+        assert update.optimizer(update.module.parameters()).defaults["weight_decay"] == 1e-5
 
 
 def test_epochs_stand_for_the_default_steps() -> None:
