@@ -12,6 +12,7 @@ from geoad import _check
 from geoad._digest import digest_of
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops._arrays import without_mask
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,7 +123,7 @@ class AnomalyMap:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        pixels = np.asarray(self.pixels, dtype=np.float32)
+        pixels = without_mask("pixels", np.asanyarray(self.pixels)).astype(np.float32, copy=False)
         _check.shape("pixels", pixels, ("H", "W"))
         if not pixels.size:
             raise ValueError(f"an anomaly map must have pixels, got shape {pixels.shape}")

@@ -33,7 +33,7 @@ def fpfh(
     `normals` (N, 3) are of any length; if None they are those of `geoad.descriptors.normals` with `normal_k` and
     `viewpoint`. Neighbours in the same place, without a normal (0, or not finite), or straight along it, to rounding,
     make no pair; without any a point has the mean of its neighbours alone, and without these 0. A point that is not
-    finite has NaN. Memory: 12 k + 400 bytes a point.
+    finite has NaN. Memory: 12 max(k, normal_k) + 400 bytes a point.
 
     Raises ValueError for points or normals of another shape, and TypeError for what holds no real numbers.
 
@@ -43,7 +43,8 @@ def fpfh(
     ((200, 33), [200.0, 200.0, 200.0])
     """
     cloud, place = local_points(points)
-    k, normal_k = _arrays.whole("k", k), _arrays.whole("normal_k", normal_k)
+    most = max(len(cloud), 1)
+    k, normal_k = min(_arrays.whole("k", k), most), min(_arrays.whole("normal_k", normal_k), most)
     seen_from = viewpoint_from(viewpoint, place)
     index, sq_dist = knn(cloud, k if normals is not None else max(k, normal_k))
     if normals is None:

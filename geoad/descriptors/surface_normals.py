@@ -28,7 +28,7 @@ def normals(points: Any, k: int = 30, *, viewpoint: Any = (0.0, 0.0, 0.0)) -> An
     [0.0, 0.0, -1.0]
     """
     cloud, place = local_points(points)
-    index = knn(cloud, _arrays.whole("k", k)).index
+    index = knn(cloud, min(_arrays.whole("k", k), max(len(cloud), 1))).index
     return _arrays.like(to_viewpoint(cloud, index, viewpoint_from(viewpoint, place)), points)
 
 

@@ -50,6 +50,8 @@ class Camera:
             if size != int(size):
                 raise ValueError(f"{name} must be a whole number of pixels, got {size}")
             object.__setattr__(self, name, int(size))  # 800.0 in a file is 800
+        for name in ("focus", "kappa", "sx", "sy", "cx", "cy"):
+            object.__setattr__(self, name, float(getattr(self, name)))  # also what JSON would not write
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from geoad.geometry.camera import Camera
 from geoad.geometry.point_cloud import PointCloud
 from geoad.geometry.voxel_grid import VoxelGrid
 from geoad.geometry.xyz_image import XYZImage
-from geoad.ops import occupied_voxels
+from geoad.ops import _arrays, occupied_voxels
 
 EMPTY = -1.0
 """The value of a voxel without a point."""
@@ -72,6 +72,7 @@ def depth_to_xyz(depth: NDArray[np.floating], camera: Camera) -> XYZImage:
     [-2.0, 0.0, 2.0]
     """
     _check.shape("depth", depth, camera.shape)
+    depth = _arrays.without_mask("depth", depth)
     if depth.dtype.kind != "f":
         raise TypeError(f"depth must be floating, in metres, got {depth.dtype}: divide millimetres by 1000")
     rows, columns = np.indices(camera.shape)
@@ -91,7 +92,7 @@ def scores_to_pixels(
     _check.shape("scores", scores, ("N",))
     _check.shape("pixel", pixel, scores.shape)
     _check_pixel(pixel, shape)
-    values = np.asarray(scores, dtype=np.float32)
+    values = _arrays.without_mask("scores", np.asanyarray(scores)).astype(np.float32)
     pixels = np.full(shape[0] * shape[1], empty, np.float32)
     if (pixel[1:] <= pixel[:-1]).any():  # two may meet; those of a scan do not
         pixels[pixel] = -np.inf
@@ -109,7 +110,7 @@ def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGr
     >>> bounding_grid([PointCloud(np.array([[0, 0, 0], [2, 1, 0.5]], np.float32))]).origin.tolist()
     [0.0, -0.5, -0.75]
     """
-    _check.positive(resolution=resolution)
+    resolution = _arrays.whole("resolution", resolution)
     lower, upper = np.full(3, np.inf), np.full(3, -np.inf)
     for cloud in clouds:
         finite = np.isfinite(cloud.points)
@@ -182,7 +183,7 @@ def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDA
     _check.shape("scores", scores, grid.shape)
     if grid.nearest is None:
         raise ValueError("grid must hold a cloud, got an empty one: fill it with cloud_to_voxels")
-    return np.asarray(scores, dtype=np.float32).reshape(-1)[grid.nearest]
+    return _arrays.without_mask("scores", np.asanyarray(scores)).astype(np.float32).reshape(-1)[grid.nearest]
 
 
 def _check_pixel(pixel: NDArray[np.int64], shape: tuple[int, int]) -> None:

@@ -31,6 +31,8 @@ class VoxelGrid:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "origin", np.asarray(self.origin, dtype=np.float64))
+        if any(n != int(n) for n in self.shape):
+            raise ValueError(f"shape must be whole numbers of cells, got {self.shape}")
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         _check.shape("origin", self.origin, (3,))
         _check.positive(cell=self.cell)

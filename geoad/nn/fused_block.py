@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from geoad.ops import _aggregate_op, leaky_pair_numba
 
@@ -52,8 +51,9 @@ class FusedBlock(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():  # torch's once_differentiable lets derivatives of named inputs be wrong
+            raise NotImplementedError("a block has no second derivative here: let its points require a gradient")
         points, index, features, hidden, far, *layers = ctx.saved_tensors
         enter, first, second, leave, skip = layers[::2]
         rows, kept = ctx.rows, index[: ctx.rows[0]]  # by_x is the gradient to x, of_x those to the layer x

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from geoad import _check
+
 
 def gaussian_blur(grid: Tensor, deviation: float) -> Tensor:
     """Return a grid, of any shape, convolved along every axis with a Gaussian of so many cells; 0 leaves it as it is.
@@ -14,6 +16,7 @@ def gaussian_blur(grid: Tensor, deviation: float) -> Tensor:
     >>> [round(value, 4) for value in gaussian_blur(torch.tensor([0.0, 0, 1, 0, 0]), 0.5).tolist()]
     [0.0003, 0.1065, 0.7866, 0.1065, 0.0003]
     """
+    _check.not_negative(deviation=deviation)
     reach = int(4 * deviation + 0.5)
     if not reach:
         return grid

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 
 def instance_norm(maps: Tensor, eps: float = 1e-5) -> Tensor:
@@ -56,12 +55,13 @@ class _Gradient(Function):
         return made
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return what v, the gradient to P(g), becomes: P(v) for g, as P is symmetric; and for x, through y and s,
 
         - s² (y · (mean of v g') + v' · (mean of g y) + g' · (mean of v y)), where g' = P(g) / s and v' = P(v) / s.
         """
+        if torch.is_grad_enabled():  # torch's once_differentiable lets derivatives of named inputs be wrong
+            raise NotImplementedError("an instance norm has no third derivative here: torch's own has")
         to_gradient, to_maps = torch.empty_like(gradients[0]), torch.empty_like(gradients[0])
         for v, g, x, m, s, to_g, to_x in _parts(gradients[0], *ctx.saved_tensors, to_gradient, to_maps):
             y = (x - m).mul_(s)

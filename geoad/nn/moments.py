@@ -37,6 +37,8 @@ class Moments(nn.Module):
         rows = features.double()
         if not len(self.mean):
             self.mean, self.squares = rows.new_zeros(rows.shape[1]), rows.new_zeros(rows.shape[1])
+        if not len(rows):
+            return
         centre = rows.mean(0)
         step, total = centre - self.mean, self.count + len(rows)
         self.squares += (rows - centre).square().sum(0) + step.square() * (self.count * len(rows) / total)

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from geoad.geometry.float32 import as_float32
+from geoad.ops import _arrays
 from geoad.ops.knn import knn
 
 ROWS = 1 << 16  # rows whose ties are sorted at once: what bounds the memory on a lattice, where every row has some
@@ -17,7 +19,8 @@ def point_graph(points: NDArray[np.float32] | Tensor, k: int) -> dict[str, Tenso
 
     Tensors stay on their device.
 
-    Clouds of n ≤ k points get k = n − 1 neighbours (spec 2.1). Raises ValueError for fewer than two points.
+    Clouds of n ≤ k points get k = n − 1 neighbours (spec 2.1). Raises ValueError for fewer than two points, and for an
+    array that float32 would flatten.
 
     >>> import numpy as np
     >>> point_graph(np.float32([[0, 0, 0], [1, 0, 0], [3, 0, 0]]), k=1)["index"].tolist()
@@ -25,7 +28,10 @@ def point_graph(points: NDArray[np.float32] | Tensor, k: int) -> dict[str, Tenso
     """
     if len(points) < 2:
         raise ValueError(f"a point graph needs at least 2 points, got {len(points)}")
-    cloud = torch.as_tensor(points, dtype=torch.float32).contiguous()
+    if not isinstance(points, Tensor):
+        array = as_float32("points", _arrays.to_numpy("points", points))
+        points = torch.from_numpy(_arrays.to_points("points", array))
+    cloud = points.to(torch.float32).contiguous()
     return {"points": cloud, "index": neighbour_table(cloud, k)[0]}
 
 
@@ -57,14 +63,16 @@ def _break_ties(points: Tensor, index: Tensor, sq_dist: Tensor) -> Tensor:
 
 
 def join_graphs(graphs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return several graphs as one, their tables shifted; tensors under other keys are concatenated.
+    """Return several graphs as one, their tables shifted but for −1; tensors under other keys are concatenated.
 
     >>> one = {"points": torch.zeros(2, 3), "index": torch.tensor([[1], [0]])}
     >>> join_graphs([one, one])["index"].tolist()
     [[1], [0], [3], [2]]
     """
     starts = np.cumsum([0] + [len(graph["points"]) for graph in graphs])
-    shifted = [{**graph, "index": graph["index"] + int(start)} for graph, start in zip(graphs, starts, strict=False)]
+    tables = [graph["index"] for graph in graphs]
+    tables = [table.where(table < 0, table + int(start)) for table, start in zip(tables, starts, strict=False)]
+    shifted = [{**graph, "index": table} for graph, table in zip(graphs, tables, strict=True)]
     return {name: torch.cat([graph[name] for graph in shifted]) for name in graphs[0]}
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.ops import _arrays
 
 
 class CellMoments(NamedTuple):
@@ -53,9 +54,10 @@ class SparseMoments(nn.Module):
     def see(self, cells: Tensor, values: Tensor) -> None:
         """Add one grid: its cells (m,) that are not empty, distinct, and their values (channels, m).
 
-        Raises ValueError for values of another shape.
+        Raises ValueError for values of another shape, and for cells that are not in [0, 2³¹).
         """
         _check.shape("values", values, (len(self.mean), len(cells)))
+        _arrays.check_range("cells", cells, 1 << 31)
         cells = cells.to(self.cells)
         self._keep(cells)
         step = self._spread(cells, values) - self.mean
@@ -66,11 +68,12 @@ class SparseMoments(nn.Module):
 
     def at(self, cells: Tensor) -> CellMoments:
         """Return the moments of cells (m,), kept or not, in any order."""
+        _arrays.check_range("cells", cells, 1 << 31)
         place, kept = self._find(cells.to(self.cells))
         mean = torch.full((len(self.mean), len(cells)), self.empty, dtype=self.mean.dtype, device=self.mean.device)
         squares = torch.zeros_like(mean)
         mean[:, kept], squares[:, kept] = self.mean[:, place], self.squares[:, place]
-        return CellMoments(mean, (squares / self.count).sqrt())
+        return CellMoments(mean, (squares / self.count.clamp_min(1)).sqrt())
 
     def without(self, cells: Tensor, values: Tensor) -> tuple[CellMoments, Tensor]:
         """Return the moments of all kept cells had one of the grids seen not been, and that grid's values there.

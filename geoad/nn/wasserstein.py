@@ -36,9 +36,10 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     >>> float(gradient_penalty(lambda x: x @ slopes, torch.rand(5, 2), torch.rand(5, 2)))
     16.0
     """
-    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    kind = torch.promote_types(real.dtype, torch.float32)
+    share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=kind)
     with torch.autocast(real.device.type, enabled=False):
-        between = (share * real.float() + (1 - share) * fake.float()).detach().requires_grad_()
+        between = (share * real.to(kind) + (1 - share) * fake.to(kind)).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
         lengths: Tensor = gradient.flatten(1).norm(dim=1)
         return (lengths - 1).square().mean()

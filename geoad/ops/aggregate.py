@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from geoad import _check
 from geoad.ops import _aggregate_op, _cuda, aggregate_torch
@@ -30,8 +31,9 @@ def aggregate(
     with m ≤ n: the first m points are the centres. Under `torch.autocast`, halves are cast to float32 first.
 
     `backend`: "numba" (CPU) or "cuda", differentiable once in weight, bias and features; or "torch" (any device;
-    materialises (m, k, d_w)), which also differentiates the coordinates. None takes the first of them that serves the
-    device and, where the points require a gradient, gives it. "cuda" waits for the device when it first sees an index,
+    materialises (m, k, d_w)), which also differentiates the coordinates, and forwards. None takes the first of them
+    that serves the device and gives the derivatives asked for: where the points require a gradient, or a tangent comes
+    along, that is "torch". "cuda" waits for the device when it first sees an index,
     and keeps what it derives from it as long as the index lives.
 
     >>> import torch
@@ -51,7 +53,8 @@ def aggregate(
             return aggregate(wide[0], index, *wide[1:], slope=slope, backend=backend)
     _check_shapes(points, index, weight, bias, features)
     _check_kinds(points, index, {"weight": weight, "bias": bias, "features": features})
-    run = aggregate_torch.forward if _choose(backend, points) == "torch" else _aggregate_op.forward
+    forwards = _has_tangent(points, weight, bias, features)
+    run = aggregate_torch.forward if _choose(backend, points, forwards) == "torch" else _aggregate_op.forward
     return run(points, index, weight, bias, features, slope)
 
 
@@ -86,17 +89,27 @@ def _check_kinds(points: Tensor, index: Tensor, others: dict[str, Tensor]) -> No
             raise ValueError(f"{name} must be where points are, on {points.device}, got {name} on {tensor.device}")
 
 
-def _choose(backend: str | None, points: Tensor) -> str:
+def _has_tangent(*tensors: Tensor) -> bool:
+    """Tell whether derivatives are carried forwards, of which operators of torch would lose those that they lack."""
+    if torch.compiler.is_compiling():
+        return False
+    pairs = (forward_ad.unpack_dual(tensor) for tensor in tensors)  # type: ignore[no-untyped-call]
+    return any(pair.tangent is not None for pair in pairs)
+
+
+def _choose(backend: str | None, points: Tensor, forwards: bool) -> str:
     """Return the backend to use; raise ValueError if the one asked for cannot do it."""
     device = points.device.type
     differentiated = points.requires_grad and torch.is_grad_enabled()
     if backend is None:
         served = device in KERNELS and (device != "cuda" or _cuda.is_live())
-        return KERNELS[device] if served and not differentiated else "torch"
+        return KERNELS[device] if served and not (differentiated or forwards) else "torch"
     _check.one_of("backend", backend, BACKENDS)
     if backend != "torch" and KERNELS.get(device) != backend:
         home = next(name for name, kernels in KERNELS.items() if kernels == backend)
         raise ValueError(f'backend "{backend}" needs points on {home}, got points on {points.device}')
+    if backend != "torch" and forwards:
+        raise ValueError(f'backend "{backend}" has no derivatives forwards: use backend="torch"')
     if backend != "torch" and differentiated:
         raise ValueError(f'backend "{backend}" has no gradient for points: pass points.detach() or backend="torch"')
     return backend

@@ -17,9 +17,19 @@ def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, feature
         _arrays.check_range("index", index, len(points))
     neighbours = index.long()
     offset = points[: len(index), None] - points[neighbours]
-    geometry = torch.cat([offset, offset.norm(dim=-1, keepdim=True)], dim=-1)
+    geometry = torch.cat([offset, _length(offset)], dim=-1)
     embedded = leaky_relu(linear(geometry, weight, bias), slope).mean(1)
     return torch.cat([embedded, _gather_mean(features, neighbours)], dim=-1)
+
+
+def _length(offset: Tensor) -> Tensor:
+    """Return the lengths (m, k, 1) of offsets (m, k, 3), with derivatives of 0 where there is none, as often as wanted.
+
+    Those of torch's norm are 0 there once, and then NaN.
+    """
+    square = offset.square().sum(-1, keepdim=True)
+    none = square == 0
+    return square.masked_fill(none, 1).sqrt().masked_fill(none, 0)
 
 
 def _gather_mean(features: Tensor, index: Tensor) -> Tensor:

@@ -17,7 +17,8 @@ def harmonic_fill(values: Any, known: Any, *, backend: str | None = None) -> Any
 
     That is Laplace's equation on the 4-neighbourhood with the known pixels as boundary and no flux through the border
     of the image (thesis 10.4.1). Known pixels stay as they are, bit for bit; filled ones stay within the range of the
-    known, and within 1e-4 of that range of the exact solution. What `values` holds at unknown pixels is not read.
+    known, and within 1e-4 of that range of the exact solution, for values that float32 holds. What `values` holds at
+    unknown pixels is not read.
 
     `backend`: "numba" (CPU) or "cuda" (CUDA tensors; waits for the device to check the input and to see that it has
     converged; equal bits on every run, but not those of the CPU); None takes that of the device. Arrays are numpy or

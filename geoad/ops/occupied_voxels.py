@@ -25,7 +25,7 @@ class Occupied(NamedTuple):
 
 
 def occupied_voxels(points: Any, origin: Any, cell: float, shape: tuple[int, int, int], values: Any = None) -> Occupied:
-    """Return what `voxelize` does of the voxels with points alone: memory is a bit a voxel and a row an occupied one.
+    """Return what `voxelize` does of the voxels with points alone: two bits of memory a voxel, a row an occupied one.
 
     Arguments, means and errors are those of `voxelize`.
 

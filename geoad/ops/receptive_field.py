@@ -38,6 +38,7 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     ([0, 1, 2], [1, 2, 3])
     """
     table, seeds = (_integers(*each) for each in (("index", index), ("queries", queries)))
+    table = table.astype(table.dtype.newbyteorder("="), copy=False)
     _check.shape("index", table, ("n", "k"))
     seeds = np.atleast_1d(seeds).astype(np.int64)
     _check.shape("queries", seeds, ("q",))

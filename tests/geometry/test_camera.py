@@ -108,6 +108,12 @@ def test_a_camera_file_without_a_field_or_not_json(tmp_path: Path) -> None:
         Camera.load(tmp_path / "camera.json")
 
 
+def test_numbers_of_numpy_are_saved(tmp_path: Path) -> None:
+    camera = Camera.pinhole(np.float32(100), (4, 5))  # type: ignore[arg-type]
+    camera.save(tmp_path / "camera.json")
+    assert Camera.load(tmp_path / "camera.json") == camera
+
+
 def test_sizes_are_whole_numbers_however_they_are_written() -> None:
     camera = Camera(1.0, 0.0, 1.0, 1.0, 1.5, 0.5, 4.0, 2.0)  # type: ignore[arg-type]
     assert camera.shape == (2, 4) and all(isinstance(size, int) for size in camera.shape)

@@ -23,6 +23,7 @@ from geoad.geometry import (
     xyz_to_cloud,
     xyz_to_depth,
 )
+from geoad.sample import AnomalyMap
 
 ELEMENTS = st.one_of(st.floats(-2, 2, width=32), st.just(0.0), st.sampled_from([np.nan, np.inf, -np.inf]))
 SHAPES = st.tuples(st.integers(1, 6), st.integers(1, 6))
@@ -107,6 +108,15 @@ def test_depth_keeps_invalid_pixels_invalid() -> None:
     image = depth_to_xyz(depth, Camera.pinhole(10.0, (1, 4)))
     assert image.valid.tolist() == [[False, False, False, True]]
     assert xyz_to_depth(XYZImage(np.array([[[np.nan, 0, 3.0], [1, 0, 0]]]))).tolist() == [[0, 0]]
+
+
+def test_what_is_masked_is_no_measurement() -> None:
+    depth = np.ma.masked_equal(np.array([[1.0, 65.535, 2.0]]), 65.535)
+    assert depth_to_xyz(depth, Camera.pinhole(1.0, (1, 3))).valid.tolist() == [[True, False, True]]
+    scores = np.ma.masked_equal([1.0, 999.0], 999)
+    assert np.isnan(scores_to_pixels(scores, np.array([0, 1]), (1, 2))).tolist() == [[False, True]]
+    with pytest.raises(ValueError, match="an anomaly map must be finite, got 1 NaN"):
+        AnomalyMap(scores[None])
 
 
 def test_depth_of_another_size_than_the_camera() -> None:
@@ -241,6 +251,10 @@ def test_what_cannot_be_gridded_is_refused() -> None:
         bounding_grid([])
     with pytest.raises(ValueError, match="resolution must be positive"):
         bounding_grid([clouds(4, 0)], 0)
+    with pytest.raises(TypeError, match="resolution must be an int, got float"):
+        bounding_grid([clouds(4, 0)], 10.9)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"shape must be whole numbers of cells, got \(2.9, 2, 2\)"):
+        VoxelGrid(np.zeros(3), 1.0, (2.9, 2, 2))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="cloud must have rgb"):
         cloud_to_voxels(flat, VoxelGrid(np.zeros(3), 1.0, (2, 2, 2)), rgb=True)
     with pytest.raises(ValueError, match="points of the cloud must be finite"):

@@ -101,6 +101,9 @@ def test_derivatives_of_the_instance_norm(eps: float) -> None:
     maps = maps_of(InstanceNorm2d, (3,), 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: instance_norm(x, eps), maps)
     assert torch.autograd.gradgradcheck(lambda x: instance_norm(x, eps), maps)
+    (first,) = torch.autograd.grad((instance_norm(maps, eps) * maps).sum(), maps, create_graph=True)
+    with pytest.raises(NotImplementedError, match="no third derivative here"):
+        torch.autograd.grad(first.square().sum(), maps, create_graph=True)
 
 
 def plain(network: nn.Sequential) -> nn.Sequential:

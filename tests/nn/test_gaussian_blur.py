@@ -17,6 +17,12 @@ def test_equals_scipy(deviation: float, shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(gaussian_blur(grid, deviation).numpy(), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("deviation", [-1.0, float("nan")])
+def test_a_deviation_is_not_negative(deviation: float) -> None:
+    with pytest.raises(ValueError, match="deviation must be 0 or more"):
+        gaussian_blur(torch.ones(5), deviation)
+
+
 def test_no_deviation_changes_nothing() -> None:
     grid = torch.rand(3, 4, 5)
     assert gaussian_blur(grid, 0.0) is grid

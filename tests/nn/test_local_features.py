@@ -137,6 +137,12 @@ def test_cone_equals_the_whole_cloud_and_its_gradients() -> None:
         torch.testing.assert_close(cone, whole, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("coordinates", ["relative", "absolute"])
+def test_a_neighbour_that_is_none_is_refused(coordinates: str) -> None:
+    with pytest.raises(ValueError, match=r"index must lie in \[0, 5\), got values from -1 to 4"):
+        LocalFeatures(8, 1, coordinates)(torch.rand(5, 3), torch.tensor([[1], [2], [3], [4], [-1]]))
+
+
 def test_absolute_coordinates_lose_translation_invariance() -> None:
     points, index, scale = graph()
     net = network(coordinates="absolute")

@@ -70,6 +70,12 @@ def test_what_cannot_be_seen_or_left_out_is_named() -> None:
     with pytest.raises(ValueError, match=r"values must have shape \(3, 2\), got \(2, 3\)"):
         moments.see(torch.tensor([0, 1]), torch.zeros(2, 3))
     moments.see(torch.tensor([0]), torch.zeros(3, 1))
+    for cell in (-1, 2**32 + 5):
+        with pytest.raises(ValueError, match=r"cells must lie in \[0, 2147483648\)"):
+            moments.see(torch.tensor([cell]), torch.zeros(3, 1))
+        with pytest.raises(ValueError, match=r"cells must lie in \[0, 2147483648\)"):
+            moments.at(torch.tensor([cell]))
+    assert not moments.at(torch.tensor([7])).std.any()
     with pytest.raises(ValueError, match="at least two grids can be left out, got 1"):
         moments.without(torch.tensor([0]), torch.zeros(3, 1))
     with pytest.raises(ValueError, match="channels must be positive, got 0"):

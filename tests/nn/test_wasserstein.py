@@ -57,6 +57,17 @@ def test_points_lie_between_real_and_fake_samples_each_with_a_share_of_its_own()
     assert (shares == shares[:, :1]).all() and len(shares[:, 0].unique()) == 6 and shares.abs().max() < 1
 
 
+@pytest.mark.parametrize("default", [torch.float32, torch.float64])
+def test_the_penalty_is_in_the_precision_of_the_samples(default: torch.dtype) -> None:
+    torch.set_default_dtype(default)
+    try:
+        for kind in (torch.float32, torch.float64):
+            real, fake = torch.rand(3, 4, dtype=kind), torch.rand(3, 4, dtype=kind)
+            assert gradient_penalty(nn.Linear(4, 1, dtype=kind), real, fake).dtype == kind
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_the_loss_is_the_negative_distance_with_the_weighted_penalty() -> None:
     critic, real, fake = Linear((7,), 3.0), torch.rand(5, 7), torch.rand(5, 7)
     losses = {name: loss.detach() for name, loss in critic_loss(critic, real, fake, weight=10).items()}

@@ -146,6 +146,29 @@ def test_coordinates_have_a_gradient_in_plain_torch_only() -> None:
         aggregate(points, *others, backend="numba")
 
 
+def test_derivatives_forwards_are_those_of_plain_torch_or_refused() -> None:
+    points, index, weight, bias, features = case(6, 6, 3, (2, 2))
+    for place, tensor in ((0, points), (2, weight), (4, features)):
+
+        def run(x: Tensor, place: int = place, backend: str | None = None) -> Tensor:
+            inputs = [points, index, weight, bias, features]
+            inputs[place] = x
+            return aggregate(*inputs, backend=backend)  # type: ignore[misc]
+
+        assert torch.autograd.gradcheck(run, tensor.clone().requires_grad_(), check_forward_ad=True)
+        with pytest.raises(ValueError, match='"numba" has no derivatives forwards: use backend="torch"'):
+            torch.func.jvp(lambda x: run(x, backend="numba"), (tensor,), (torch.ones_like(tensor),))
+
+
+def test_second_derivatives_are_finite_where_neighbours_coincide() -> None:
+    points, _, *others = case(6, 2, 3, (2, 2))
+    points[1] = points[0]
+    points.requires_grad_()
+    total = aggregate(points, torch.tensor([[1, 2, 0], [2, 3, 4]]), *others).square().sum()
+    (gradient,) = torch.autograd.grad(total, points, create_graph=True)
+    assert torch.autograd.grad(gradient.square().sum(), points)[0].isfinite().all() and gradient.isfinite().all()
+
+
 def test_a_second_derivative_is_refused_not_wrong() -> None:
     points, index, weight, bias, features = case(6, 6, 3, (2, 2))
     leaves = [t.requires_grad_() for t in (weight, bias, features)]
