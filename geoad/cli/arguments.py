@@ -33,7 +33,7 @@ def dataset(text: str) -> Data:
     if not colon or not root:
         raise ArgumentTypeError(f"must be NAME:ROOT, such as mvtec3d:scans, got {text!r}")
     _known("dataset", name, DATASETS)
-    return Data(name, Path(root).expanduser())  # no shell looks behind the colon
+    return Data(name, _folder(root))
 
 
 def ground_truth(text: str) -> Data:
@@ -42,7 +42,12 @@ def ground_truth(text: str) -> Data:
 
     name, colon, root = text.partition(":")
     ours = not (colon and root and name == LOCO) or name in DATASETS
-    return dataset(text) if ours else Data(name, Path(root).expanduser())
+    return dataset(text) if ours else Data(name, _folder(root))
+
+
+def _folder(root: str) -> Path:
+    """Return a folder; no shell has looked for a home behind the colon."""
+    return Path(root).expanduser() if root == "~" or root.startswith("~/") else Path(root)
 
 
 def detector(text: str) -> str:

@@ -36,7 +36,9 @@ def check_results(arguments: Namespace) -> None:
     folders = ["", *(name for name, option in BESIDE.items() if getattr(arguments, option))]
     for file in (Path(arguments.out, folder, name) for folder in folders for name in FILES):
         if file.exists() and not arguments.overwrite and _asked(file.parent) != digest_asked(arguments):
-            raise FileExistsError(f"{file}: has the numbers of another command: choose another --out, or --overwrite")
+            raise FileExistsError(
+                f"{file}: has the numbers of another command or version: choose another --out, or --overwrite"
+            )
 
 
 def remove_beside(out: Path) -> None:
@@ -57,5 +59,5 @@ def _asked(folder: Path) -> str | None:
         content = json.loads((folder / "metrics.json").read_text())
     except (OSError, ValueError):
         return None
-    asked = content.get("asked") if isinstance(content, dict) else None
+    asked = content.get("asked", content.get("command")) if isinstance(content, dict) else None  # older have no hash
     return asked if isinstance(asked, str) else None

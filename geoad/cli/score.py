@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 from argparse import Namespace
@@ -40,7 +41,8 @@ def run(arguments: Namespace) -> int:
     failed = 0
     for name, error in score(arguments):
         failed += 1
-        print(f"geoad: error: {name}: {describe(error).removeprefix(name).lstrip(': ')}", file=sys.stderr)
+        told = re.sub(f"^{re.escape(name)}:? ", "", describe(error))
+        print(f"geoad: error: {name}: {told}", file=sys.stderr)
     return 1 if failed else 0
 
 

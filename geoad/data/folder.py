@@ -15,6 +15,7 @@ from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import files_by_stem, match, subfolders
 from geoad.geometry.xyz_image import XYZImage
 
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 _FORMATS = " ".join(scan_file.SUFFIXES)
 
 
@@ -73,12 +74,12 @@ class Folder(Dataset):
             return [], [Fault(str(folder), f"no such folder, or none in it: put scans into {want}")]
         entries, faults = list[Entry](), _misplaced(base, kinds) if split == "test" else list[Fault]()
         for kind in kinds:
-            if split != "test" and kind != GOOD:
-                faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
             if kind != GOOD and kind.lower() == GOOD:
                 faults.append(Fault(str(folder / kind), f"would be a kind of defect: rename it to {GOOD}"))
+            elif split != "test" and kind != GOOD:
+                faults.append(Fault(str(folder / kind), f"{split} holds only good scans: move it to test"))
             masks = files_by_stem(base / "gt" / kind, mask_file.SUFFIXES, faults) if split == "test" else {}
-            if split == "test" and not masks and _visible(base / "gt" / kind):
+            if split == "test" and not masks and _has_pictures(base / "gt" / kind):
                 told = f"no mask among its files: masks end in one of {' '.join(mask_file.SUFFIXES)}"
                 faults.append(Fault(str(base / "gt" / kind), told))
             found, wrong = _survey_kind(folder / kind, f"{split}/{kind}", kind, masks)
@@ -103,9 +104,9 @@ def _has_masks(folder: Path) -> bool:
     return any(path.suffix.lower() in mask_file.SUFFIXES for path in folder.rglob("[!.]*"))
 
 
-def _visible(folder: Path) -> bool:
-    """Whether a folder holds a file that is not hidden."""
-    return folder.is_dir() and any(path.is_file() for path in folder.glob("[!.]*"))
+def _has_pictures(folder: Path) -> bool:
+    """Whether a folder holds files that somebody may mean for masks."""
+    return folder.is_dir() and any(path.suffix.lower() in PICTURES for path in folder.glob("[!.]*"))
 
 
 def _survey_flat(base: Path, split: str) -> tuple[list[Entry], list[Fault]]:

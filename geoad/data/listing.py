@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -21,22 +20,23 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return the visible files with one of `suffixes` in `folder` and below it, links to folders followed, sorted.
+    """Return the visible files with one of `suffixes` in `folder` and below it, sorted, and of linked folders.
 
     >>> files_below(Path("no such folder"), (".off",))
     []
     """
-    found = list[Path]()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        here = Path(place).resolve()
-        folders[:] = [name for name in folders if not name.startswith(".") and not _is_above(Path(place, name), here)]
-        found += [Path(place, name) for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in suffixes and path.is_file())
-
-
-def _is_above(folder: Path, here: Path) -> bool:
-    """Whether a folder is a link to one that it lies in: following it would never end."""
-    return folder.is_symlink() and here.is_relative_to(folder.resolve())
+    places, links, seen, found = [folder], list[Path](), set[Path](), list[Path]()
+    while places or links:  # what is linked to comes last, so that each folder is seen once, where it is
+        place = places.pop() if places else links.pop(0)
+        if (real := place.resolve()) in seen or not place.is_dir():
+            continue
+        seen.add(real)
+        for path in sorted(path for path in place.iterdir() if not path.name.startswith(".")):
+            if path.is_dir():
+                (links if path.is_symlink() else places).append(path)
+            elif path.suffix.lower() in suffixes and path.is_file():
+                found.append(path)
+    return sorted(found)
 
 
 def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) -> dict[str, Path]:

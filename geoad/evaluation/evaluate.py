@@ -29,7 +29,7 @@ from geoad.metrics import (
 )
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.passes import Progress
-from geoad.metrics.sizes import COMMUNITY, MODES, Resized, community_maps, community_masks, maps_at_mask_size
+from geoad.metrics.sizes import COMMUNITY, MODES, SIDE, Resized, community_maps, community_masks, maps_at_mask_size
 
 if TYPE_CHECKING:
     from geoad.data.dataset import Dataset
@@ -147,7 +147,7 @@ def evaluate_folder(
     if own is not None:
         ranking = replace(ranking, maxima=own)
     unmarked = _has_no_masks(names, labels, ranking.marked)
-    blank = _blank_masks(names, labels, ranking.marked)
+    blank = _blank_masks(names, labels, ranking.marked, settings.mode)
     areas = np.full(len(names), np.nan) if unmarked else _recalls(maps, masks, blank, **readings.next())
     mode = COMMUNITY if settings.mode == COMMUNITY else "exact"
     rows = [*pixel_rows(ranking, settings.limits, settings.mode, settings.connectivity)]
@@ -177,12 +177,13 @@ def _has_no_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[n
     return bool(unmarked)
 
 
-def _blank_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.int64]) -> set[int]:
+def _blank_masks(names: Sequence[str], labels: Sequence[int], marked: NDArray[np.int64], mode: str) -> set[int]:
     """Return which defective samples have a mask that marks no pixel; warn that their pixels are taken for good."""
     blank = [i for i, (label, count) in enumerate(zip(labels, marked, strict=True)) if label and not count]
     if blank:
         others = f" and {len(blank) - 1} more" if len(blank) > 1 else ""
-        told = "no pixel of the mask is marked: all count as good, and AUPIMO leaves them out"
+        size = f" at {SIDE}x{SIDE}" if mode == COMMUNITY else ""
+        told = f"no pixel of the mask is marked{size}: all count as good, and AUPIMO leaves them out"
         warnings.warn(f"{names[blank[0]]}{others}: defective, but {told}", RuntimeWarning, stacklevel=3)
     return set(blank)
 

@@ -69,7 +69,7 @@ def maps_at_mask_size(maps: Iterable[Any], masks: Iterable[Any]) -> Resized:
 
     Raises ValueError for a cloud's map, a single row, of another size.
 
-    >>> maps_at_mask_size([[[0.0, 4.0]]], [np.zeros((2, 4))])[0].tolist()
+    >>> maps_at_mask_size([[[0.0, 4.0]] * 2], [np.zeros((2, 4))])[0].tolist()
     [[0.0, 1.0, 3.0, 4.0], [0.0, 1.0, 3.0, 4.0]]
     """
     check_reiterable("masks", masks)
@@ -103,7 +103,7 @@ def _fit(number: int, pixels: Any, mask: Any) -> Any:
     if mask is None:
         return pixels
     array, shape = read_map(pixels, number), tuple(np.shape(mask))
-    if is_cloud(shape) and array.shape != shape:
+    if array.shape != shape and (is_cloud(shape) or is_cloud(array.shape)):
         raise ValueError(f"map {number} must be {shape} as its mask, got {array.shape}: points lie in no order")
     return resize_bilinear(array, shape)
 

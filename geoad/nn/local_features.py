@@ -11,8 +11,8 @@ from torch.nn.functional import leaky_relu, linear
 from geoad import _check
 from geoad.nn import fused_block
 from geoad.nn.fused_block import SLOPE, FusedBlock
-from geoad.ops import _arrays
 from geoad.ops.aggregate import aggregate
+from geoad.ops.aggregate_torch import check_table
 
 COORDINATES = ("relative", "absolute")
 
@@ -54,7 +54,7 @@ class LocalFeatureAggregation(nn.Module):
 
     def _absolute(self, points: Tensor, index: Tensor, weight: Tensor, features: Tensor) -> Tensor:
         """The ablation with G = (x, x_j, x − x_j, ‖x − x_j‖) of RandLA-Net (thesis 10.4.3), in plain torch."""
-        _arrays.check_range("index", index, len(points))
+        check_table(index, len(points))
         neighbours = points[index]
         own = points[: len(index), None].expand_as(neighbours)
         offset = own - neighbours

@@ -12,14 +12,24 @@ from geoad.ops import _arrays
 
 def forward(points: Tensor, index: Tensor, weight: Tensor, bias: Tensor, features: Tensor, slope: float) -> Tensor:
     """Return (m, d_w + d_f), differentiable in every floating argument and as often as wanted."""
-    holds_values = type(index) in (Tensor, Parameter) and not index.is_meta  # fake tensors do not
-    if holds_values and not torch.compiler.is_compiling():
-        _arrays.check_range("index", index, len(points))
+    check_table(index, len(points))
     neighbours = index.long()
     offset = points[: len(index), None] - points[neighbours]
     geometry = torch.cat([offset, _length(offset)], dim=-1)
     embedded = leaky_relu(linear(geometry, weight, bias), slope).mean(1)
     return torch.cat([embedded, _gather_mean(features, neighbours)], dim=-1)
+
+
+def check_table(index: Tensor, count: int) -> None:
+    """Raise ValueError unless all of a table, if it holds values, lie in [0, count).
+
+    >>> check_table(torch.tensor([[-1]]), 3)
+    Traceback (most recent call last):
+    ValueError: index must lie in [0, 3), got values from -1 to -1
+    """
+    holds_values = type(index) in (Tensor, Parameter) and not index.is_meta  # fake tensors do not
+    if holds_values and not torch.compiler.is_compiling():
+        _arrays.check_range("index", index, count)
 
 
 def _length(offset: Tensor) -> Tensor:

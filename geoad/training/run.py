@@ -277,7 +277,8 @@ class Run:
     def _finite_parameters(self, stage: Descend, descent: Descent) -> None:
         """Raise ValueError if what the last step has made of the parameters, and is kept, is not finite."""
         learnt = (p.detach() for update in stage.updates for p in _parameters(update.module))
-        strange = [p[~p.isfinite()] for p in learnt] if descent.best is None else []
+        kept = descent.best is None or self._unjudged(stage, descent.step)
+        strange = [p[~p.isfinite()] for p in learnt] if kept else []
         for values in strange:
             if len(values):
                 raise _not_finite("outcome", stage, float(values[0]), f"the last step, {descent.step}")

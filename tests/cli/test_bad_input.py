@@ -334,6 +334,8 @@ def test_a_split_without_scans_is_none_to_score(geoad, tree: Path, tmp_path: Pat
 def test_a_home_folder_behind_a_colon(geoad, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tree))
     assert geoad("data", "check", "mvtec3d:~", "--category", "bagel").code == 0
+    said = geoad("data", "check", "mvtec3d:~nobody/scans")
+    assert said.code == 1 and "~nobody/scans: no such folder" in said.out + said.err
 
 
 def test_one_category_that_fails_is_named_and_the_others_are_trained(geoad, copy: Path, tmp_path: Path) -> None:

@@ -227,6 +227,10 @@ def test_maps_behind_links_are_found(geoad, tree: Path, maps: Path, tmp_path: Pa
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(kind)
     (link.parent / "round").symlink_to(tmp_path / "maps")
+    for one, other in (("a", "b"), ("b", "a")):  # links of links of links
+        (tmp_path / one).mkdir()
+        (tmp_path / one / "to").symlink_to(tmp_path / other)
+        (link.parent / one).symlink_to(tmp_path / one)
     words = ("--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path / "out")
     assert geoad("evaluate", tmp_path / "maps", *words).code == 0
 

@@ -120,6 +120,7 @@ def test_point_labels_of_a_cloud(tmp_path: Path) -> None:
         ("train/good/a.tiff", r"a\.tiff: has the name of a\.npy: rename one of the two"),
         ("train/bad/a.npy", "train/bad: train holds only good scans: move it to test"),
         ("test/Good/a.npy", "test/Good: would be a kind of defect: rename it to good"),
+        ("train/Good/a.npy", r"train/Good: would be a kind of defect: rename it to good$"),
     ],
 )
 def test_what_is_ambiguous_is_an_error(root: Path, place: str, problem: str) -> None:

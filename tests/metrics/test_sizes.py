@@ -67,4 +67,6 @@ def test_the_scores_of_points_are_not_resized():
         ValueError, match=r"^map 0 must be \(1, 400\) as its mask, got \(1, 100\): points lie in no order"
     ):
         list(maps_at_mask_size([cloud[:, :100]], [mask]))
+    with pytest.raises(ValueError, match=r"^map 0 must be \(20, 20\) as its mask, got \(1, 400\): points lie in"):
+        list(maps_at_mask_size([cloud], [mask.reshape(20, 20)]))
     assert maps_at_mask_size([cloud], [mask])[0].shape == (1, 400)

@@ -78,6 +78,20 @@ def test_a_last_state_off_the_beat_is_chosen_and_forgotten_by_a_longer_run(tmp_p
     assert trainer.run(Judged(4, losses), numbers(), HELD_OUT).step == 12  # of 12 nobody has looked at the 6th
 
 
+def test_what_ends_broken_off_the_beat_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    class Diverged(Judged):
+        def watch(self, stage: str, step: int) -> None:
+            if step == 6:
+                with torch.no_grad():
+                    self.net[0].weight.fill_(torch.nan)
+
+    losses = {4: 3.0, 6: 1.0}
+    trainer = Trainer(device="cpu", folder=tmp_path, checkpoint_every=4)
+    with pytest.raises(ValueError, match="the outcome of stage 'descend' is nan at the last step, 6"):
+        trainer.run(Diverged(2, losses), numbers(), HELD_OUT)
+    assert Checkpoint.load(tmp_path / "checkpoint.pt").step == 4
+
+
 def test_a_stopped_stage_may_end_earlier_than_planned(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         run(tmp_path, 4, stop=after(11 + 4))

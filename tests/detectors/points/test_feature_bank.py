@@ -60,6 +60,12 @@ def test_scores_of_scans_that_the_bank_holds_are_no_level(count: int) -> None:
         FeatureBank(**SMALL, bank=300 * count, normalise=True).fit(scans)
 
 
+def test_what_is_no_number_is_not_near() -> None:
+    features = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
+    features[1] = torch.nan
+    assert nearest_sq_dist(features, torch.randn(5, 8)).isnan().tolist() == [False, True, False, False]
+
+
 def test_bad_keywords() -> None:
     with pytest.raises(ValueError, match="bank must be positive, got 0"):
         FeatureBank(bank=0)
