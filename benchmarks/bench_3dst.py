@@ -41,6 +41,7 @@ from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.cone import cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
+from geoad.ops import _cuda
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.sample import Sample
 from geoad.training.memory import kept_memory
@@ -196,12 +197,15 @@ def _graph(n: int) -> tuple[dict[str, torch.Tensor], float]:
 def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
     """Run one case in this process."""
     torch.set_num_threads(1)
+    if case.endswith("GPU") and (why := _cuda.why_not()) is not None:
+        raise SystemExit(f"{case}: other backends would stand in for the CUDA kernels: {why}")
     with kept_memory():  # as the trainer has it
         clock = time.perf_counter if case.endswith("GPU") else time.process_time
         seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats, clock)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
-    row = {"kernel": "3d-st", "backend": "torch" if case == "eager" else "numba", "case": case, "n": n, "k": K}
+    backend = "torch" if case == "eager" else "cuda" if case.endswith("GPU") else "numba"
+    row = {"kernel": "3d-st", "backend": backend, "case": case, "n": n, "k": K}
     key = "wall_s" if case.endswith("GPU") else "cpu_s"
     return {**row, "width": width, key: statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
 

@@ -35,6 +35,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from earlier import earlier_rows
 from scipy.spatial.transform import Rotation
 
 from geoad._lock import locked
@@ -160,9 +161,8 @@ def figures(detector: PointDetector, scans: Sequence[Sample], test: Dataset) -> 
 
 
 def kept_rows(path: Path, data: Facts, keywords: Facts) -> list[Facts]:
-    """Return the rows of a file that were made of the same data and keywords with teachers as they are now."""
-    before = json.loads(path.read_text()) if path.exists() else {}
-    rows = before.get("rows", []) if before.get("data") == data and before.get("params") == keywords else []
+    """Return a file's rows that were made with teachers as they are now; exit if it is of other data or keywords."""
+    rows = earlier_rows(path, data=data, params=keywords)
     return [row for row in rows if digest(row["teacher"]) in (None, row["teacher_sha256"])]
 
 
@@ -196,12 +196,13 @@ def main() -> None:
     parser.add_argument("--teachers", default="3d-st-64,random")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--categories", default=",".join(CATEGORIES))
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: benchmarks/results)")
     given = parser.parse_args()
     torch.set_num_threads(1)
     manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
     data = {key: manifest[key] for key in ("simulator", "size", "seed")}
     variant = VARIANTS[given.variant]
-    path, made_of = RESULTS / variant.file, (data, settings(variant))
+    path, made_of = given.out / variant.file, (data, settings(variant))
     command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
     asked = [words.split(",") for words in (given.seeds, given.categories, given.teachers)]
     for seed, category, teacher in product(*asked):

@@ -230,13 +230,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", help="beginnings of names with commas between (default: all)")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="a file for the results, where not every case is measured")
     parser.add_argument("--only", metavar="CASE", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(json.dumps(measure(given.only, given.repeats)))
         return
-    before = json.loads(RESULTS.read_text()) if given.cases and RESULTS.exists() else {"rows": []}
-    rows = {row["case"]: row for row in before["rows"]}
+    rows: dict[str, dict[str, Any]] = {}
     for case in CASES:
         wanted = not given.cases or case.startswith(tuple(given.cases.split(",")))
         if not wanted or (case.endswith("GPU") and not torch.cuda.is_available()):
@@ -246,9 +246,9 @@ def main() -> None:
         seconds = rows[case].get("cpu_s", rows[case].get("wall_s"))
         state = "" if rows[case]["state_bytes"] is None else f"   state {rows[case]['state_bytes'] / 1e6:8.2f} MB"
         print(f"{case:24} {seconds:9.4f} s   peak {rows[case]['peak_bytes'] / 1e9:6.2f} GB{state}", flush=True)
-    own = " ".join(["python benchmarks/bench_voxels.py", *sys.argv[1:]])
-    commands = " && ".join(filter(None, [before.get("command"), own]))  # rows that stay are the earlier command's
-    write_json(RESULTS, {**environment(), "command": commands, "rows": [rows[c] for c in CASES if c in rows]})
+    command_line = " ".join(["python benchmarks/bench_voxels.py", *sys.argv[1:]])
+    if out := given.out or (None if given.cases else RESULTS):
+        write_json(out, {**environment(), "command": command_line, "rows": list(rows.values())})
 
 
 if __name__ == "__main__":

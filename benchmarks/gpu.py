@@ -25,6 +25,10 @@ BENCH_3DST = (
     *(sys.executable, "benchmarks/bench_3dst.py", "--repeats", "50"),
     *("--widths", "64", "--cases", "step GPU,inference GPU,fps GPU"),
 )
+BENCH_VOXELS = (
+    *(sys.executable, "benchmarks/bench_voxels.py", "--repeats", "20"),
+    *("--cases", "voxel-ae GPU,voxel-vae GPU,voxel-fanogan GPU"),
+)
 TOOLS = {"memcheck": "tests", "racecheck": "tests/cuda", "synccheck": "tests/cuda"}
 BENCH = (sys.executable, "-m", "geoad", "bench", "--device", "cuda")
 
@@ -41,6 +45,7 @@ def steps(out: Path, sanitizer: str | None, words: list[str]) -> dict[str, tuple
         "tests": PYTEST,
         **checks,
         "bench-3dst": (*BENCH_3DST, "--out", str(out / "bench_3dst.json")),
+        "bench-voxels": (*BENCH_VOXELS, "--out", str(out / "bench_voxels.json")),
         "bench": (*BENCH, "all", "--out", str(out), *words),
         "bench-large": (*BENCH, "knn", "--sizes", "1M", "--out", str(out / "large"), *words),
     }

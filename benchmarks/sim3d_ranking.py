@@ -18,6 +18,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from earlier import earlier_rows
 from scipy.stats import spearmanr
 
 from geoad.data import open_dataset
@@ -111,22 +112,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("scans")
     parser.add_argument("--methods", nargs="+", default=list(SETTINGS), choices=list(SETTINGS))
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help="file (default: benchmarks/results/sim3d_ranking.json)"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     manifest = json.loads((Path(arguments.scans) / "manifest.json").read_text())
     data = {key: manifest[key] for key in ("simulator", "size", "seed")}
-    rows: list[dict[str, Any]] = []
-    if RESULTS.exists():
-        before = json.loads(RESULTS.read_text())
-        rows = before["rows"] if before["data"] == data else []
-        rows = [row for row in rows if row["params"] == SETTINGS.get(row["method"])]
+    rows = earlier_rows(arguments.out, data=data)
+    rows = [row for row in rows if row["params"] == SETTINGS.get(row["method"])]
     command = " ".join(["python", "benchmarks/sim3d_ranking.py", *sys.argv[1:]])
     done = {(row["method"], row["category"]) for row in rows}
     for cell in [(method, category) for method in arguments.methods for category in CATEGORIES]:
         if cell not in done:
             rows.append(measure(arguments.scans, *cell))
             print(*cell, f"{rows[-1]['value']:.3f} ({rows[-1]['cpu_s']:.0f} CPU s)", flush=True)
-            write_json(RESULTS, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows})
+            write_json(
+                arguments.out, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows}
+            )
     show(rows)
 
 

@@ -18,6 +18,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from earlier import earlier_rows
 
 from geoad.data import open_dataset
 from geoad.detectors import make_detector
@@ -69,6 +70,9 @@ def main() -> None:
     parser.add_argument("scans")
     parser.add_argument("--sources", default="xyz,xyz+rgb")
     parser.add_argument("--categories", help="default: all that SCANS has")
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS, help="file (default: benchmarks/results/sim3d_voxel_vm.json)"
+    )
     given = parser.parse_args()
     torch.set_num_threads(1)
     manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
@@ -76,8 +80,7 @@ def main() -> None:
     categories = (
         given.categories.split(",") if given.categories else sorted(p.name for p in Path(given.scans).glob("*/"))
     )
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows = before.get("rows", []) if before.get("data") == data else []
+    rows = earlier_rows(given.out, data=data)
     command = " ".join(["python", "benchmarks/sim3d_voxel_vm.py", *sys.argv[1:]])
     done = {(row["category"], row["source"]) for row in rows}
     for source in given.sources.split(","):
@@ -85,7 +88,7 @@ def main() -> None:
             if (category, source) not in done:
                 rows += measure(given.scans, category, source)
                 print(category, source, rows[-1], flush=True)
-                write_json(RESULTS, {**environment(), "command": command, "data": data, "rows": rows})
+                write_json(given.out, {**environment(), "command": command, "data": data, "rows": rows})
     print(table(rows))
 
 

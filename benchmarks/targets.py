@@ -166,7 +166,7 @@ def targets_voxels() -> Iterator[Target]:
     for case, bound in {"voxel-ae": 0.7, "voxel-vae": 0.7, "voxel-fanogan": 3.5}.items():
         of = "iteration of 5 + 1 steps" if case == "voxel-fanogan" else "step"
         yield Target(f"{case}, {of}", "<=", bound, "s CPU", file, of_voxels(case))
-        yield Target(f"{case}, {of}, GPU", ">=", 100, "/s", file, rate(f"{case} GPU"))
+        yield Target(f"{case}, {of}, GPU", ">=", 100, "/s", f"gpu/{file}", rate(f"{case} GPU"))
     for project in ("hull", "gather"):
         value = of_voxels(project, scale=1e3)
         yield Target(f"voxelise and project a scan of 800 x 800, {project}", "<=", 35, "ms CPU", file, value)

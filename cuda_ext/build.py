@@ -24,11 +24,13 @@ def find_nvcc() -> str | None:
 def architectures(nvcc: str) -> list[int]:
     """Return GEOAD_CUDA_ARCHS, else what the GPUs of this machine are, else every current one, of those nvcc knows.
 
-    Raises RuntimeError if it knows none.
+    Raises RuntimeError if it knows none, or one that was asked for is too old.
     """
-    asked = re.findall(r"\d+", os.environ.get("GEOAD_CUDA_ARCHS", ""))
+    asked = {int(arch.replace(".", "")) for arch in re.findall(r"[\d.]+", os.environ.get("GEOAD_CUDA_ARCHS", ""))}
+    if asked and min(asked) < OLDEST:
+        raise RuntimeError(f"GEOAD_CUDA_ARCHS must be {OLDEST} (7.5) or newer, got {min(asked)}")
     if asked:
-        return sorted({int(arch) for arch in asked})
+        return sorted(asked)
     listed = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=False)
     known = {int(arch) for arch in re.findall(r"compute_(\d+)", listed.stdout)}
     found = sorted(known.intersection(_present()) or known.intersection(CURRENT))

@@ -51,7 +51,7 @@ def hold(
     [('numba', True)]
     """
     asked = [one for one in contestants or kernel.contestants() if backends is None or one.name in backends]
-    reasons = {one.name: _why_not(one, device, n) for one in asked}
+    reasons = {one.name: _why_not(one, device, n, k or kernel.k or 0) for one in asked}
     present = [one for one in asked if not reasons[one.name]]
     about: Row = {"kernel": kernel.name, "case": case, "n": n, "device": device, "threads": torch.get_num_threads()}
     tried: list[_Tried] = []
@@ -81,7 +81,7 @@ class _Tried(NamedTuple):
     lacks: bool = False
 
 
-def _why_not(one: Contestant, device: str, n: int) -> str:
+def _why_not(one: Contestant, device: str, n: int, k: int) -> str:
     """Return why a contestant cannot run, "" if it can."""
     kind = device.partition(":")[0]
     if kind not in one.limits:
@@ -92,6 +92,8 @@ def _why_not(one: Contestant, device: str, n: int) -> str:
         except ImportError as error:
             missing = isinstance(error.__cause__, ModuleNotFoundError)
             return f"not installed: {one.needs}" if missing else f"cannot be imported: {error}"
+    if k > one.most_k:
+        return f"finds at most {one.most_k} neighbours"
     if n > one.limits[kind]:
         return f"only up to {one.limits[kind]} here: it would take too long"
     return ""

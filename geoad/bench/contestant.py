@@ -29,7 +29,8 @@ class Contestant(NamedTuple):
 
     `start(problem, device)` brings the input into the contestant's own form and returns what is timed; `read` turns
     its output into what the kernel's judge reads, off the clock. `limits` is the largest n by kind of device; where a
-    kind is missing it cannot run. `bits`: promises the reference's bits. `own`: geoad's, whose fault is a failure.
+    kind is missing it cannot run; `most_k` the largest k. `bits`: promises the reference's bits. `own`: geoad's, whose
+    fault is a failure.
 
     >>> Contestant("numpy", lambda problem, device: lambda: problem).limits
     {'cpu': 4611686018427387904}
@@ -38,6 +39,7 @@ class Contestant(NamedTuple):
     name: str
     start: Callable[[Any, str], Run]
     limits: Mapping[str, int] = {"cpu": ANY}
+    most_k: int = ANY
     own: bool = False
     bits: bool = False
     needs: str | None = None
@@ -72,11 +74,13 @@ def own_backends(
     peers: Collection[str] = (),
     loose: Collection[str] = (),
     quadratic: bool = False,
+    most_k: Mapping[str, int] | None = None,
 ) -> list[Contestant]:
     """Return a contestant for each backend of `geoad.ops.OP`; `start(problem, device, backend)` begins one.
 
     Backends named like one of `peers` are that peer's code within ours: "geoad-" comes before the name. `bits` are
-    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only.
+    promised by all but the `loose` ones. `quadratic`: "torch" is brute force, for small clouds only. `most_k` is the
+    largest k of those backends that have one.
 
     >>> names = [contestant.name for contestant in own_backends("knn", lambda *_: list, peers=["scipy"])]
     >>> "numba" in names, "geoad-scipy" in names, "scipy" in names
@@ -89,7 +93,8 @@ def own_backends(
         def begin(problem: Any, device: str, backend: str | None = backend) -> Run:
             return start(problem, device, backend)
 
-        found.append(Contestant(name, begin, _limits(backend, quadratic), own=True, bits=bits and backend not in loose))
+        limits, most = _limits(backend, quadratic), (most_k or {}).get(backend or "", ANY)
+        found.append(Contestant(name, begin, limits, most, own=True, bits=bits and backend not in loose))
     return found
 
 

@@ -16,6 +16,7 @@ from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
 from geoad.bench.knn_peers import PEERS
 from geoad.bench.timing import Run
+from geoad.ops.knn import MOST_CUDA
 
 WHOLE = 16_384  # up to here every row is compared, beyond it QUERIES of them
 QUERIES = 4096
@@ -115,7 +116,7 @@ def contestants() -> list[Contestant]:
     >>> "pykdtree" in [one.name for one in contestants()]
     True
     """
-    return [*own_backends("knn", _start, peers=TREES, loose=TREES, quadratic=True), *PEERS]
+    return [*own_backends("knn", _start, peers=TREES, loose=TREES, quadratic=True, most_k={"cuda": MOST_CUDA}), *PEERS]
 
 
 KERNEL = Kernel(

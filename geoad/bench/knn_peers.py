@@ -27,9 +27,10 @@ def _cloud_by_cloud(search: Search, device: str | None = None) -> Callable[[Any,
         points, k = problem.points, problem.about["k"]
         if device == "torch":
             points = torch.from_numpy(points).to(where)
-        if problem.batch is None:
+        if problem.batch is None and k <= len(points):
             return lambda: search(points, k)
-        bounds = [0, *(np.flatnonzero(np.diff(problem.batch)) + 1).tolist(), len(points)]
+        borders = [] if problem.batch is None else (np.flatnonzero(np.diff(problem.batch)) + 1).tolist()
+        bounds = [0, *borders, len(points)]
         return lambda: _join([(search(points[a:b], min(k, b - a)), a) for a, b in pairwise(bounds)], k)
 
     return start

@@ -20,6 +20,7 @@ import geoad
 from geoad._whole_file import write_whole
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
+PEERS = ("pykdtree", "faiss-cpu", "fpsample", "torch-cluster")  # with which kernels are compared
 PLACE = ("method", "dataset", "category", "subset", "seed")
 Row = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ def environment() -> dict[str, Any]:
     ['commit', 'machine', 'versions']
     """
     versions = {"python": platform.python_version(), "geoad": geoad.__version__}
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *PEERS):
         try:
             versions[library] = metadata.version(library)
         except metadata.PackageNotFoundError:

@@ -34,7 +34,8 @@ def aggregate(
     materialises (m, k, d_w)), which also differentiates the coordinates, and forwards. None takes the first of them
     that serves the device and gives the derivatives asked for: where the points require a gradient, or a tangent comes
     along, that is "torch". "cuda" waits for the device when it first sees an index,
-    and keeps what it derives from it as long as the index lives.
+    and keeps what it derives from it as long as the index lives: who writes to one behind torch's back (`.data`, other
+    libraries) gets the neighbours of before.
 
     >>> import torch
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0]])

@@ -64,7 +64,8 @@ class _Graph:
 
     def __init__(self, index: Tensor, state: tuple[int, ...] | None) -> None:
         self.state = state
-        self.table = index.detach().to(torch.int32).contiguous()
+        # A copy: were it the caller's own, it could be written after its range was checked.
+        self.table = index.detach().to(torch.int32, copy=True, memory_format=torch.contiguous_format)
         low, high = torch.stack(index.aminmax()).tolist() if index.numel() else (0, -1)
         self.span = low, high
         self._transposed: tuple[int, Tensor, Tensor] | None = None

@@ -135,3 +135,16 @@ def test_a_digest_knows_bits_shapes_and_types() -> None:
     assert digest((a, a)) == digest((a.copy(), a))
     assert len({digest(x) for x in (a, a.reshape(2, 3), a.astype(np.int32), a[::-1], (a, a))}) == 5
     assert digest(np.float32(0.0)) != digest(np.float32(-0.0))
+
+
+def test_a_backend_that_finds_fewer_neighbours_is_absent() -> None:
+    few = contestant(name="few", most_k=2)
+    outcome = hold(knn.KERNEL, "cube", 50, k=3, contestants=[few], rounds=ONCE)
+    assert not outcome.rows and not outcome.wrong
+    assert [(row["backend"], row["reason"]) for row in outcome.absent] == [("few", "finds at most 2 neighbours")]
+
+
+def test_peers_that_know_no_missing_neighbour_are_asked_for_those_there_are() -> None:
+    scipy = next(peer for peer in knn.PEERS if peer.name == "scipy")
+    outcome = hold(knn.KERNEL, "cube", 20, k=32, contestants=[scipy], rounds=ONCE)
+    assert [row["recall"] for row in outcome.rows] == [1]

@@ -178,3 +178,13 @@ def test_one_failing_step_hides_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     plan["build"] = plan["bench"]
     plan["tests"] = plan["racecheck"] = (sys.executable, "-c", "print('7 passed')")
     assert gpu.main() == 0
+
+
+def test_rows_of_other_scans_are_not_replaced(tmp_path: Path) -> None:
+    rows = load("earlier").earlier_rows
+    path = tmp_path / "rows.json"
+    assert rows(path, data={"seed": 0}) == []
+    path.write_text(json.dumps({"data": {"seed": 0}, "params": {"k": [1, 2]}, "rows": [{"value": 1}]}))
+    assert rows(path, data={"seed": 0}, params={"k": (1, 2)}) == [{"value": 1}]
+    with pytest.raises(SystemExit, match=r"rows\.json holds rows of another data and params: give another --out"):
+        rows(path, data={"seed": 1}, params={"k": [3]})

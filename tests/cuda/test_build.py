@@ -35,6 +35,14 @@ def test_a_failed_build_leaves_nothing_and_tells(tmp_path: Path, monkeypatch: py
     assert not list((tmp_path / "out").iterdir())
 
 
+def test_architectures_are_asked_for_with_or_without_a_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "9.0;86 12.0")
+    assert BUILD["architectures"]("nvcc") == [86, 90, 120]
+    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "6.1")
+    with pytest.raises(RuntimeError, match=r"must be 75 \(7.5\) or newer, got 61"):
+        BUILD["architectures"]("nvcc")
+
+
 def test_a_library_of_another_version_is_refused(host_library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_cuda, "ABI", 0)
     with pytest.raises(ImportError, match=r"has version \d+, this code needs 0: with nvcc"):
