@@ -1,4 +1,4 @@
-"""Time and memory of the voxel and depth methods: `python benchmarks/bench_voxels.py [--cases …] [--repeats 5]`.
+"""Time and memory of the voxel and depth methods: `python benchmarks/bench_voxels.py [--cases …] [--out FILE]`.
 
 Each case runs in a process of its own, so that its peak is its own. `voxel-ae`, `voxel-vae` and `depth-ae` are one
 training step at the thesis's widths and batches (64³ and 2, 256² and 32), from occupied cells or images at hand to new
@@ -10,7 +10,7 @@ same moments cost if every cell had them, `vm-score` a scan to its map; the stat
 `vm-dense` too. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the process's largest
 resident size, that of `base` loads everything and computes nothing. The GPU's cases are seconds of the wall, made only
 where there is one. Scans are a dome on a table, 800 x 800, that differs from scan to scan.
-Writes benchmarks/results/bench_voxels.json.
+Writes benchmarks/results/bench_voxels.json; some cases alone only where --out says, as one file is of one run.
 """
 
 from __future__ import annotations

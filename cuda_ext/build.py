@@ -26,7 +26,8 @@ def architectures(nvcc: str) -> list[int]:
 
     Raises RuntimeError if it knows none, or one that was asked for is too old.
     """
-    asked = {int(arch.replace(".", "")) for arch in re.findall(r"[\d.]+", os.environ.get("GEOAD_CUDA_ARCHS", ""))}
+    named = re.findall(r"\d[\d.]*", os.environ.get("GEOAD_CUDA_ARCHS", ""))
+    asked = {int(arch.replace(".", "")) for arch in named}
     if asked and min(asked) < OLDEST:
         raise RuntimeError(f"GEOAD_CUDA_ARCHS must be {OLDEST} (7.5) or newer, got {min(asked)}")
     if asked:

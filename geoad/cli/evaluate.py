@@ -94,12 +94,14 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
 
 def _check_threshold(arguments: Namespace, categories: Sequence[str | None]) -> None:
     """Read the thresholds of all categories; warn if it is that of a run that was fitted to another."""
-    if arguments.threshold and arguments.data.name == LOCO:
+    if not arguments.threshold:
+        return
+    if arguments.data.name == LOCO:
         raise UsageError("--threshold is not for mvtec-loco")
-    for category in categories if arguments.threshold else ():
+    for category in categories:
         read_threshold(arguments.threshold, category)
-    run = Path(arguments.threshold or "")
-    if arguments.threshold and (run / "config.json").is_file():
+    run = Path(arguments.threshold)
+    if (run / "config.json").is_file():
         fitted = Run.open(run).config.get("category")
         if fitted and (others := [str(category) for category in categories if category != fitted]):
             warn(f"{run} was fitted to {fitted}, and its threshold is tried on {', '.join(others)}")

@@ -15,6 +15,7 @@ from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import files_by_stem, match, subfolders
 from geoad.geometry.xyz_image import XYZImage
 
+# In which somebody may have drawn masks that are not read.
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp")
 _FORMATS = " ".join(scan_file.SUFFIXES)
 

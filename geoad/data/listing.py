@@ -28,7 +28,7 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     places, links, seen, found = [folder], list[Path](), set[Path](), list[Path]()
     while places or links:  # what is linked to comes last, so that each folder is seen once, where it is
         place = places.pop() if places else links.pop(0)
-        if (real := place.resolve()) in seen or not place.is_dir():
+        if not place.is_dir() or (real := place.resolve()) in seen:
             continue
         seen.add(real)
         for path in sorted(path for path in place.iterdir() if not path.name.startswith(".")):

@@ -33,9 +33,9 @@ def aggregate(
     `backend`: "numba" (CPU) or "cuda", differentiable once in weight, bias and features; or "torch" (any device;
     materialises (m, k, d_w)), which also differentiates the coordinates, and forwards. None takes the first of them
     that serves the device and gives the derivatives asked for: where the points require a gradient, or a tangent comes
-    along, that is "torch". "cuda" waits for the device when it first sees an index,
-    and keeps what it derives from it as long as the index lives: who writes to one behind torch's back (`.data`, other
-    libraries) gets the neighbours of before.
+    along, that is "torch". "cuda" waits for the device when it first sees an index, and keeps what it derives from it
+    as long as the index lives: who writes to one behind torch's back (`.data`, other libraries) gets the neighbours of
+    before.
 
     >>> import torch
     >>> points = torch.tensor([[0.0, 0, 0], [1, 0, 0]])

@@ -60,7 +60,7 @@ def open_fabric(device: str, precision: str) -> Any:
     >>> open_fabric("cpu", "32-true").device
     device(type='cpu')
     """
-    accelerator, _, number = torch_device(device).partition(":")  # its own "auto" knows more than float64 does
+    accelerator, _, number = torch_device(device).partition(":")  # Fabric's "auto" takes devices without float64
     devices: Any = [int(number)] if number else 1
     try:
         package = import_module("lightning_fabric")

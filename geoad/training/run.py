@@ -40,7 +40,8 @@ class Descent:
 class Run:
     """One call of `Trainer.run`; of several processes (`ranks`) all run the same stages, on different batches.
 
-    `path` is the checkpoint's, `facts` (seed, samples, fingerprint, …) say whose it is.
+    `path` is the checkpoint's, `facts` (seed, samples, fingerprint, …) say whose it is, `plans` (name, steps) are
+    those of the stages so far.
 
     >>> from geoad.training.stage import Update
     >>> from geoad.training.trainer import Trainer

@@ -36,7 +36,7 @@ def test_a_failed_build_leaves_nothing_and_tells(tmp_path: Path, monkeypatch: py
 
 
 def test_architectures_are_asked_for_with_or_without_a_dot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "9.0;86 12.0")
+    monkeypatch.setenv("GEOAD_CUDA_ARCHS", "9.0; 86, 12.0.")
     assert BUILD["architectures"]("nvcc") == [86, 90, 120]
     monkeypatch.setenv("GEOAD_CUDA_ARCHS", "6.1")
     with pytest.raises(RuntimeError, match=r"must be 75 \(7.5\) or newer, got 61"):
