@@ -27,7 +27,7 @@ from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation.published import published_values
 from geoad.evaluation.results import environment, write_json
-from geoad.evaluation.thesis_3d import ROWS
+from geoad.evaluation.thesis_3d import METHODS
 from geoad.metrics import au_pro
 from geoad.training import Trainer
 
@@ -73,7 +73,7 @@ def measure(scans: str, method: str, category: str) -> dict[str, Any]:
 
 def published() -> dict[tuple[str, str], float]:
     """The table of the original by (method, category)."""
-    found = {method: published_values(ROWS[method].name, "3D", "au_pro", 0.3) for method in SETTINGS}
+    found = {method: published_values(METHODS[method].name, "3D", "au_pro", 0.3) for method in SETTINGS}
     return {(method, name): values[name] for method, values in found.items() for name in CATEGORIES}
 
 

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
+from geoad._thread_count import ask_threads
 from geoad.cli.arguments import UsageError, describe
 from geoad.cli.parser import build_parser
 from geoad.cli.warnings_in_a_line import warnings_in_a_line
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(words)
     arguments.command = shlex.join(["geoad", *words])
     if arguments.threads is not None:  # read by the libraries when they are imported, which is later
-        os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)))
+        ask_threads(arguments.threads)
     try:
         command = import_module(f"geoad.cli.{arguments.module}")
         with warnings_in_a_line():

@@ -94,13 +94,18 @@ def hours(text: str) -> float:
 
 
 def _time(text: str, unit: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not 0 < value < float("inf"):
         raise ArgumentTypeError(f"must be a number of {unit} above 0, got {text!r}")
     return value
+
+
+def _number(text: str) -> float:
+    """Return a number, or one that fails every comparison."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 PRESETS = ("tiny", "thesis")
@@ -122,10 +127,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 def limits(text: str) -> tuple[float, ...]:
     """Read integration limits: numbers in (0, 1] with commas between."""
-    try:
-        values = tuple(float(word) for word in text.split(","))
-    except ValueError:
-        values = (0.0,)
+    values = tuple(map(_number, text.split(",")))
     if not all(0 < value <= 1 for value in values):
         raise ArgumentTypeError(f"must be numbers in (0, 1] with commas between, such as 0.05,0.3, got {text!r}")
     return values
@@ -133,10 +135,7 @@ def limits(text: str) -> tuple[float, ...]:
 
 def share(text: str) -> float:
     """Read a part of a whole: a number between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = _number(text)
     if not 0 < value < 1:
         raise ArgumentTypeError(f"must be a number between 0 and 1, such as 0.2, got {text!r}")
     return value
@@ -194,6 +193,14 @@ def check_category(data: Data, category: str | None) -> None:
 
     if category is not None:
         check_words(f"category of {data.name}:{data.root}", [category], list_categories(data.name, data.root))
+
+
+def asked_categories(data: Data, category: str | None) -> list[str | None]:
+    """Return the category, if one is named, or all that a dataset has; None where it has none."""
+    from geoad.data import list_categories
+
+    check_category(data, category)
+    return [category] if category is not None else [*list_categories(data.name, data.root)] or [None]
 
 
 def describe(error: BaseException) -> str:

@@ -21,8 +21,8 @@ from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE
 from geoad.bench.picture import draw
 from geoad.bench.timing import Rounds
 from geoad.cli.arguments import check_words
-from geoad.cli.table import Cell, table
 from geoad.evaluation.results import environment, write_json
+from geoad.evaluation.text_table import Cell, table
 from geoad.training.device import torch_device
 from geoad.training.progress import progress_bar
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -17,16 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from geoad._parent import follow_parent
-from geoad.cli import THREADS
+from geoad._thread_count import ask_threads
 from geoad.cli.arguments import describe
 from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.benchmark_report import report
 from geoad.cli.warnings_in_a_line import warnings_in_a_line
 from geoad.evaluation import Run
 from geoad.evaluation.cell import Cell, read_rows, run_cell
-from geoad.evaluation.measure import Row
 from geoad.evaluation.results import write_results
-from geoad.evaluation.thesis_3d import ROWS, budget
+from geoad.evaluation.rows import Row
+from geoad.evaluation.thesis_3d import METHODS, budget
 from geoad.training.stop import Stop, Stopped
 
 GRACE = 60.0  # seconds that an interrupt leaves to the processes
@@ -86,7 +85,7 @@ def _write_tables(arguments: Namespace, out: Path, failed: dict[Path, str]) -> N
 def _place(row: Row) -> tuple[int, str, str, int]:
     """Return where a row stands: methods in the order of the thesis, other latent dimensions last."""
     key = row["key"]
-    return list(ROWS).index(key) if key in ROWS else len(ROWS), key, row["category"] or "", row["seed"]
+    return list(METHODS).index(key) if key in METHODS else len(METHODS), key, row["category"] or "", row["seed"]
 
 
 def _tell_of_maps(cells: Sequence[Cell], out: Path) -> None:
@@ -105,7 +104,7 @@ def _outcomes(cells: Sequence[Cell], arguments: Namespace, out: Path) -> Iterato
         yield from ((cell, measure(cell, out=out, progress=True, **options)) for cell in cells)
         return
     if arguments.threads is None:
-        os.environ.update(dict.fromkeys(THREADS, "1"))  # the processes are the parallelism
+        ask_threads(1)  # the processes are the parallelism
     yield from in_processes(cells, arguments.jobs, partial(measure, out=out, **options))
 
 

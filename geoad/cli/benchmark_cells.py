@@ -13,7 +13,7 @@ from geoad.cli.arguments import check_words
 from geoad.data import list_categories, open_dataset
 from geoad.detectors import detector_class
 from geoad.evaluation.cell import Cell
-from geoad.evaluation.thesis_3d import LATENTS, LIMITS, ROWS, keywords
+from geoad.evaluation.thesis_3d import LATENTS, LIMITS, METHODS, keywords
 
 
 def list_cells(arguments: Namespace) -> list[Cell]:
@@ -22,15 +22,15 @@ def list_cells(arguments: Namespace) -> list[Cell]:
     known = list_categories(name, root)
     if not known:
         open_dataset(name, root)  # one error for a folder without data, not one a cell
-    check_words("method", arguments.methods, list(ROWS))
+    check_words("method", arguments.methods, list(METHODS))
     check_words("category", arguments.categories, known)
     categories: Sequence[str | None] = arguments.categories or known or [None]
     return [
         Cell(
             key=place,
-            method=ROWS[key].name,
-            source=ROWS[key].source,
-            detector=ROWS[key].detector,
+            method=METHODS[key].name,
+            source=METHODS[key].source,
+            detector=METHODS[key].detector,
             params=params,
             dataset=name,
             root=root,
@@ -41,20 +41,20 @@ def list_cells(arguments: Namespace) -> list[Cell]:
             precision=arguments.precision,
         )
         for category, (place, key, params) in product(dict.fromkeys(categories), list(_variants(arguments)))
-        for seed in (arguments.seeds if ROWS[key].trained else arguments.seeds[:1])
+        for seed in (arguments.seeds if METHODS[key].trained else arguments.seeds[:1])
     ]
 
 
 def _variants(arguments: Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield (folder, row, keywords of the detector): the rows of table 9.3, then those that only 9.5 has."""
     asked = partial(keywords, size=arguments.size_preset, iterations=arguments.iterations)
-    usual = {key: asked(key) for key in arguments.methods or ROWS}
+    usual = {key: asked(key) for key in arguments.methods or METHODS}
     yield from ((key, key, params) for key, params in usual.items())
     for key, latent in product(usual, dict.fromkeys(arguments.latents or ())):
-        if ROWS[key].source == "3D" and (ROWS[key].name, 128) in LATENTS and latent != _latent(key, usual[key]):
+        if METHODS[key].source == "3D" and (METHODS[key].name, 128) in LATENTS and latent != _latent(key, usual[key]):
             yield f"{key}-{latent}", key, asked(key, latent=latent)
 
 
 def _latent(key: str, params: dict[str, Any]) -> Any:
     """Return the latent dimension of a row's detector with these keywords."""
-    return params.get("latent", signature(detector_class(ROWS[key].detector)).parameters["latent"].default)
+    return params.get("latent", signature(detector_class(METHODS[key].detector)).parameters["latent"].default)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from geoad._whole_file import write_whole
-from geoad.cli.table import Cell, table
 from geoad.evaluation.limit_picture import write_limit_curves
 from geoad.evaluation.published import MEAN, SIMULATED, published_values
-from geoad.evaluation.thesis_3d import LATENTS, ROWS
+from geoad.evaluation.rows import Rows
+from geoad.evaluation.text_table import Cell, table
+from geoad.evaluation.thesis_3d import LATENTS, METHODS
 from geoad.evaluation.thesis_3d_means import shared_means
 from geoad.evaluation.thesis_3d_orderings import orderings
 
-Rows = Sequence[Mapping[str, Any]]
 TABLES = {("au_pro", 0.3): "AU-PRO@0.3 (table 9.3)", ("image_auroc", None): "image AUROC (table 9.4)"}
 
 
@@ -23,7 +23,7 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
     """Write report.txt and limits.png into `out`, and return the text."""
     dataset = rows[0]["dataset"]
     lines = list(_head(rows, budget))
-    usual = [row for row in rows if row["key"] in ROWS]
+    usual = [row for row in rows if row["key"] in METHODS]
     for (metric, limit), title in TABLES.items():
         lines += ["", *_main_table(title, [row for row in usual if (row["metric"], row["limit"]) == (metric, limit)])]
     if pairs := _pairs(usual):
@@ -79,7 +79,7 @@ def _main_table(title: str, rows: Rows) -> list[str]:
     dataset, metric, limit = (rows[0][key] for key in ("dataset", "metric", "limit"))
     body: list[list[Cell]] = []
     for key, mean in means.lines.items():
-        name, source = ROWS[key].name, ROWS[key].source
+        name, source = METHODS[key].name, METHODS[key].source
         body.append([name, source, dataset, *(means.cells.get((key, category)) for category in categories), mean])
         if theirs := published_values(name, source, metric, limit):
             beside = {category: theirs.get(category) for category in categories}
@@ -94,7 +94,7 @@ def _latent_table(rows: Rows) -> list[str]:
     """Return a line a method and a column a latent dimension, nothing where only one was measured."""
     areas = [row for row in rows if (row["metric"], row["limit"], row["source"]) == ("au_pro", 0.3, "3D")]
     areas = [row for row in areas if "latent" in row["params"] and (row["method"], 128) in LATENTS]
-    if all(row["key"] in ROWS for row in areas):
+    if all(row["key"] in METHODS for row in areas):
         return []
     means = shared_means(areas, lambda row: (row["method"], row["params"]["latent"]))
     latents = sorted({row["params"]["latent"] for row in areas})
@@ -123,7 +123,7 @@ def _seconds(rows: Rows) -> list[list[Cell]]:
         whole = {
             (row["category"], row["seed"]): row["cpu_s"] for row in rows if row["key"] == key and not row["resumed"]
         }
-        body.append([ROWS[key].name, ROWS[key].source, _mean(list(whole.values()))])
+        body.append([METHODS[key].name, METHODS[key].source, _mean(list(whole.values()))])
     return body
 
 
@@ -135,7 +135,7 @@ def _curves(rows: Rows) -> dict[tuple[str, str], dict[float, float]]:
         means = shared_means([row for row in areas if row["limit"] == limit], lambda row: row["key"])
         for key, mean in means.lines.items():
             if mean is not None:
-                curves.setdefault((ROWS[key].name, ROWS[key].source), {})[limit] = mean
+                curves.setdefault((METHODS[key].name, METHODS[key].source), {})[limit] = mean
     return curves
 
 

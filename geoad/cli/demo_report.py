@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoad._whole_file import write_whole
-from geoad.cli.table import Cell, table
+from geoad.evaluation.text_table import Cell, table
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,11 +12,10 @@ from typing import Any
 
 from geoad._optional import need
 from geoad._whole_file import check_place
-from geoad.cli.arguments import LOCO, Data, UsageError, check_category, one_line
+from geoad.cli.arguments import LOCO, Data, UsageError, asked_categories, one_line
 from geoad.cli.own_results import check_results, digest_asked, remove_beside
-from geoad.cli.table import Cell, table
 from geoad.cli.warnings_in_a_line import warn
-from geoad.data import list_categories, open_dataset
+from geoad.data import open_dataset
 from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
     Evaluation,
@@ -30,7 +29,9 @@ from geoad.evaluation import (
     write_results,
 )
 from geoad.evaluation.map_folder import MapFolder
+from geoad.evaluation.rows import Row
 from geoad.evaluation.run import Run, read_threshold
+from geoad.evaluation.text_table import Cell, table
 from geoad.metrics import compare
 from geoad.training.progress import progress_bar
 
@@ -38,7 +39,6 @@ LIMITS, LOCO_LIMITS = (0.05, 0.3), (0.05,)
 DRAWS = 1000
 SHOWN = ("au_pro", "au_spro", "pixel_auroc", "aupimo", "image_auroc", "image_ap")
 DECIDED = ("pixel_fpr", "pixel_tpr", "pro", "image_tpr", "image_tnr")
-Row = dict[str, Any]
 
 
 def run(arguments: Namespace) -> int:
@@ -123,15 +123,12 @@ def _write(arguments: Namespace, rows: Sequence[Row], beside: str = "") -> Path:
 def _categories(arguments: Namespace) -> list[str | None]:
     name, root = arguments.data
     if name != LOCO:
-        check_category(arguments.data, arguments.category)
+        return asked_categories(arguments.data, arguments.category)
     if arguments.category is not None:
         return [arguments.category]
-    if name == LOCO:
-        found: list[str | None] = [*list_loco_categories(root)]
-        if not found:
-            raise FileNotFoundError(f"{root}: no category with a defects_config.json: give the root of MVTec LOCO AD")
-        return found
-    return [*list_categories(name, root)] or [None]
+    if not (found := list_loco_categories(root)):
+        raise FileNotFoundError(f"{root}: no category with a defects_config.json: give the root of MVTec LOCO AD")
+    return [*found]
 
 
 def _evaluate(arguments: Namespace, maps: str, category: str | None) -> Iterator[tuple[str | None, Evaluation]]:
@@ -144,9 +141,8 @@ def _evaluate(arguments: Namespace, maps: str, category: str | None) -> Iterator
         yield from evaluate_loco(maps, root, category, settings, method=method)
         return
     dataset = open_dataset(name, root, category=category, split="test")
-    readings = 4 + (settings.threshold is not None) + (settings.resamples > 0)
     with progress_bar() as bar:
-        bar.start(f"maps of {category or name}", readings * len(dataset), 0)
+        bar.start(f"maps of {category or name}", settings.readings * len(dataset), 0)
         told = replace(settings, progress=lambda done: bar.advance(done, ""))
         found = evaluate_folder(maps, dataset, told, category=category, method=method)
     yield None, found

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from geoad._digest import digest_of
 from geoad._lock import locked
-from geoad.cli.arguments import PRESETS, UsageError, check_category, describe
-from geoad.data import list_categories, open_dataset
+from geoad.cli.arguments import PRESETS, UsageError, asked_categories, describe
+from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import Detector
@@ -81,11 +81,7 @@ def _preset(detector: str, name: str) -> dict[str, Any]:
 def _jobs(arguments: Namespace) -> Iterator[Job]:
     """Yield the asked category, or every one of the dataset in a folder of its own."""
     name, root = arguments.data
-    check_category(arguments.data, arguments.category)
-    categories: list[str | None] = [arguments.category]
-    if arguments.category is None:
-        categories = [*list_categories(name, root)] or [None]
-    for category in categories:
+    for category in asked_categories(arguments.data, arguments.category):
         folder = Path(arguments.out)
         if category is not None and arguments.category is None:
             folder /= category

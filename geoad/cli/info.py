@@ -13,7 +13,7 @@ from geoad import __version__
 from geoad._optional import need
 from geoad.cli.kernels import kernel_states
 from geoad.cli.names import shipped_weights
-from geoad.cli.table import table
+from geoad.evaluation.text_table import table
 
 WITHOUT_METADATA = ("numpy", "torch", "numba", "scipy")
 

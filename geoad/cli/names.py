@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from importlib.resources import files
 
-from geoad.cli.table import table
 from geoad.data import list_datasets
 from geoad.detectors import list_detectors
+from geoad.evaluation.text_table import table
 
 
 def run(arguments: Namespace) -> int:

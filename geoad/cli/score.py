@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
-import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +17,10 @@ from geoad.cli.scans import Scans, list_scans
 from geoad.cli.warnings_in_a_line import warn
 from geoad.data import list_categories, open_dataset
 from geoad.data.dataset import Dataset, Entry
-from geoad.detectors.base import Detector, OddScan
+from geoad.detectors.base import Detector
 from geoad.evaluation import Exported, Run, export_maps, read_map, write_mask
 from geoad.evaluation.export import check_free, check_sources, draw_maps
+from geoad.evaluation.heard import hear_warnings
 from geoad.metrics import Threshold
 from geoad.training.progress import progress_bar
 
@@ -104,7 +104,7 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
                 bar.start(f"pictures of {name}", len(job.dataset), 0)
             bar.advance(count, "")
 
-        with _heard(odd):
+        with _noted(odd):
             export_maps(
                 detector,
                 job.dataset,
@@ -141,7 +141,7 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
     for entry in entries:
         odd = list[str]()
         try:
-            with _heard(odd):
+            with _noted(odd):
                 (done[entry],) = export_maps(detector, Scans([entry]), out, overwrite=True, pictures=False)
             _write_mask(done[entry], threshold)
         except Exception as error:
@@ -155,19 +155,9 @@ def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
     draw_maps(Scans(list(done)), list(done.values()))
 
 
-@contextmanager
-def _heard(odd: list[str]) -> Iterator[None]:
-    """Note what is warned of, which is shown as ever."""
-    show = warnings.showwarning
-
-    def hear(message: Warning | str, *place: Any, **rest: Any) -> None:
-        odd.append(one_line(str(message)))
-        show(message, *place, **rest)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", OddScan)
-        warnings.showwarning = hear
-        yield
+def _noted(odd: list[str]) -> AbstractContextManager[None]:
+    """Note what is warned of."""
+    return hear_warnings(lambda text, _: odd.append(one_line(text)))
 
 
 def _load(run: Run, device: str) -> Detector:

@@ -178,7 +178,7 @@ def _smooth(knots: Array, n: int) -> Array:
     return curve
 
 
-def _sweep(path: Array, radius: float, around: int = 20) -> m3d.Manifold:
+def _sweep(path: Array, radius: float) -> m3d.Manifold:
     """Sweep a circle along `path` (N, 3) with a frame that is carried without twist."""
     along = np.gradient(path, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
@@ -187,6 +187,7 @@ def _sweep(path: Array, radius: float, around: int = 20) -> m3d.Manifold:
     for i in range(1, len(path)):
         side[i] = side[i - 1] - along[i] * (side[i - 1] @ along[i])
     side /= np.linalg.norm(side, axis=1, keepdims=True)
+    around = 20
     circle = polar(np.full(around, radius))
     rings = path[:, None] + circle[:, :1] * side[:, None] + circle[:, 1:] * np.cross(along, side)[:, None]
     vertices = np.concatenate([rings.reshape(-1, 3), path[:1], path[-1:]])

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad.data.dataset import GOOD
 from geoad.data.image_file import SUFFIXES
 from geoad.data.reading import reading
 
 KINDS = ("structural_anomalies", "logical_anomalies")
-GOOD = "good"
 Region = tuple[NDArray[np.bool_], int]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from geoad import _check
 from geoad._digest import digest_made_of
 from geoad.geometry.camera import Camera
+from geoad.geometry.drawn import drawn
 from geoad.geometry.pinhole import fit_pinhole
 from geoad.geometry.plane import Plane, fit_background
 from geoad.geometry.rotate import rotate_scan
@@ -100,9 +101,7 @@ class Rotated(Sequence[Sample]):
         clouds = []
         for scan in (_scan(self.samples[i]) for i in chosen):
             points = scan.xyz[scan.valid]
-            # Drawn, not every n-th: in a scan without holes these lie in a few columns of the image.
-            drawn = np.random.default_rng(0).choice(len(points), min(POINTS, len(points)), replace=False)
-            clouds.append(points[drawn])
+            clouds.append(points[drawn(len(points), POINTS)])
         try:
             return fit_background(np.concatenate(clouds))
         except ValueError as error:

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
-from geoad.detectors.stray import training_scan
 from geoad.detectors.unit import Lengths
 from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import AnomalyMap, Sample
 from geoad.training.seed import own_randomness, seed_of, seed_torch
 from geoad.training.stage import Batch, Stage
-from geoad.training.state import free_shapes, resize_buffers, state_fault
+from geoad.training.state import free_shapes, resize_buffers, state_mismatch
 from geoad.training.trainer import Trainer
 
 
@@ -44,7 +43,7 @@ class Detector(nn.Module):
     """A method. Its author writes `prepare`, `stages` and `map`, and a constructor that takes keywords only.
 
     `config` holds the constructor's keywords, defaults resolved (a constructor notes in `resolved` what it has made of
-    None); those annotated as plain numbers, texts, True or False are held against that. All state is parameters and
+    None); those annotated as plain numbers, texts, True or False are checked to be such. All state is parameters and
     buffers; one whose size depends on the data is registered with a length of 0 there, and assigned when it is known.
     `supervised` marks methods that learn from masks: no other may read them. What `prepare` returns is kept in files
     where memory does not suffice; with `prepared_on_disk` False it is made again. `collate` joins prepared samples to a
@@ -77,6 +76,7 @@ class Detector(nn.Module):
     prepared_on_disk: ClassVar[bool] = True
     watch: Callable[[str, int], object] | None = None
     warns_of_each: bool = False
+    copies: int = 0
     resolved: Mapping[str, Any] = MappingProxyType({})
     config: dict[str, Any]
     fitted: Tensor
@@ -89,7 +89,7 @@ class Detector(nn.Module):
 
         @wraps(construct)
         def remembering(self: Detector, **keywords: Any) -> None:
-            # As JSON and checkpoints have them.
+            # Plain numbers, lists and texts: what comes back from JSON and from a checkpoint.
             keywords = {name: _check.plain(value) for name, value in keywords.items()}
             if type(self) is cls:
                 _check.kinds(construct, keywords)
@@ -178,7 +178,7 @@ class Detector(nn.Module):
 
         Raises ValueError that names the first that is of another shape, or, if `strict`, is missing or unknown.
         """
-        if strict and (reason := state_fault(self, state_dict, self._free)):
+        if strict and (reason := state_mismatch(self, state_dict, self._free)):
             raise ValueError(f"the state is of another {type(self).__name__}: {reason}")
         resize_buffers(self, state_dict, self._free)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
@@ -199,7 +199,12 @@ class Detector(nn.Module):
         `what` it has, with {} for the number: "neighbours {} apart". A stage calls this once a scan.
         """
         if (odd := self._lengths.see(length, what)) is not None:
-            self.warn_once("unit", training_scan(self, batch), odd)
+            self.warn_of_training("unit", batch, odd)
+
+    def warn_of_training(self, about: str, batch: Batch, message: str) -> None:
+        """Warn as `warn_once` of the scan that a stage visits, by its number, and not that of its turned copy."""
+        number = int(batch["sample"][0]) // (self.copies or 1)
+        self.warn_once(about, f"training scan {number} (from 0)", message)
 
     def _start_afresh(self, seed: int) -> None:
         """Take the state of a newly constructed detector."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
-from geoad.nn.wasserstein import critic_loss, generator_loss
+from geoad.nn import wasserstein
 from geoad.training.optimizer import make_optimizer
 from geoad.training.stage import Batch, Descend, Stage, Update
 
@@ -102,11 +102,11 @@ class FAnoGANNetworks(nn.Module):
         """Return the losses of the critic on real samples and as many generated ones."""
         with torch.no_grad():
             fake = self.generate(len(real))
-        return critic_loss(self.critic, real, fake, self.penalty)
+        return wasserstein.critic_loss(self.critic, real, fake, self.penalty)
 
     def generator_loss(self, count: int) -> dict[str, Tensor]:
         """Return the loss of the generator on `count` samples."""
-        return generator_loss(self.critic, self.generate(count))
+        return wasserstein.generator_loss(self.critic, self.generate(count))
 
     def encoder_loss(self, samples: Tensor) -> dict[str, Tensor]:
         """Return "residual" and "features", the mean squared errors of reconstructions, and their weighted sum."""

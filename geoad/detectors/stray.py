@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.training.stage import Batch
+from geoad.geometry.drawn import drawn
 
 SOME = 20_000
 """How many points of a scan tell where most of them are."""
@@ -24,8 +22,7 @@ def stray_points(points: NDArray[np.float32]) -> str | None:
     >>> stray_points(plate) is None, stray_points(np.vstack([plate, [[0.1, 0.05, 10.0]]]))
     (True, 'has a point 9.99 from most others, which span 0.196')
     """
-    # Drawn, not every n-th: in a scan without holes these lie in a few columns.
-    some = points if len(points) <= SOME else points[np.random.default_rng(0).choice(len(points), SOME)]
+    some = points[drawn(len(points), SOME)]
     lower, upper = np.quantile(some, [0.01, 0.99], axis=0)
     span, away = (upper - lower).max(), max((lower - points.min(0)).max(), (points.max(0) - upper).max())
     return f"has a point {away:.3g} from most others, which span {span:.3g}" if away > span > 0 else None
@@ -42,12 +39,3 @@ def stray_depth(depth: NDArray[np.float32]) -> str | None:
     if most <= DEEP * usual:
         return None
     return f"has a pixel {most:.3g} away, where half of them are nearer than {usual:.3g}"
-
-
-def training_scan(detector: Any, batch: Batch) -> str:
-    """Return what to call the scan that a stage visits: its number, and not that of its turned copy.
-
-    >>> training_scan(object(), {"sample": np.array([3])})
-    'training scan 3 (from 0)'
-    """
-    return f"training scan {int(batch['sample'][0]) // (getattr(detector, 'copies', 0) or 1)} (from 0)"

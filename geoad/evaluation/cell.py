@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,9 +22,10 @@ from geoad.detectors import make_detector
 from geoad.detectors.base import Detector, OddScan
 from geoad.evaluation.evaluate import Settings, evaluate_folder
 from geoad.evaluation.export import export_maps
-from geoad.evaluation.measure import Row
+from geoad.evaluation.heard import hear_warnings
 from geoad.evaluation.reconstruction_picture import draw_reconstructions, watch_reconstructions
 from geoad.evaluation.results import environment, write_json
+from geoad.evaluation.rows import Row
 from geoad.evaluation.run import Run
 from geoad.training import checkpoint
 from geoad.training.stop import never
@@ -187,17 +187,14 @@ def _measure(cell: Cell, detector: Detector, run: Run, trainer: Trainer, keep_ma
 @contextmanager
 def _heard(file: Path) -> Iterator[list[str]]:
     """Yield what detectors have warned of, and will have, which is shown as ever; a file keeps it for who goes on."""
-    told, show = file.read_text().splitlines() if file.exists() else list[str](), warnings.showwarning
+    told = file.read_text().splitlines() if file.exists() else list[str]()
 
-    def hear(message: Warning | str, category: type[Warning], *place: Any, **rest: Any) -> None:
-        if issubclass(category, OddScan) and str(message) not in told:
-            told.append(str(message))
+    def hear(text: str, category: type[Warning]) -> None:
+        if issubclass(category, OddScan) and text not in told:
+            told.append(text)
             write_whole(file, "\n".join(told).encode())
-        show(message, category, *place, **rest)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", OddScan)  # of each cell, not of each process
-        warnings.showwarning = hear
+    with hear_warnings(hear):  # those of each cell, not of each process
         yield told
 
 

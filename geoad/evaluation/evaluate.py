@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.map_folder import MapFolder
-from geoad.evaluation.measure import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
 from geoad.evaluation.part_scores import read_scores
 from geoad.evaluation.published import MEAN
+from geoad.evaluation.rows import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
 from geoad.metrics import (
     PixelRanking,
     Profiles,
@@ -41,7 +41,7 @@ class Settings:
 
     `limits` of the areas; `mode` and `connectivity` as in `geoad.metrics.au_pro`; `resize` interpolates maps of another
     size than their masks; `threshold` of good parts to try; `resamples` for intervals over images (0: none); `jobs`
-    processes; `progress` is told how many maps were read, four times each or more.
+    processes; `progress` is told how many maps were read, each `readings` times.
 
     >>> Settings(mode="offical")
     Traceback (most recent call last):
@@ -61,10 +61,15 @@ class Settings:
         _check.one_of("mode", self.mode, MODES)
         checked_limits(self.limits)
 
+    @property
+    def readings(self) -> int:
+        """How often maps are read: twice to rank them, twice for AUPIMO, once for a threshold, once to resample."""
+        return 4 + (self.threshold is not None) + (self.resamples > 0)
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """`rows` of numbers, the `ranking` that holds the curves, and what drawing images again needs (None: not asked).
+    """`rows` of numbers, the `ranking` that holds the curves, and what resampling images needs (None: not asked).
 
     `image_areas` (images,) are the images' own AUPIMO, `profiles` their counts.
 

@@ -9,18 +9,19 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from geoad.data.loco_regions import GOOD, KINDS, LocoTest
+from geoad.data.dataset import GOOD
+from geoad.data.loco_regions import KINDS, LocoTest
 from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.evaluate import Evaluation, Settings
 from geoad.evaluation.map_folder import MapFolder
-from geoad.evaluation.measure import Row, add_intervals, image_rows, row
 from geoad.evaluation.part_scores import read_scores
 from geoad.evaluation.published import MEAN
+from geoad.evaluation.rows import Row, add_intervals, image_rows, row
 from geoad.metrics import PixelRanking, Profiles, bootstrap, rank_saturated
 from geoad.metrics.defects import find_saturated
 from geoad.metrics.passes import Source
 from geoad.metrics.profiles import profile_source
-from geoad.metrics.saturation import read_regions
+from geoad.metrics.saturation import checked_regions
 
 NAME = "mvtec-loco"
 SUBSETS = {"structural_anomalies": "structural", "logical_anomalies": "logical"}
@@ -72,7 +73,7 @@ def _evaluate_subset(maps: MapFolder, test: LocoTest, kind: str, settings: Setti
     rows += [each for each in image_rows(ranking.maxima, labels, [test.kinds[i] for i in chosen]) if not each["kind"]]
     profiles: Profiles | None = None
     if settings.resamples:
-        source = Source(mine, regions, names, read_regions)
+        source = Source(mine, regions, names, checked_regions)
         profiles = profile_source(source, find_saturated, ranking, settings.jobs)
         drawn = bootstrap(profiles, limits=settings.limits, resamples=settings.resamples)
         drawn |= {("au_spro", limit): drawn["au_pro", limit] for limit in settings.limits}

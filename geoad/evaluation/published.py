@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from geoad.evaluation.measure import Row
+from geoad.evaluation.rows import Row
 
 PROTOCOLS = {
     "thesis": "exact or many thresholds at native size, 4-connected regions by its text",

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad._whole_file import write_whole
+from geoad.evaluation.picture import GAP, INK, LINE, PAPER
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from geoad.data.dataset import Dataset
 
-SIDE, GAP, LINE = 256, 8, 20
-PAPER, INK = (255, 255, 255), (20, 20, 20)
+SIDE = 256
 Pictures = Mapping[str, NDArray[np.floating]]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import geoad
 from geoad._whole_file import write_whole
+from geoad.evaluation.text_table import align
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
 PEERS = ("pykdtree", "faiss-cpu", "fpsample", "torch-cluster")  # with which kernels are compared
@@ -93,8 +94,7 @@ def format_table(rows: Sequence[Row]) -> str:
         lines.setdefault(place, {})[_column(row)] = _value(row)
     columns = list(dict.fromkeys(column for cells in lines.values() for column in cells))
     table = [[*keys, *columns], *([*place, *(cells.get(c, "-") for c in columns)] for place, cells in lines.items())]
-    padded = [_pad(list(column), left=i < len(keys)) for i, column in enumerate(zip(*table, strict=True))]
-    return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+    return align(table, [False] * len(keys) + [True] * len(columns))
 
 
 def _value(row: Row) -> str:
@@ -102,12 +102,6 @@ def _value(row: Row) -> str:
         return "-"
     interval = f" [{row['low']:.3f}, {row['high']:.3f}]" if row.get("low") is not None else ""
     return f"{row['value']:.3f}{interval}"
-
-
-def _pad(cells: list[str], left: bool) -> list[str]:
-    """Give the cells of a column one width."""
-    width = max(map(len, cells))
-    return [cell.ljust(width) if left else cell.rjust(width) for cell in cells]
 
 
 def _column(row: Row) -> str:

@@ -118,14 +118,14 @@ class Run:
         Raises FileNotFoundError before training has ended; ValueError if the file is truncated, of another detector,
         or of other shapes.
         """
-        from geoad.training.state import free_shapes, load_state, state_fault
+        from geoad.training.state import free_shapes, load_state, state_mismatch
 
         name, state = self._read_checkpoint()
         if name != self._name:
             raise self._fault(f"is of detector {name!r}, expected {self._name!r}")
         detector = self.make_detector()
         free = free_shapes(detector)
-        if reason := state_fault(detector, state, free):
+        if reason := state_mismatch(detector, state, free):
             raise self._fault(f"is of other parameters: {reason}")
         load_state(detector, state, free)
         return detector.eval()

@@ -22,12 +22,12 @@ LATENTS = {
 """Table 9.5: mean AU-PRO@0.3 on MVTec 3D-AD, 3D data only, by latent dimension."""
 
 
-class Row(NamedTuple):
-    """One row of the tables: its name and source there, the detector, and the keywords that are not its defaults.
+class Method(NamedTuple):
+    """One of the tables' methods: its name and source there, the detector, and the keywords that are not its defaults.
 
     `trained` rows have gradient steps, and depend on the seed.
 
-    >>> ROWS["depth-ae"].name, ROWS["depth-ae-rgb"].source
+    >>> METHODS["depth-ae"].name, METHODS["depth-ae-rgb"].source
     ('Depth AE', '3D+RGB')
     """
 
@@ -38,29 +38,29 @@ class Row(NamedTuple):
     trained: bool
 
 
-def _pair(key: str, name: str, trained: bool = True) -> dict[str, Row]:
+def _pair(key: str, name: str, trained: bool = True) -> dict[str, Method]:
     """Return the rows of a detector without and with colours."""
     geometry = "xyz" if key.startswith("voxel") else "depth"
     return {
-        key: Row(name, "3D", key, {}, trained),
-        f"{key}-rgb": Row(name, "3D+RGB", key, {"source": f"{geometry}+rgb"}, trained),
+        key: Method(name, "3D", key, {}, trained),
+        f"{key}-rgb": Method(name, "3D+RGB", key, {"source": f"{geometry}+rgb"}, trained),
     }
 
 
-ROWS: dict[str, Row] = {
+METHODS: dict[str, Method] = {
     **_pair("voxel-fanogan", "Voxel GAN"),
     **_pair("voxel-ae", "Voxel AE"),
     **_pair("voxel-vm", "Voxel VM", trained=False),
     **_pair("depth-fanogan", "Depth GAN"),
     **_pair("depth-ae", "Depth AE"),
     **_pair("depth-vm", "Depth VM", trained=False),
-    "voxel-vae": Row("Voxel VAE", "3D", "voxel-vae", {}, True),
-    "3d-st": Row("3D-ST-64", "3D", "3d-st", {}, True),
+    "voxel-vae": Method("Voxel VAE", "3D", "voxel-vae", {}, True),
+    "3d-st": Method("3D-ST-64", "3D", "3d-st", {}, True),
 }
 
 
 def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | None = None) -> dict[str, Any]:
-    """Return the keywords of a row's detector at a size of the benchmark.
+    """Return the keywords of a method's detector at a size of the benchmark.
 
     `full` is the thesis's training; `small` cuts gradient stages to `iterations` and the batches of 32 to 4, and takes
     3D-ST's defaults; `tiny` takes the detector's `tiny()`: it shows that everything runs.
@@ -70,21 +70,21 @@ def keywords(key: str, size: str, iterations: int = ITERATIONS, latent: int | No
     """
     from geoad.detectors import detector_class
 
-    _check.one_of("method", key, ROWS)
+    _check.one_of("method", key, METHODS)
     _check.one_of("size", size, SIZES)
-    row = ROWS[key]
-    params = dict(row.params)
+    method = METHODS[key]
+    params = dict(method.params)
     if latent is not None:
         params["latent"] = latent
-    made = detector_class(row.detector)
+    made = detector_class(method.detector)
     if size == "tiny":
         return {**made.tiny(), **params}
     thesis = getattr(made, "thesis", None)  # whose defaults are another training
     if size == "full":
         return {**(thesis() if thesis else {}), **params}
-    if thesis or not row.trained:
+    if thesis or not method.trained:
         return params
-    return {**params, "steps": iterations, **({"batch_size": BATCH} if row.detector == "depth-ae" else {})}
+    return {**params, "steps": iterations, **({"batch_size": BATCH} if method.detector == "depth-ae" else {})}
 
 
 def budget(size: str, iterations: int = ITERATIONS) -> str:

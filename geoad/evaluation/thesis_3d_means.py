@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from statistics import fmean
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from geoad.evaluation.thesis_3d import ROWS
+from geoad.evaluation.rows import Rows
+from geoad.evaluation.thesis_3d import METHODS
 
-Rows = Sequence[Mapping[str, Any]]
 Line = TypeVar("Line", bound=Hashable)
 
 
@@ -64,4 +64,4 @@ def shared_means(rows: Rows, line: Callable[[Mapping[str, Any]], Line]) -> Means
 
 
 def _is_trained(row: Mapping[str, Any]) -> bool:
-    return row["key"] not in ROWS or ROWS[row["key"]].trained
+    return row["key"] not in METHODS or METHODS[row["key"]].trained

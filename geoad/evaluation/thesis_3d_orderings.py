@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from geoad.evaluation.published import MEAN, published_values
-from geoad.evaluation.thesis_3d import ROWS, Row
+from geoad.evaluation.rows import Rows
+from geoad.evaluation.thesis_3d import METHODS, Method
 
-Rows = Sequence[Mapping[str, Any]]
 Values = dict[tuple[str, int], float]
 """AU-PRO@0.3 by category and seed."""
 PAIRS = (
@@ -59,15 +59,17 @@ def orderings(rows: Rows) -> Iterator[Ordering]:
         a, b = (_values(rows, key + colour) for key in (first, second))
         seeds = sorted({seed for _, seed in (*a, *b)})
         a, b = (
-            _spread(values, seeds) if not ROWS[key].trained else values for values, key in ((a, first), (b, second))
+            _spread(values, seeds) if not METHODS[key].trained else values for values, key in ((a, first), (b, second))
         )
         seeds = [seed for seed in seeds if all(seed in {each for _, each in values} for values in (a, b))]
         shared = [c for c in dict.fromkeys(c for c, _ in a) if all((c, seed) in a and (c, seed) in b for seed in seeds)]
         if seeds and shared:
-            yield _ordering(ROWS[first + colour], ROWS[second + colour], a, b, shared, seeds)
+            yield _ordering(METHODS[first + colour], METHODS[second + colour], a, b, shared, seeds)
 
 
-def _ordering(one: Row, other: Row, a: Values, b: Values, categories: Sequence[str], seeds: Sequence[int]) -> Ordering:
+def _ordering(
+    one: Method, other: Method, a: Values, b: Values, categories: Sequence[str], seeds: Sequence[int]
+) -> Ordering:
     def mean(values: Values, some: Sequence[str], runs: Sequence[int]) -> float:
         return fmean(values[place] for place in product(some, runs))
 
@@ -94,5 +96,5 @@ def _spread(values: Values, seeds: Sequence[int]) -> Values:
     return {(category, seed): value for (category, _), value in values.items() for seed in seeds}
 
 
-def _thesis(row: Row) -> float:
-    return published_values(row.name, row.source, "au_pro", LIMIT)[MEAN]
+def _thesis(method: Method) -> float:
+    return published_values(method.name, method.source, "au_pro", LIMIT)[MEAN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geoad.geometry.camera import Camera
+from geoad.geometry.drawn import drawn
 from geoad.geometry.xyz_image import XYZImage
 
 WORST = 0.01
@@ -26,8 +27,7 @@ def fit_pinhole(image: XYZImage) -> Camera:
     [40.0, 15.5]
     """
     pixel = np.flatnonzero(image.valid & (image.xyz[..., 2] > 0))
-    # Drawn, not every n-th: in a scan without holes these may lie in a single column.
-    pixel = np.random.default_rng(0).choice(pixel, min(POINTS, len(pixel)), replace=False)
+    pixel = pixel[drawn(len(pixel), POINTS)]
     points = image.xyz.reshape(-1, 3)[pixel].astype(np.float64)
     places = np.stack([pixel % image.shape[1], pixel // image.shape[1]], -1)
     lines, squares = [], 0.0

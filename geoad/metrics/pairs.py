@@ -25,14 +25,14 @@ def check_reiterable(name: str, arrays: Iterable[Any]) -> None:
         )
 
 
-def read_map(pixels: Any, name: int | str) -> NDArray[Any]:
+def checked_map(pixels: Any, name: int | str) -> NDArray[Any]:
     """Return a map as a float32 or float64 array (H, W): halves become float32, integers float64.
 
     Nothing is rounded. A torch tensor may be on any device and is evaluated on the CPU. Infinite scores rank as the
     largest and smallest. Raises ValueError for NaN, which has no rank.
 
     >>> import numpy as np
-    >>> read_map(np.ones((2, 3), np.float16), 0).dtype
+    >>> checked_map(np.ones((2, 3), np.float16), 0).dtype
     dtype('float32')
     """
     array = _numbers(f"map {name}", pixels)
@@ -41,12 +41,12 @@ def read_map(pixels: Any, name: int | str) -> NDArray[Any]:
     return array.astype(np.float32 if array.dtype.kind == "f" and array.itemsize <= 4 else np.float64, copy=False)
 
 
-def read_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+def checked_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """Return a mask as bool (H, W): `> 0`, so that class codes are masks.
 
     Raises ValueError for another size, negative numbers and NaN.
 
-    >>> read_mask([[0, 253]], 0, (1, 2)).tolist()
+    >>> checked_mask([[0, 253]], 0, (1, 2)).tolist()
     [[False, True]]
     """
     array = _numbers(f"mask {name}", mask)

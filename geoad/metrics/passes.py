@@ -12,10 +12,10 @@ from typing import Any, Protocol, Self, TypeVar
 
 from geoad import _check
 from geoad._parent import follow_parent
-from geoad.metrics.pairs import END, read_map, read_mask
+from geoad.metrics.pairs import END, checked_map, checked_mask
 
 Progress = Callable[[int], object]
-Read = Callable[[Any, int | str, tuple[int, int]], Any]
+Check = Callable[[Any, int | str, tuple[int, int]], Any]
 SLICE = 8  # images that a process reads at a time
 
 
@@ -45,7 +45,7 @@ W = TypeVar("W", bound=Work)
 class Source:
     """Maps beside their ground truth `marks` (None: maps alone), each checked as it is read; `names` for errors.
 
-    `read` checks the ground truth of one image: (mark, name, shape) → mark.
+    `check` checks the ground truth of one image: (mark, name, shape) → mark.
 
     >>> [(pixels.shape, mark) for pixels, mark in Source([[[1.0, 2.0]]], [None]).pairs()]
     [((1, 2), None)]
@@ -54,12 +54,12 @@ class Source:
     maps: Iterable[Any]
     marks: Iterable[Any] | None = None
     names: Sequence[str] | None = None
-    read: Read = read_mask
+    check: Check = checked_mask
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
         """Yield one image after another; raise ValueError if there are more maps than masks or fewer."""
         if self.marks is None:
-            yield from ((read_map(pixels, self.name(i)), None) for i, pixels in enumerate(self.maps))
+            yield from ((checked_map(pixels, self.name(i)), None) for i, pixels in enumerate(self.maps))
             return
         for i, (pixels, mark) in enumerate(zip_longest(self.maps, self.marks, fillvalue=END)):
             if pixels is END or mark is END:
@@ -86,8 +86,8 @@ class Source:
         return count
 
     def _checked(self, i: int, pixels: Any, mark: Any) -> tuple[Any, Any]:
-        scores = read_map(pixels, self.name(i))
-        return scores, None if mark is None else self.read(mark, self.name(i), scores.shape)
+        scores = checked_map(pixels, self.name(i))
+        return scores, None if mark is None else self.check(mark, self.name(i), scores.shape)
 
 
 class Reader:

@@ -1,4 +1,4 @@
-"""What each image adds to the curves, on a grid of scores: small enough to keep, enough to draw images again."""
+"""What each image adds to the curves, on a grid of scores: small enough to keep, enough to resample images."""
 
 from __future__ import annotations
 

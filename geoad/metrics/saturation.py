@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import Region, find_saturated
-from geoad.metrics.pairs import read_mask
+from geoad.metrics.pairs import checked_mask
 from geoad.metrics.passes import Progress, Source
 from geoad.metrics.pixel_ranking import PixelRanking
 from geoad.metrics.ranking import LIMITS, rank_source
@@ -59,19 +59,19 @@ def rank_saturated(
     >>> rank_saturated([[[0.1, 0.4, 0.4]]], [[([[0, 0, 1]], 1)]]).auroc
     0.75
     """
-    return rank_source(Source(maps, regions, names, read_regions), find_saturated, limits, jobs, progress)
+    return rank_source(Source(maps, regions, names, checked_regions), find_saturated, limits, jobs, progress)
 
 
-def read_regions(regions: Any, name: int | str, shape: tuple[int, int]) -> list[Region]:
+def checked_regions(regions: Any, name: int | str, shape: tuple[int, int]) -> list[Region]:
     """Return the checked regions of an image.
 
-    >>> read_regions([([[0, 1]], 2)], 7, (1, 2))
+    >>> checked_regions([([[0, 1]], 2)], 7, (1, 2))
     Traceback (most recent call last):
     ValueError: region 0 of image 7: the saturation area must be in (0, 1], the size of the region, got 2
     """
     checked = []
     for i, (mask, saturation) in enumerate(regions):
-        inside = read_mask(mask, f"{i} of image {name}", shape)
+        inside = checked_mask(mask, f"{i} of image {name}", shape)
         size = int(np.count_nonzero(inside))
         if not size:
             raise ValueError(f"region {i} of image {name} is empty: remove it from the list")

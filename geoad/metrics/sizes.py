@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.metrics.pairs import check_reiterable, read_map
+from geoad.metrics.pairs import check_reiterable, checked_map
 from geoad.metrics.regions import is_cloud
 
 COMMUNITY = "community-224"
@@ -102,14 +102,14 @@ def resize_bilinear(pixels: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any
 def _fit(number: int, pixels: Any, mask: Any) -> Any:
     if mask is None:
         return pixels
-    array, shape = read_map(pixels, number), tuple(np.shape(mask))
+    array, shape = checked_map(pixels, number), tuple(np.shape(mask))
     if array.shape != shape and (is_cloud(shape) or is_cloud(array.shape)):
         raise ValueError(f"map {number} must be {shape} as its mask, got {array.shape}: points lie in no order")
     return resize_bilinear(array, shape)
 
 
 def _shrink_map(number: int, pixels: Any) -> NDArray[Any]:
-    array = read_map(pixels, number)
+    array = checked_map(pixels, number)
     if is_cloud(array.shape):
         told = f"{COMMUNITY} is of images, and points lie in no order"
         raise ValueError(f"map {number} must not be that of a cloud, got {array.shape}: {told}")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
 from geoad._whole_file import write_whole
-from geoad.metrics.pairs import check_reiterable, read_map
+from geoad.metrics.pairs import check_reiterable, checked_map
 from geoad.metrics.threshold_rules import above_k_sigma, below_area, maximum, quantile
 
 SIGMAS = 2.3263478740408408
@@ -77,14 +77,14 @@ class Threshold:
             raise ValueError("a threshold needs at least one map of a good part, got none")
         parts = np.asarray(seen.maxima if scores is None else scores, np.float64)
         _check.shape("scores", parts, (len(seen.maxima),))
-        part_value = _part_rule(kind, options[kind])([read_map(parts[None], "of scores")])
+        part_value = _part_rule(kind, options[kind])([checked_map(parts[None], "of scores")])
         kept = {name: _check.plain(number) for name, number in options[kind].items()}
         return cls(kind, _finite(value), _finite(part_value), kept, len(seen.maxima))
 
     def apply(self, pixels: ArrayLike) -> NDArray[np.bool_]:
         """Return the mask (H, W) of a map: scores strictly above `value`."""
         # A Python number would be rounded to a float32 map's precision, and no longer be what parts are held against.
-        above: NDArray[np.bool_] = read_map(pixels, "to threshold") > np.float64(self.value)
+        above: NDArray[np.bool_] = checked_map(pixels, "to threshold") > np.float64(self.value)
         return above
 
     def flags(self, score: float) -> bool:
@@ -126,7 +126,7 @@ class _Maxima:
     def __iter__(self) -> Any:
         self.maxima = []
         for i, pixels in enumerate(self.maps):
-            checked = read_map(pixels, i)
+            checked = checked_map(pixels, i)
             if not checked.size:
                 raise ValueError(f"map {i} must hold a pixel, got shape {checked.shape}")
             self.maxima.append(float(checked.max()))

@@ -76,7 +76,7 @@ class Checkpoint:
                 raise ValueError(f"not version {VERSION}")
             return cls(**content)
         except Exception as error:  # an unpickler raises whatever the bytes lead it to
-            raise fault(path, "it is truncated, or not a checkpoint of this version") from error
+            raise cannot_resume(path, "it is truncated, or not a checkpoint of this version") from error
 
     def check_run(
         self,
@@ -96,28 +96,28 @@ class Checkpoint:
             if str(then).endswith(".safetensors") and str(now).startswith(WEIGHTS):
                 continue  # checkpoints older than the hash of a file of weights have its path, which may be another now
             if name not in LENGTHS and then != now:
-                raise fault(path, f"it is of {name} = {then!r}, not {now!r}")
+                raise cannot_resume(path, f"it is of {name} = {then!r}, not {now!r}")
         if self.seed != seed:
-            raise fault(path, f"it is of seed {self.seed}, not {seed}")
+            raise cannot_resume(path, f"it is of seed {self.seed}, not {seed}")
         if self.samples != samples:
-            raise fault(path, f"it is of {self.samples} samples, not {samples}")
+            raise cannot_resume(path, f"it is of {self.samples} samples, not {samples}")
         if self.fingerprint != fingerprint:
-            raise fault(path, "its first prepared sample is another: other data or other parameters")
+            raise cannot_resume(path, "its first prepared sample is another: other data or other parameters")
         if precision and self.precision and self.precision != precision:
-            raise fault(path, f"it is of precision {self.precision}, not {precision}")
+            raise cannot_resume(path, f"it is of precision {self.precision}, not {precision}")
         if held_out and self.held_out and self.held_out[0] != held_out[0]:
-            raise fault(path, f"it is of {self.held_out[0]} validation samples, not {held_out[0]}")
+            raise cannot_resume(path, f"it is of {self.held_out[0]} validation samples, not {held_out[0]}")
         if held_out and self.held_out and self.held_out[1] != held_out[1]:
-            raise fault(path, "its first validation sample is another: other data")
+            raise cannot_resume(path, "its first validation sample is another: other data")
         for kind, then, now in zip(("samples", "validation samples"), self.data or (), data or (), strict=False):
             if not same_samples(then, now):
-                raise fault(path, f"its {kind} are others: some were added, removed or changed since")
+                raise cannot_resume(path, f"its {kind} are others: some were added, removed or changed since")
 
 
-def fault(path: Path, reason: str) -> ValueError:
+def cannot_resume(path: Path, reason: str) -> ValueError:
     """Return the error for a checkpoint that cannot be used.
 
-    >>> raise fault(Path("run/checkpoint.pt"), "it is of seed 0, not 1")
+    >>> raise cannot_resume(Path("run/checkpoint.pt"), "it is of seed 0, not 1")
     Traceback (most recent call last):
     ValueError: cannot resume from run/checkpoint.pt: it is of seed 0, not 1; move it away to start afresh
     """

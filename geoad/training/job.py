@@ -36,7 +36,7 @@ class Job:
     >>> module = torch.nn.Linear(1, 1)
     >>> module.stages = lambda: iter([Visit("look", lambda batch: seen.append(float(batch["x"])))])
     >>> train = Cache([1.0, 2.0], lambda sample: {"x": torch.tensor(sample)}, 1e6, Path("unused"))
-    >>> job = Job(module=module, train=train, held_out=None, seed=0, precision="32-true", path=None, log=None)
+    >>> job = Job(module=module, train=train, validation=None, seed=0, precision="32-true", path=None, log=None)
     >>> job.run("cpu", Silence())
     >>> seen
     [1.0, 2.0]
@@ -44,7 +44,7 @@ class Job:
 
     module: Any
     train: Cache
-    held_out: Cache | None
+    validation: Cache | None
     seed: int
     precision: str
     path: Path | None
@@ -64,7 +64,7 @@ class Job:
                 module=self.module,
                 batches=Batches(
                     self.train,
-                    self.held_out,
+                    self.validation,
                     collate=getattr(self.module, "collate", stack),
                     move=fabric.to_device,
                     seed=self.seed,
@@ -81,7 +81,7 @@ class Job:
                     "keywords": plain_keywords(self.module),
                     "precision": self.precision,
                     "data": self.data,
-                    "held_out": (len(self.held_out), self.held_out.fingerprint) if self.held_out else (0, ""),
+                    "held_out": (len(self.validation), self.validation.fingerprint) if self.validation else (0, ""),
                 },
                 ranks=ranks,
                 stop=self.stop,
@@ -106,7 +106,7 @@ class Job:
             torch.cuda.set_device(devices[rank])  # for kernels that ask for the current device
         bar = Silence() if rank else Relay(tell)
         with joined(rank, len(devices), meeting, devices[rank]) as ranks:
-            for cache in filter(None, (self.train, self.held_out)):
+            for cache in filter(None, (self.train, self.validation)):
                 self._fill(cache, ranks, bar)
             self.run(devices[rank], bar, ranks)
         state = io.BytesIO()

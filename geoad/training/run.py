@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from geoad.training.batches import Batches
-from geoad.training.checkpoint import Checkpoint, fault
+from geoad.training.checkpoint import Checkpoint, cannot_resume
 from geoad.training.monitor import Monitor
 from geoad.training.ranks import ALONE, Ranks
 from geoad.training.seed import seed_of, seed_torch
 from geoad.training.stage import Batch, Descend, Stage, Visit
-from geoad.training.state import FreeShapes, copy_state, evaluating, load_state, state_fault
+from geoad.training.state import FreeShapes, copy_state, evaluating, load_state, state_mismatch
 from geoad.training.stop import Stopped, never
 
 
@@ -117,9 +117,9 @@ class Run:
             else:
                 self._descend(stage, index, total, saved)
         elif saved is not None and isinstance(stage, Descend):
-            if self._unjudged(stage, done):
+            if self._lacks_validation(stage, done):
                 self.monitor.start(stage.name, total, done)
-            self._choose(stage, index, Descent(done, [], saved.best_loss, saved.best))
+            self._load_best(stage, index, Descent(done, [], saved.best_loss, saved.best))
 
     def _check_done(self, index: int, saved: Checkpoint) -> None:
         """Raise ValueError if a stage that is behind the checkpoint is now another, or of another length."""
@@ -141,19 +141,21 @@ class Run:
         """Whether there are validation samples."""
         return self.batches.held_out_samples > 0
 
-    def _held_out(self, stage: Stage) -> bool:
+    def _sees_validation(self, stage: Stage) -> bool:
         """Return whether a stage sees the validation samples."""
         return isinstance(stage, Visit) and stage.held_out and self._validates
 
     def _length(self, stage: Stage) -> int:
         """Return the steps of a whole stage."""
-        return self.batches.held_out_samples if self._held_out(stage) else stage.total_steps(self.facts["samples"])
+        if self._sees_validation(stage):
+            return self.batches.held_out_samples
+        return stage.total_steps(self.facts["samples"])
 
     def _visit(self, stage: Visit, index: int, total: int) -> None:
         """Show every sample once, in order."""
         self.module.eval()
         for step in range(total):
-            batch = self.batches.visited(step, held_out=self._held_out(stage), refine=stage.refine)
+            batch = self.batches.visited(step, held_out=self._sees_validation(stage), refine=stage.refine)
             self._seed("step", index, step)
             with torch.no_grad(), self.fabric.autocast():
                 stage.see(batch)
@@ -167,8 +169,8 @@ class Run:
         raw = [update.optimizer(_parameters(update.module)) for update in stage.updates]
         descent = Descent(0, raw) if saved is None else self._restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
-        chooses = self._chooses(stage)
-        if stage.select == "best" and not chooses:
+        selects = self._selects_best(stage)
+        if stage.select == "best" and not selects:
             self.monitor.note("no validation data: the last state is kept, not the best")
         if idle := max(0, self.ranks.size - stage.batch_size):
             self.monitor.note(f"{idle} of {self.ranks.size} devices are idle: batch_size is {stage.batch_size}")
@@ -176,7 +178,7 @@ class Run:
         for step in range(descent.step, total):
             self._step(stage, index, step, driven)
             descent.step = step + 1
-            if chooses and not self._unjudged(stage, descent.step):
+            if selects and not self._lacks_validation(stage, descent.step):
                 self._validate(stage, index, descent)
             if descent.step % self.checkpoint_every == 0 or descent.step == total:
                 self._watch(stage, descent.step)
@@ -184,18 +186,19 @@ class Run:
                 self._between(stage, index, descent, total)
         self._finite_parameters(stage, descent)
         self._save(index, descent)  # before a validation that a longer run would not have made here
-        self._choose(stage, index, descent)
+        self._load_best(stage, index, descent)
 
-    def _choose(self, stage: Descend, index: int, descent: Descent) -> None:
+    def _load_best(self, stage: Descend, index: int, descent: Descent) -> None:
         """End with the state of the lowest validation loss, if that is asked for; the last state is among them."""
-        if self._unjudged(stage, descent.step):
+        if self._lacks_validation(stage, descent.step):
             self._validate(stage, index, descent)
         if descent.best is not None:
             load_state(self.module, descent.best, self.free)
 
-    def _unjudged(self, stage: Descend, step: int) -> bool:
-        """Return whether a stage chooses by validation loss and has none of this step, which lies between two."""
-        return self._chooses(stage) and step % (stage.validate_every or stage.epoch_steps(self.facts["samples"])) > 0
+    def _lacks_validation(self, stage: Descend, step: int) -> bool:
+        """Return whether a stage selects by validation loss and has none of this step, which lies between two."""
+        every = stage.validate_every or stage.epoch_steps(self.facts["samples"])
+        return self._selects_best(stage) and step % every > 0
 
     def _between(self, stage: Descend, index: int, descent: Descent, total: int) -> None:
         """Write the checkpoint when it is time for it, or to stop."""
@@ -234,8 +237,8 @@ class Run:
             with evaluating(self.module):
                 watch(stage.name, step)
 
-    def _chooses(self, stage: Descend) -> bool:
-        """Return whether a stage chooses by validation loss."""
+    def _selects_best(self, stage: Descend) -> bool:
+        """Return whether a stage keeps the state of the lowest validation loss."""
         return stage.select == "best" and self._validates
 
     def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
@@ -278,7 +281,7 @@ class Run:
     def _finite_parameters(self, stage: Descend, descent: Descent) -> None:
         """Raise ValueError if what the last step has made of the parameters, and is kept, is not finite."""
         learnt = (p.detach() for update in stage.updates for p in _parameters(update.module))
-        kept = descent.best is None or self._unjudged(stage, descent.step)
+        kept = descent.best is None or self._lacks_validation(stage, descent.step)
         strange = [p[~p.isfinite()] for p in learnt] if kept else []
         for values in strange:
             if len(values):
@@ -290,7 +293,7 @@ class Run:
             return None
         saved = Checkpoint.load(self.path)
         saved.check_run(self.path, **self.facts)
-        if reason := state_fault(self.module, saved.module, self.free):
+        if reason := state_mismatch(self.module, saved.module, self.free):
             raise self._fault(f"it is of another module: {reason}")
         if saved.scaler:
             self._precision.load_state_dict(saved.scaler)
@@ -335,7 +338,7 @@ class Run:
     def _fault(self, reason: str) -> ValueError:
         """Return the error for a checkpoint that is not of this run."""
         assert self.path is not None
-        return fault(self.path, reason)
+        return cannot_resume(self.path, reason)
 
 
 def _not_finite(what: str, stage: Descend, value: float, place: str) -> ValueError:

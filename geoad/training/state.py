@@ -52,10 +52,10 @@ def copy_state(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}
 
 
-def state_fault(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> str | None:
+def state_mismatch(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> str | None:
     """Return why `state` does not fit `module`, or None if it does; lengths of 0 in `free` match any length.
 
-    >>> state_fault(nn.Linear(2, 1), nn.Linear(3, 1).state_dict(), {})
+    >>> state_mismatch(nn.Linear(2, 1), nn.Linear(3, 1).state_dict(), {})
     'weight must have shape (1, 2), got (1, 3)'
     """
     own = {name: free.get(name, tuple(tensor.shape)) for name, tensor in module.state_dict().items()}
@@ -89,7 +89,7 @@ def resize_buffers(module: nn.Module, state: Mapping[str, Tensor], free: FreeSha
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], free: FreeShapes) -> None:
-    """Load a state that fits; `state_fault` says whether it does.
+    """Load a state that fits; `state_mismatch` says whether it does.
 
     >>> module = nn.Linear(2, 1)
     >>> load_state(module, {"weight": torch.zeros(1, 2), "bias": torch.ones(1)}, {})

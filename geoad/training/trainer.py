@@ -133,7 +133,7 @@ class Trainer:
             job = Job(
                 module=module,
                 train=train,
-                held_out=held_out,
+                validation=held_out,
                 seed=self.seed,
                 precision=self.precision,
                 path=self._checkpoint,

@@ -17,7 +17,7 @@ from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.parser import build_parser
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
-from geoad.evaluation.thesis_3d import LIMITS, ROWS
+from geoad.evaluation.thesis_3d import LIMITS, METHODS
 from tests.cli.naps import die_at_one
 from tests.cli.said import assert_one_line
 from tests.conftest import ROOT
@@ -42,14 +42,14 @@ def test_every_row_runs_and_the_second_time_nothing_is_measured(geoad, scans: Pa
     said = geoad(*words)
     assert said.code == 0, said.err
     rows = rows_of(tmp_path)
-    assert {(row["method"], row["source"]) for row in rows} == {(row.name, row.source) for row in ROWS.values()}
+    assert {(row["method"], row["source"]) for row in rows} == {(each.name, each.source) for each in METHODS.values()}
     assert {row["limit"] for row in rows if row["metric"] == "au_pro"} == set(LIMITS)
     assert all(0 <= row["value"] <= 1 for row in rows)
     assert "tiny: small networks" in said.out and "not comparable" in said.out
     assert (tmp_path / "limits.png").is_file() and (tmp_path / "report.txt").read_text() in said.out
     assert said.out.count("Voxel GAN > Depth GAN") == 2 and "pair by pair" in said.out
     pictures = {path.parts[-4] for path in tmp_path.rglob("reconstruction.png")}
-    assert pictures == {key for key, row in ROWS.items() if row.trained and key != "3d-st"}
+    assert pictures == {key for key, method in METHODS.items() if method.trained and key != "3d-st"}
     cells = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cell.json")}
     assert geoad(*words).code == 0 and rows_of(tmp_path) == rows
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("cell.json")} == cells
@@ -91,7 +91,7 @@ def cells_of(root: Path, *words: str) -> list[str]:
 
 def test_cells_are_methods_by_categories_by_seeds(tmp_path: Path) -> None:
     root = make_tree(tmp_path, categories=("bagel", "rope"), train=1, test=1, kinds=("good",))
-    assert len(cells_of(root)) == 2 * len(ROWS)
+    assert len(cells_of(root)) == 2 * len(METHODS)
     named = cells_of(root, "--methods", "depth-vm,depth-ae", "--categories", "rope", "--seeds", "0,4")
     assert named == ["depth-vm rope seed 0", "depth-ae rope seed 0", "depth-ae rope seed 4"]
     words = ("--categories", "rope", "--methods", "depth-vm,depth-ae,depth-ae-rgb", "--latents", "128,512")

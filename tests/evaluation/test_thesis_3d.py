@@ -6,43 +6,43 @@ import pytest
 
 from geoad.detectors import DETECTORS, make_detector
 from geoad.evaluation.published import read_published
-from geoad.evaluation.thesis_3d import ITERATIONS, LATENTS, ROWS, budget, keywords
+from geoad.evaluation.thesis_3d import ITERATIONS, LATENTS, METHODS, budget, keywords
 
-TRAINED = [key for key, row in ROWS.items() if row.trained]
+TRAINED = [key for key, method in METHODS.items() if method.trained]
 
 
 def test_the_twelve_rows_of_the_tables_and_two_more() -> None:
     published = {(row["method"], row["source"]) for row in read_published() if row["reference"].endswith("table 9.3")}
-    rows = [(row.name, row.source) for row in ROWS.values()]
+    rows = [(method.name, method.source) for method in METHODS.values()]
     assert len(published) == 12 and published == set(rows[:12])
-    assert list(ROWS)[12:] == ["voxel-vae", "3d-st"] and len(set(rows)) == 14
-    assert {row["method"] for row in read_published() if row["method"] == ROWS["3d-st"].name}
-    assert {name for name, _ in LATENTS} <= {row.name for row in ROWS.values()} and len(LATENTS) == 12
+    assert list(METHODS)[12:] == ["voxel-vae", "3d-st"] and len(set(rows)) == 14
+    assert {row["method"] for row in read_published() if row["method"] == METHODS["3d-st"].name}
+    assert {name for name, _ in LATENTS} <= {method.name for method in METHODS.values()} and len(LATENTS) == 12
 
 
 def test_every_row_is_a_detector_with_these_keywords() -> None:
-    for key, row in ROWS.items():
-        assert row.detector in DETECTORS
+    for key, method in METHODS.items():
+        assert method.detector in DETECTORS
         for size in ("tiny", "small"):
-            config = make_detector(row.detector, **keywords(key, size)).config
-            assert row.params.items() <= config.items() and keywords(key, size).items() <= config.items()
+            config = make_detector(method.detector, **keywords(key, size)).config
+            assert method.params.items() <= config.items() and keywords(key, size).items() <= config.items()
 
 
 @pytest.mark.parametrize("key", TRAINED)
 def test_small_fixes_the_iterations_and_nothing_else(key: str) -> None:
-    row = ROWS[key]
+    method = METHODS[key]
     if key == "3d-st":
-        assert keywords(key, "small") == row.params and keywords(key, "full")["epochs"] == 100
+        assert keywords(key, "small") == method.params and keywords(key, "full")["epochs"] == 100
     else:
-        assert keywords(key, "full") == row.params
+        assert keywords(key, "full") == method.params
         smaller = {"batch_size": 4} if key.startswith("depth-ae") else {}
-        assert keywords(key, "small") == {**row.params, "steps": ITERATIONS, **smaller}
+        assert keywords(key, "small") == {**method.params, "steps": ITERATIONS, **smaller}
         assert keywords(key, "small", 7)["steps"] == 7
 
 
 def test_variation_models_and_latent_dimensions() -> None:
-    for key in set(ROWS) - set(TRAINED):
-        assert keywords(key, "small") == ROWS[key].params
+    for key in set(METHODS) - set(TRAINED):
+        assert keywords(key, "small") == METHODS[key].params
     assert keywords("depth-ae", "full", latent=2048) == {"latent": 2048}
     assert keywords("depth-ae", "tiny", latent=3)["latent"] == 3
 

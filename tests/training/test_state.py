@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from geoad.nn.local_features import LocalFeatures
-from geoad.training.state import copy_state, free_shapes, load_state, state_fault
+from geoad.training.state import copy_state, free_shapes, load_state, state_mismatch
 
 
 def test_an_open_parameter_takes_the_size_of_the_state() -> None:
@@ -25,7 +25,7 @@ def test_an_open_parameter_takes_the_size_of_the_state() -> None:
 def test_only_what_is_open_takes_another_size() -> None:
     module = LocalFeatures(8, 1, outputs=0)
     state = copy_state(LocalFeatures(12, 1, outputs=5))
-    assert "must have shape" in str(state_fault(module, state, free_shapes(module)))
+    assert "must have shape" in str(state_mismatch(module, state, free_shapes(module)))
     with pytest.raises(RuntimeError, match="size mismatch"):
         load_state(module, state, free_shapes(module))
     assert not free_shapes(LocalFeatures(8, 1))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
 from geoad._parent import follow_parent
+from geoad._thread_count import single_threaded
 from geoad.data.sim3d import store
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Progress = Callable[[int, int], object]
 
@@ -89,7 +86,7 @@ def _work(
     if jobs == 1 or len(todo) < 2:
         yield from (write(root, entry) for entry in todo)
         return
-    with _single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) as pool:
+    with single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) as pool:
         try:
             yield from _results({pool.submit(write, root, entry) for entry in todo})
         except BaseException:
@@ -102,18 +99,6 @@ def _results(pending: set[Future[dict[str, str]]]) -> Iterator[dict[str, str]]:
     while pending:
         finished, pending = wait(pending, return_when=FIRST_COMPLETED)
         yield from (future.result() for future in finished)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Let processes started meanwhile use one thread each: the processes are the parallelism."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[PurePosixPath]) -> None:

@@ -1,1 +1,1 @@
-"""Methods on images: depth, colour, or both."""
+"""Methods on images: depth, alone or with colours."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
 
 import numpy as np
 import torch
@@ -12,19 +11,18 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.data.rotated import Rotated
-from geoad.detectors.base import Detector
-from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, usual_depth, zoom, zoom_bilinear
-from geoad.detectors.stray import stray_depth, training_scan
+from geoad.detectors.images.depth_detector import DepthDetector
+from geoad.detectors.images.depth_image import Source, depth_channels, zoom, zoom_bilinear
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.moments import Moments
-from geoad.sample import AnomalyMap, Sample
+from geoad.sample import Sample
 from geoad.training.stage import Batch, Visit
 from geoad.training.state import evaluating
 
 Picture = NDArray[np.float32]
 
 
-class DepthReconstruction(Detector):
+class DepthReconstruction(DepthDetector):
     """A square depth image in, its reconstruction out; scores are squared errors, summed over the channels.
 
     Depth is divided by the largest of the training set and zoomed to `size` by the nearest pixel; an invalid pixel has
@@ -47,16 +45,13 @@ class DepthReconstruction(Detector):
     """
 
     nearest: Tensor
-    farthest: Tensor
 
     def __init__(self, *, source: Source, size: int, copies: int, stretch: bool) -> None:
-        super().__init__()
-        _check.one_of("source", source, get_args(Source))
+        super().__init__(source=source)
         _check.positive(size=size)
         _check.not_negative(copies=copies)
-        self.rgb, self.size, self.copies, self.stretch = source == "depth+rgb", size, copies, stretch
+        self.size, self.copies, self.stretch = size, copies, stretch
         self.register_buffer("nearest", torch.full((), torch.inf))
-        self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(self.channels)
 
     @property
@@ -83,10 +78,7 @@ class DepthReconstruction(Detector):
 
     def _see_scale(self, batch: Batch) -> None:
         depth = batch["image"][:, 0]
-        if (stray := stray_depth(depth.cpu().numpy())) is not None:
-            self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
-        self.compare_unit(batch, usual_depth(depth), "a median depth of {}")
-        self.farthest = torch.maximum(self.farthest, depth.max())
+        self.see_depth(batch, depth)
         self.nearest = torch.minimum(self.nearest, depth.where(depth != 0, torch.inf).min())
 
     def _see_moments(self, batch: Batch) -> None:
@@ -111,14 +103,9 @@ class DepthReconstruction(Detector):
         """Return the scores (B, size, size) of scaled images."""
         return (images - self.reconstruct(images)).square().sum(1)
 
-    def map(self, sample: Sample) -> AnomalyMap:
+    def pixel_scores(self, image: Tensor, shape: tuple[int, int]) -> Tensor:
         """Score the pixels of the zoomed scan, and zoom the scores back."""
-        image = self.prepare(sample)["image"].to(self.device)
-        if (odd := other_unit(image[0], self.farthest)) is not None:
-            self.warn_once("unit", sample.place, odd)
-        images = self.scaled(image[None])
-        pixels = zoom_bilinear(self.errors(images).float(), sample.shape)[0].cpu().numpy()
-        return AnomalyMap(pixels, valid=sample.scan().valid)
+        return zoom_bilinear(self.errors(self.scaled(image[None])).float(), shape)[0]
 
     def reconstruction(self, sample: Sample) -> dict[str, Picture]:
         """Return pictures of a sample as the network sees it and of what it makes of it, by name, in 0..1.

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
 
 import torch
 from torch import Tensor
 
-from geoad import _check
-from geoad.detectors.base import Detector
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
-from geoad.detectors.images.depth_image import Source, depth_channels, other_unit, usual_depth, zoom_nearest
-from geoad.detectors.stray import stray_depth, training_scan
+from geoad.detectors.images.depth_detector import DepthDetector
+from geoad.detectors.images.depth_image import Source, depth_channels, zoom_nearest
 from geoad.nn.moments import Moments
-from geoad.sample import AnomalyMap, Sample
+from geoad.sample import Sample
 from geoad.training.stage import Batch, Stage, Visit
 
 
-class DepthVariationModel(Detector):
+class DepthVariationModel(DepthDetector):
     """Mean and standard deviation of each pixel over aligned good scans; scores are |J - mean| / max(deviation, floor).
 
     Depth is divided by the largest of the training set; an invalid pixel has depth 0 and takes part as any other. With
@@ -38,15 +35,12 @@ class DepthVariationModel(Detector):
     """
 
     size: Tensor
-    farthest: Tensor
 
     def __init__(self, *, source: Source = "depth", floor: float = 1 / 255, reduce: Reduce = "norm") -> None:
-        super().__init__()
-        _check.one_of("source", source, get_args(Source))
+        super().__init__(source=source)
         check_deviation_keywords(reduce, floor)
-        self.rgb, self.floor, self.reduce = source == "depth+rgb", floor, reduce
+        self.floor, self.reduce = floor, reduce
         self.register_buffer("size", torch.zeros(2, dtype=torch.int64))
-        self.register_buffer("farthest", torch.zeros(()))
         self.moments = Moments(0)
 
     def prepare(self, sample: Sample) -> Batch:
@@ -58,22 +52,14 @@ class DepthVariationModel(Detector):
         yield Visit("scale", self._see_scale)
         yield Visit("moments", self._see_pixels)
 
-    def map(self, sample: Sample) -> AnomalyMap:
+    def pixel_scores(self, image: Tensor, shape: tuple[int, int]) -> Tensor:
         """Score every pixel of the training set's image, and hand the scores to the nearest pixels of this one."""
-        channels = self.prepare(sample)["channels"].to(self.device)
-        if (odd := other_unit(channels[0], self.farthest)) is not None:
-            self.warn_once("unit", sample.place, odd)
-        values = self._scaled(channels)
-        scores = deviation_scores(values, self.moments, self.floor, self.reduce).float()
-        pixels = zoom_nearest(scores[None], sample.shape)[0].cpu().numpy()
-        return AnomalyMap(pixels, valid=sample.scan().valid)
+        scores = deviation_scores(self._scaled(image), self.moments, self.floor, self.reduce).float()
+        return zoom_nearest(scores[None], shape)[0]
 
     def _see_scale(self, batch: Batch) -> None:
         channels = batch["channels"][0]
-        if (stray := stray_depth(channels[0].cpu().numpy())) is not None:
-            self.warn_once("stray", training_scan(self, batch), f"{stray}: depth is divided by the largest: remove it")
-        self.compare_unit(batch, usual_depth(channels[0]), "a median depth of {}")
-        self.farthest = torch.maximum(self.farthest, channels[0].max())
+        self.see_depth(batch, channels[0])
         if not self.size.any():
             self.size = torch.tensor(channels.shape[1:], device=self.device)
             self.moments = Moments(channels.numel()).to(self.device)

@@ -135,12 +135,12 @@ class TeacherPretraining(nn.Module):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the mean Chamfer distance over freshly drawn queries; in evaluation over fixed ones."""
         points, index = batch["points"], batch["index"].cpu()
-        queries = self._draw(len(points), batch)
+        queries = self._draw_queries(len(points), batch)
         part = cone(points, index, queries, self.teacher.hops)
         decoded = self.decoder(self.teacher(part.points, part.table, 1 / self.spacing, part.sizes))
         return {"total": chamfer_each(decoded, [self._target(points, index.numpy(), int(q)) for q in queries]).mean()}
 
-    def _draw(self, n: int, batch: Batch) -> Tensor:
+    def _draw_queries(self, n: int, batch: Batch) -> Tensor:
         """Return distinct query points: new ones each step of training, the same ones each validation."""
         generator = None if self.training else torch.Generator().manual_seed(int(batch["sample"].flatten()[0]) & 0xFFFF)
         return torch.randperm(n, generator=generator)[: self.queries]

@@ -46,11 +46,11 @@ def write_card(path: Path, facts: dict[str, str], curve: dict[int, float], remar
         rows = [f"| {step} | {loss:.4f} |" for step, loss in shown[::-stride][::-1]]  # the last one among them
         text += [f"![validation Chamfer distance by step]({path.stem}.png)", ""]
         text += ["| step | validation Chamfer distance |", "|---|---|", *rows, ""]
-        write_whole(path.with_suffix(".png"), partial(_draw, path.stem, curve))
+        write_whole(path.with_suffix(".png"), partial(_plot, path.stem, curve))
     write_whole(path.with_suffix(".md"), "\n".join(text).encode())
 
 
-def _draw(title: str, curve: dict[int, float], file: IO[bytes]) -> None:
+def _plot(title: str, curve: dict[int, float], file: IO[bytes]) -> None:
     """Draw the curve as a .png."""
     from matplotlib.figure import Figure
 

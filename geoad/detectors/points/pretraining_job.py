@@ -25,12 +25,12 @@ from geoad.detectors.points.pretraining_card import write_card
 from geoad.nn.default_dtype import float32_by_default
 from geoad.training import checkpoint, sitting
 from geoad.training.cache import Cache
-from geoad.training.checkpoint import Checkpoint, fault, plain_keywords
+from geoad.training.checkpoint import Checkpoint, cannot_resume, plain_keywords
 from geoad.training.device import torch_device
 from geoad.training.history import History
 from geoad.training.progress import Silence, progress_bar
 from geoad.training.seed import own_randomness, seed_torch
-from geoad.training.state import load_state, state_fault
+from geoad.training.state import load_state, state_mismatch
 from geoad.training.stop import Stopped, never
 from geoad.training.trainer import Trainer
 
@@ -119,11 +119,11 @@ def _check_start(
         facts["held_out"] = plan["validation_scenes"], saved.held_out[1]
     saved.check_run(path, **facts)
     if saved.fingerprint != _first_scene(module, plan, scenes):
-        raise fault(path, f"its first scene is not that of {plan['points']} points of {plan['source']}")
-    if reason := state_fault(module, saved.module, {}):
-        raise fault(path, f"it is of another module: {reason}")
+        raise cannot_resume(path, f"its first scene is not that of {plan['points']} points of {plan['source']}")
+    if reason := state_mismatch(module, saved.module, {}):
+        raise cannot_resume(path, f"it is of another module: {reason}")
     if saved.stage and saved.step > plan["steps"]:
-        raise fault(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
+        raise cannot_resume(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
 
 
 def _check_apart(folder: Path, source: str) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, distributed, nn
 from geoad import _check
 from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_foreign
 from geoad.detectors.points.kept_targets import KeptTargets
+from geoad.detectors.points.patch_centres import PatchCentres
 from geoad.detectors.points.point_detector import PointDetector
 from geoad.detectors.points.scale import Scale
 from geoad.detectors.points.teacher_network import K, teacher_network
@@ -122,7 +123,7 @@ class StudentTeacher3D(PointDetector):
         if self.foreign is not None and rotate:
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
-        self._targets, self._sums = KeptTargets(0, disk=False), dict[int, Tensor]()
+        self._forget()
         self._descent().check()
 
     @classmethod
@@ -175,7 +176,7 @@ class StudentTeacher3D(PointDetector):
 
     def _forget(self) -> None:
         """Let go of what was kept of the clouds of a training."""
-        self._targets, self._sums = KeptTargets(0, disk=False), {}
+        self._targets, self._patches = KeptTargets(0, disk=False), PatchCentres()
 
     def _descent(self) -> Descend:
         update = Update(self.scales, self.loss, self._optimizer)
@@ -215,27 +216,14 @@ class StudentTeacher3D(PointDetector):
         return {"total": torch.stack([self._loss(scale, batch, centres) for scale in self._scales()]).mean()}
 
     def _centres(self, batch: Batch) -> Tensor:
-        """Draw a point of each cloud, in proportion to the squared norm of what the teacher says of it."""
-        starts = (torch.cumsum(batch["sizes"], 0) - batch["sizes"]).to(batch["points"].device)
-        return torch.stack([_draw(sums) for sums in self._weight_sums(batch)]) + starts
+        """Draw a point of each cloud by the squared norm of what the teacher says of it; evenly where that changes."""
+        points = batch["points"]
+        known = batch.get("described", torch.ones_like(points[:, 0], dtype=torch.bool))
 
-    def _weight_sums(self, batch: Batch) -> list[Tensor]:
-        """Return the running sum over each cloud of the weights by which its points are drawn; all weigh alike where
-        what the teacher says changes each time."""
-        sizes = batch["sizes"].tolist()
-        if self.rotate:
-            return [torch.arange(1.0, size + 1, device=batch["points"].device) for size in sizes]
-        known = batch.get("described", torch.ones_like(batch["points"][:, 0], dtype=torch.bool))
-        numbers = [int(number) for number in batch["sample"].flatten()]
-        if not self._sums.keys() >= set(numbers):
-            norms = self._targets_of(next(self._scales()), batch, None).square().sum(1)
-            weights, all_alike = torch.where(known, norms, 0), known.to(norms)
-            for number, *clouds in zip(
-                numbers, *(torch.split(each, sizes) for each in (weights, all_alike)), strict=True
-            ):
-                cloud = clouds[0] if clouds[0].any() else clouds[1]
-                self._sums[number] = cloud.cumsum(0, dtype=torch.float64).float()
-        return [self._sums[number] for number in numbers]
+        def norms() -> Tensor:
+            return torch.where(known, self._targets_of(next(self._scales()), batch, None).square().sum(1), 0)
+
+        return self._patches.draw(batch, (lambda: known.to(points)) if self.rotate else norms, known.to(points))
 
     def _loss(self, scale: Scale, batch: Batch, centres: Tensor | None) -> Tensor:
         part = None if centres is None else scale.patch(batch, centres, self.patch or 0)
@@ -297,9 +285,3 @@ def _clouds(values: Tensor, batch: Batch, part: Cone | None) -> list[Tensor]:
     number = torch.repeat_interleave(torch.arange(len(sizes), device=values.device), sizes)
     number = _with_descriptor(number if part is None else number[part.described], batch, part)
     return [values[number == cloud] for cloud in range(len(sizes))]
-
-
-def _draw(sums: Tensor) -> Tensor:
-    """Draw a number in proportion to weights whose running sum is `sums` (n,)."""
-    where = torch.rand((), dtype=torch.float64).to(sums.device, sums.dtype) * sums[-1]
-    return torch.searchsorted(sums, where, right=True).clamp(max=len(sums) - 1)

@@ -1,0 +1,1 @@
+"""Methods on voxel grids: occupancy or mean colours."""

@@ -21,10 +21,10 @@ from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 class VoxelAutoencoder(VoxelReconstruction):
     """An autoencoder of `latent` code dimensions on grids; scores are squared errors.
 
-    Encoder and decoder are those of `voxel-fanogan`; `width` is that of the first layer. Adam descends the squared
-    errors, weighted by how rare occupied cells are, for `epochs` (or `steps`) over `copies` of each scan, turned at
-    random by up to 5° on the table (0: the scans themselves). The defaults are the thesis's. The other keywords, and
-    what is raised, are those of `VoxelDetector`.
+    Encoder and decoder are those of `geoad.nn.voxel_coder`; `width` is that of the first layer. Adam descends the
+    squared errors, weighted by how rare occupied cells are, for `epochs` (or `steps`) over `copies` of each scan,
+    turned at random by up to 5° on the table (0: the scans themselves). The defaults are the thesis's. The other
+    keywords, and what is raised, are those of `VoxelDetector`.
 
     >>> from geoad.checks import synthetic_scan
     >>> detector = VoxelAutoencoder(**VoxelAutoencoder.tiny()).fit([synthetic_scan(seed) for seed in range(4)])

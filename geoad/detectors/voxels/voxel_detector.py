@@ -11,7 +11,7 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.detectors.base import Detector
-from geoad.detectors.stray import stray_points, training_scan
+from geoad.detectors.stray import stray_points
 from geoad.geometry.camera import Camera
 from geoad.geometry.convert import (
     EMPTY,
@@ -111,7 +111,7 @@ class VoxelDetector(Detector):
         lower, upper = batch["points"].amin(0), batch["points"].amax(0)
         if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
             told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
-            self.warn_once("stray", training_scan(self, batch), told)
+            self.warn_of_training("stray", batch, told)
         else:
             self.compare_unit(batch, float((upper - lower).norm()), "a box of diagonal {}")
         self.lower, self.upper = torch.minimum(self.lower, lower), torch.maximum(self.upper, upper)

@@ -72,12 +72,12 @@ def test_targets_are_centred_receptive_fields_in_units_of_s() -> None:
 def test_queries_change_in_training_and_stay_in_validation() -> None:
     result, batch = module(queries=16)
     result.train()
-    first, second = (result._draw(80, batch).tolist() for _ in range(2))
+    first, second = (result._draw_queries(80, batch).tolist() for _ in range(2))
     assert first != second and len(set(first)) == 16
     result.eval()
-    assert result._draw(80, batch).tolist() == result._draw(80, batch).tolist()
+    assert result._draw_queries(80, batch).tolist() == result._draw_queries(80, batch).tolist()
     other = {**batch, "sample": torch.tensor([-2])}
-    assert result._draw(80, batch).tolist() != result._draw(80, other).tolist()
+    assert result._draw_queries(80, batch).tolist() != result._draw_queries(80, other).tolist()
 
 
 def test_gradients_are_those_of_the_whole_cloud() -> None:
@@ -87,7 +87,7 @@ def test_gradients_are_those_of_the_whole_cloud() -> None:
     result.double().eval()
     batch["points"] = batch["points"].double()
     cone = torch.autograd.grad(result.loss(batch)["total"], list(result.parameters()))
-    queries = result._draw(80, batch)
+    queries = result._draw_queries(80, batch)
     features = result.teacher(batch["points"], batch["index"], 1 / result.spacing)[queries]
     fields = [result._target(batch["points"], batch["index"].numpy(), int(q)) for q in queries]
     total = torch.stack([chamfer(p, f) for p, f in zip(result.decoder(features), fields, strict=True)]).mean()
@@ -106,14 +106,14 @@ def test_a_step_at_the_size_of_the_thesis() -> None:
     batch = {**result.prepare(Scenes(1, points=64_000)[0]), "sample": torch.tensor([0])}
     result._see_spacing(batch)
     index = batch["index"].numpy()
-    first, second = (result.train()._draw(64_000, batch).tolist() for _ in range(2))
+    first, second = (result.train()._draw_queries(64_000, batch).tolist() for _ in range(2))
     assert len(set(first)) == 16 and first != second
     fields = [result._target(batch["points"], index, q) for q in first]
     assert all(len(field) > 33 and field.mean(0).abs().max() < 1e-4 * field.abs().max() for field in fields)
     result.double().eval()
     batch["points"] = batch["points"].double()
     cone = torch.autograd.grad(result.loss(batch)["total"], list(result.parameters()))
-    queries = result._draw(64_000, batch)
+    queries = result._draw_queries(64_000, batch)
     features = result.teacher(batch["points"], batch["index"], 1 / result.spacing)[queries]
     fields = [result._target(batch["points"], index, int(q)) for q in queries]
     total = torch.stack([chamfer(p, f) for p, f in zip(result.decoder(features), fields, strict=True)]).mean()

@@ -10,6 +10,7 @@ from geoad.checks import synthetic_scan
 from geoad.descriptors.teacher import Teacher, load_teacher, save_teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.kept_targets import KeptTargets
+from geoad.detectors.points.patch_centres import PatchCentres
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
@@ -291,6 +292,7 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
     batch = {**patched.prepare(scans[0]), "sample": torch.tensor([0])}
     for rotate in (False, True):  # drawn by what the teacher says, or evenly
         patched.train().rotate = rotate
+        patched._forget()  # as a training does first
         torch.manual_seed(1)
         turned = {**batch, "points": batch["points"] @ random_rotation(batch["points"])} if rotate else batch
         learnt = patched._target(patched.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
@@ -319,7 +321,7 @@ def test_what_a_stopped_training_kept_is_let_go_at_once(scans: list[Sample]) -> 
     stop_after(detector, 6)
     with pytest.raises(Stop) as held:  # with every frame of the training
         detector.fit(scans[:2])
-    assert held.tb is not None and not detector._targets._kept and not detector._sums
+    assert held.tb is not None and not detector._targets._kept and not detector._patches._sums
 
 
 def test_a_level_is_of_32_scans_at_most(scans: list[Sample]) -> None:
@@ -363,7 +365,7 @@ def test_patches_are_drawn_where_the_teacher_says_most(
     room: float, fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitted, "_targets", KeptTargets(room, disk=False))  # as while it learns
-    monkeypatch.setattr(fitted, "_sums", {})
+    monkeypatch.setattr(fitted, "_patches", PatchCentres())
     batch = {**fitted.prepare(scans[0]), "sample": torch.tensor([0])}
     norms = fitted._target(fitted.scales[0], batch).square().sum(1)  # type: ignore[arg-type]
     torch.manual_seed(0)
@@ -381,7 +383,7 @@ def _check_shares(drawn: torch.Tensor, weights: torch.Tensor) -> None:
 def test_patches_of_several_clouds_are_drawn_in_each_as_if_it_were_alone(
     fitted: StudentTeacher3D, scans: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitted, "_sums", {})
+    monkeypatch.setattr(fitted, "_patches", PatchCentres())
     items = [fitted.prepare(scan) for scan in scans[:3]]
     batch = {**fitted.collate(items), "sample": torch.tensor([4, 0, 2])}
     ends = torch.cumsum(batch["sizes"], 0)
@@ -390,7 +392,7 @@ def test_patches_of_several_clouds_are_drawn_in_each_as_if_it_were_alone(
     for item, centres, end in zip(items, drawn.unbind(1), ends, strict=True):
         norms = fitted._target(fitted.scales[0], item).square().sum(1)  # type: ignore[arg-type]
         _check_shares(centres - (end - len(norms)), norms)
-    assert fitted._sums.keys() == {0, 2, 4}
+    assert fitted._patches._sums.keys() == {0, 2, 4}
 
 
 def test_errors_of_several_neighbourhoods_add_up(scans: list[Sample]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geoad.cli.table import table
+from geoad.evaluation.text_table import table
 
 
 def test_columns_are_aligned_numbers_to_the_right() -> None:

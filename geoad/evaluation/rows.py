@@ -23,6 +23,7 @@ from geoad.metrics import (
 from geoad.metrics.resampling import Interval, Key
 
 Row = dict[str, Any]
+Rows = Sequence[Mapping[str, Any]]
 SHARES = ("tpr", "tnr", "precision", "f1", "balanced_accuracy")
 
 
