@@ -152,6 +152,7 @@ def _settings(arguments: Namespace, category: str | None) -> Settings:
     return Settings(
         limits=arguments.limits,
         mode=arguments.mode,
+        connectivity=arguments.connectivity,
         resize=arguments.resize,
         threshold=read_threshold(arguments.threshold, category) if arguments.threshold else None,
         resamples=arguments.bootstrap,

@@ -17,12 +17,13 @@ def digest_asked(arguments: Namespace) -> str:
     """Return a hash of what decides the numbers of a command and where they go, wherever it is run.
 
     >>> from geoad.cli.arguments import Data
-    >>> asked = dict.fromkeys(("category", "limits", "mode", "resize", "bootstrap", "against", "versus", "threshold"))
+    >>> asked = dict.fromkeys(("category", "limits", "mode", "connectivity", "resize", "bootstrap"))
+    >>> asked |= dict.fromkeys(("against", "versus", "threshold"))
     >>> asked |= {"data": Data("folder", Path("parts")), "out": "results"}
     >>> digest_asked(Namespace(**asked, maps="maps")) == digest_asked(Namespace(**asked, maps="./maps"))
     True
     """
-    decides = ("category", "limits", "mode", "resize", "bootstrap", "against")
+    decides = ("category", "limits", "mode", "connectivity", "resize", "bootstrap", "against")
     places = [getattr(arguments, name) for name in ("maps", "versus", "threshold", "out")]
     resolved = [place and Path(place).resolve() for place in (*places, arguments.data.root)]
     return digest_of([[getattr(arguments, name) for name in decides], resolved, arguments.data.name])

@@ -185,6 +185,8 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument("--limits", type=a.limits, metavar="A,B", help=limits)
     modes = "exact curve; 100 thresholds of the published script; the same at 224x224 (default: exact)"
     parser.add_argument("--mode", default="exact", choices=["exact", "official", "community-224"], help=modes)
+    corners = "regions of pixels that touch at a corner are one (8, as in the published script: default) or two (4)"
+    parser.add_argument("--connectivity", type=int, default=8, choices=[4, 8], help=corners)
     parser.add_argument("--resize", action="store_true", help="interpolate maps of another size than their masks")
     parser.add_argument(
         "--threshold", metavar="FILE", help="a threshold.json, or a run with one, to try on the test set"

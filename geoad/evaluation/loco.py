@@ -41,8 +41,9 @@ def evaluate_loco(
     FileNotFoundError: no such folder/pushpins/test: no such folder: give the root of MVTec LOCO AD and a category
     """
     settings = settings or Settings(limits=(0.05,))
-    if settings.mode != "exact" or settings.resize or settings.threshold is not None:
-        raise ValueError("saturated overlap is evaluated exactly, at native size: mode, resize, threshold do not fit")
+    if (settings.mode, settings.connectivity) != ("exact", 8) or settings.resize or settings.threshold is not None:
+        told = "mode, connectivity, resize, threshold do not fit"
+        raise ValueError(f"saturated overlap is evaluated exactly, at native size, a region an annotation: {told}")
     test = LocoTest(root, category)
     named = SimpleNamespace(entries=[SimpleNamespace(name=name) for name in test.names])
     maps = MapFolder(folder, named, category=category)  # type: ignore[arg-type]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from geoad.evaluation.rows import Row
@@ -51,6 +52,20 @@ def published_values(method: str, source: str, metric: str, limit: float | None)
     """
     wanted, keys = (method, source, metric, limit), ("method", "source", "metric", "limit")
     return {row["category"]: row["value"] for row in read_published() if tuple(row[key] for key in keys) == wanted}
+
+
+def published_mean(values: Mapping[str, float], categories: Sequence[str | None]) -> float | None:
+    """Return the mean of a table's row over categories: as printed if it is over all of them, None if one is missing.
+
+    >>> row = published_values("Voxel VM", "3D", "au_pro", 0.3)
+    >>> published_mean(row, ["bagel"]), published_mean(row, ["screw"])
+    (0.453, None)
+    """
+    if {*categories} == {*values} - {MEAN}:
+        return values[MEAN]
+    if not categories or not {*categories} <= {*values}:
+        return None
+    return fmean(values[category] for category in categories if category is not None)
 
 
 def against_published(rows: Sequence[Row], dataset: str | None, mode: str = "exact") -> Published:

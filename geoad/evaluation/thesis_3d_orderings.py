@@ -7,7 +7,7 @@ from itertools import product
 from statistics import fmean
 from typing import NamedTuple
 
-from geoad.evaluation.published import MEAN, published_values
+from geoad.evaluation.published import MEAN, published_mean, published_values
 from geoad.evaluation.rows import Rows
 from geoad.evaluation.thesis_3d import METHODS, Method
 
@@ -27,7 +27,8 @@ LIMIT = 0.3
 class Ordering(NamedTuple):
     """The means of a pair over categories and seeds, and where the first is above: in `categories`, in `seeds`.
 
-    Each of these is (how many, of how many). `thesis` are its two means, with the same source.
+    Each of these is (how many, of how many). `thesis` are its two means, with the same source and over the same
+    categories; over its ten if it has not all of them.
 
     >>> each = Ordering(("Voxel VM", "Voxel AE"), "3D", (0.6, 0.2), (1, 1), (3, 3), (0.492, 0.348))
     >>> each.means[0] > each.means[1]
@@ -82,7 +83,7 @@ def _ordering(
         (mean(a, categories, seeds), mean(b, categories, seeds)),
         (sum(above([category], seeds) for category in categories), len(categories)),
         (sum(above(categories, [seed]) for seed in seeds), len(seeds)),
-        (_thesis(one), _thesis(other)),
+        (_thesis(one, categories), _thesis(other, categories)),
     )
 
 
@@ -96,5 +97,7 @@ def _spread(values: Values, seeds: Sequence[int]) -> Values:
     return {(category, seed): value for (category, _), value in values.items() for seed in seeds}
 
 
-def _thesis(method: Method) -> float:
-    return published_values(method.name, method.source, "au_pro", LIMIT)[MEAN]
+def _thesis(method: Method, categories: Sequence[str]) -> float:
+    values = published_values(method.name, method.source, "au_pro", LIMIT)
+    same = published_mean(values, categories)
+    return values[MEAN] if same is None else same

@@ -144,6 +144,37 @@ def test_without_defective_parts_values_are_empty_and_a_warning_says_why(geoad, 
     assert {row["value"] for row in rows_of(tmp_path / "out") if row["metric"] in ("au_pro", "image_auroc")} == {None}
 
 
+def test_pixels_that_touch_at_a_corner_are_one_region_or_two(geoad, tmp_path: Path) -> None:
+    for kind, corner in (("good", False), ("hole", True)):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[1:5, 1:5] = 255 * corner
+        mask[5, 5] = 255 * corner
+        scores = (mask > 0).astype(np.float32)
+        scores[5, 5] = 0  # the block is found, the pixel at its corner is not
+        np.save(_made(tmp_path / "maps" / "test" / kind) / "000.npy", scores)
+        np.save(_made(tmp_path / "scans" / "test" / kind) / "000.npy", np.ones((8, 8, 3), np.float32))
+        Image.fromarray(mask).save(_made(tmp_path / "scans" / "gt" / kind) / "000.png")
+    words = ("evaluate", tmp_path / "maps", "--data", f"folder:{tmp_path / 'scans'}", "--limits", "0.3")
+    overlap = {}
+    for connectivity in (4, 8):
+        out = tmp_path / str(connectivity)
+        said = geoad(*words, "--out", out, "--connectivity", connectivity)
+        assert said.code == 0, said.err
+        (area,) = (row for row in rows_of(out) if row["metric"] == "au_pro")
+        overlap[connectivity] = area["value"]
+        assert area["connectivity"] == connectivity
+    # At rate 0 half of the regions, or 16 of 17 pixels of the only one; then ties on a straight line to all of it.
+    for connectivity, found in ((4, 0.5), (8, 16 / 17)):
+        assert overlap[connectivity] == pytest.approx(found + (1 - found) * 0.15, abs=1e-6)
+    again = geoad(*words, "--out", tmp_path / "8", "--connectivity", 4)
+    assert again.code == 1 and "another command" in again.err
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def test_saturated_overlap_of_both_kinds_and_their_mean(geoad, loco: Path, tmp_path: Path) -> None:  # noqa: F811
     folder = tmp_path / "ours" / "pushpins" / "test"
     marked = np.zeros((10, 12), np.float32)

@@ -15,6 +15,7 @@ from geoad.data import open_dataset
 from geoad.data.rotated import Rotated
 from geoad.geometry import Camera, XYZImage
 from geoad.geometry.plane import Plane
+from geoad.geometry.rotate import rotate_scan
 from geoad.sample import Sample
 from tests.trees import make_scan
 
@@ -34,6 +35,14 @@ def test_twenty_copies_of_each_within_five_degrees() -> None:
     assert not np.array_equal(copy.rgb, scans()[1].rgb)
     with pytest.raises(IndexError, match=r"in \[-40, 40\), got 40"):
         copies[40]
+
+
+def test_a_copy_is_turned_by_its_angle() -> None:
+    (sample,) = scans(1)
+    copies = Rotated([sample])
+    assert sample.camera is not None and abs(copies.angle(7)) > 0.5
+    wanted = rotate_scan(sample.scan(), copies.plane, copies.angle(7), sample.camera)
+    np.testing.assert_array_equal(copies[7].xyz.xyz, wanted.xyz)
 
 
 def test_a_copy_is_the_same_in_any_order_and_process_and_another_for_another_seed() -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from geoad.detectors.fanogan_networks import FAnoGANNetworks
+from geoad.detectors.images.depth_fanogan import DepthFAnoGAN
+from geoad.detectors.voxels.voxel_fanogan import VoxelFAnoGAN
 from geoad.training.stage import Descend, Stage
 from geoad.training.trainer import Trainer
 
@@ -98,6 +100,20 @@ def test_the_loss_of_the_encoder_is_residual_and_features() -> None:
     torch.testing.assert_close(losses["residual"], (x - made).square().mean())
     torch.testing.assert_close(losses["features"], (features[0] - features[1]).square().mean())
     torch.testing.assert_close(losses["total"], losses["residual"] + 0.5 * losses["features"])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 3.0])
+def test_the_loss_of_the_critic_has_the_penalty_by_its_weight(penalty: float) -> None:
+    losses = Cloud(penalty=penalty).networks.critic_loss(torch.stack(POINTS))
+    assert losses["penalty"] > 0.1
+    torch.testing.assert_close(losses["total"], penalty * losses["penalty"] - losses["distance"])
+
+
+@pytest.mark.parametrize("cls", [VoxelFAnoGAN, DepthFAnoGAN])
+def test_keywords_reach_the_networks(cls: Any) -> None:
+    wanted = {"penalty": 3.0, "kappa": 0.5, "critic_steps": 2}
+    networks = cls(**cls.tiny() | wanted).networks
+    assert {name: getattr(networks, name) for name in wanted} == wanted
 
 
 def test_generated_points_come_to_lie_where_the_real_ones_do() -> None:

@@ -1,4 +1,5 @@
 import json
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ def test_ramp_of_the_specification():
     values = {kind: Threshold.fit([RAMP], kind).value for kind in ("maximum", "quantile", "k-sigma", "max-area")}
     assert values["maximum"] == 1 and not Threshold.fit([RAMP]).apply(RAMP).any()
     assert values["quantile"] == 9899 / 9999 and np.mean(values["quantile"] < RAMP) == 0.01
-    assert values["k-sigma"] == pytest.approx(0.5 + SIGMAS * RAMP.std(), abs=1e-12) and values["k-sigma"] > 1.17
+    assert values["k-sigma"] == pytest.approx(0.5 + SIGMAS * RAMP.std(), abs=1e-12)
+    assert values["k-sigma"] == pytest.approx(1.17163, abs=5e-6)
+    assert pytest.approx(NormalDist().inv_cdf(0.99), abs=1e-12) == SIGMAS
     assert values["max-area"] == 9990 / 9999 and np.sum(values["max-area"] < RAMP) == 9
 
 

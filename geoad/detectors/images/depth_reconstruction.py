@@ -25,8 +25,8 @@ Picture = NDArray[np.float32]
 class DepthReconstruction(DepthDetector):
     """A square depth image in, its reconstruction out; scores are squared errors, summed over the channels.
 
-    Depth is divided by the largest of the training set and zoomed to `size` by the nearest pixel; an invalid pixel has
-    depth 0 and is reconstructed as any other. With `stretch`, 0 stands for the smallest depth of the training set too:
+    Depth is zoomed to `size` by the nearest pixel and divided by the largest of the images it learns from; an invalid
+    pixel has depth 0 and is reconstructed as any other. With `stretch`, 0 stands for the smallest depth of these too:
     then a part half a metre away is more than a ripple on a constant. With `source` "depth+rgb" the colours are three
     channels more, in 0..1, zoomed bilinearly, as the map is on its way back. A method gives `reconstruct` and its
     stages.

@@ -32,7 +32,8 @@ def test_the_defaults_are_the_thesis_s() -> None:
     *_, stage = detector.stages()
     assert isinstance(stage, Descend) and (stage.epochs, stage.batch_size, stage.select) == (50, 32, "last")
     assert stage.updates[0].optimizer(detector.parameters()).defaults["lr"] == 1e-4
-    assert len(detector.augment(SCANS, seed=0)) == 60
+    copies = detector.augment(SCANS, seed=0)
+    assert len(copies) == 60 and copies.degrees == 5.0  # type: ignore[attr-defined]
     assert detector.prepare(SCANS[0])["image"].shape == (1, 256, 256)
 
 
@@ -46,6 +47,14 @@ def test_depth_is_in_units_of_the_farthest_or_of_the_whole_range() -> None:
     assert not two[image == 0].any() and 0 <= two.min() < 0.2 and 0.9 < two.max() <= 1
     wanted = (image - stretched.nearest) / (stretched.farthest - stretched.nearest)
     torch.testing.assert_close(two[image != 0], wanted[image != 0])
+
+
+def test_the_farthest_pixel_is_one_of_the_zoomed_images() -> None:
+    xyz = SCANS[0].xyz.xyz.repeat(4, 0).repeat(4, 1)  # type: ignore[union-attr]
+    xyz[0, 0] = (0.0, 0.0, 0.9)  # a pixel that zooming leaves out
+    detector = fitted([Sample(xyz=XYZImage(xyz))], size=64)
+    image = detector.prepare(Sample(xyz=XYZImage(xyz)))["image"]
+    assert float(detector.farthest) == float(image.max()) < 0.9
 
 
 def test_a_flat_training_set_has_no_range_and_other_depths_are_scored() -> None:

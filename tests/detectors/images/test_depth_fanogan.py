@@ -34,7 +34,8 @@ def test_the_defaults_are_the_thesis_s() -> None:
     assert (adam["lr"], adam["betas"]) == (2e-4, (0.0, 0.9))
     sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in detector.networks.named_children()}
     assert sizes == {"generator": 597_985, "critic": 598_112 - 127 * (8 * 8 * 32 + 1), "encoder": 598_112}
-    assert detector.networks.penalty == 10 and len(detector.augment(SCANS, seed=0)) == 80
+    copies = detector.augment(SCANS, seed=0)
+    assert detector.networks.penalty == 10 and len(copies) == 80 and copies.degrees == 5.0  # type: ignore[attr-defined]
 
 
 def test_an_interrupted_training_ends_with_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

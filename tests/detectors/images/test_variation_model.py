@@ -25,6 +25,13 @@ def wall(depth: float, hole: bool = False) -> Sample:
     return Sample(xyz=depth_to_xyz(image.astype(np.float64), CAMERA), name="wall")
 
 
+def test_the_defaults_are_those_of_the_published_results() -> None:
+    assert DepthVariationModel().config == {"source": "depth", "floor": 1 / 255, "reduce": "norm"}
+    detector = DepthVariationModel().fit([wall(2)] * 3)  # 2 of 4: 0.5, and another by 0.1
+    assert detector.score(wall(2.4)).pixels[5, 5] == pytest.approx(0.1 * 255, rel=1e-5)
+    assert detector.augment([wall(2)], seed=0)[0].name == "wall" and len(detector.augment([wall(2)], seed=0)) == 1
+
+
 def test_one_two_three() -> None:
     detector = DepthVariationModel(floor=0.05).fit([wall(1), wall(2), wall(3)])
     for depth, score in ((5, 3.6742346), (2, 0.0)):

@@ -46,6 +46,8 @@ def test_the_defaults_are_the_thesis_s(cls: Any, latent: int, rate: float) -> No
     config = cls().config
     wanted = {"resolution": 64, "epochs": 50, "batch_size": 2, "copies": 20, "latent": latent, "learning_rate": rate}
     assert {key: config[key] for key in wanted} == wanted
+    copies = cls().augment(SCANS, seed=0)
+    assert (copies.copies, copies.degrees) == (20, 5.0)
 
 
 def test_the_critic_learns_five_times_as_often() -> None:
@@ -103,6 +105,13 @@ def test_weights_balance_the_rare_occupied_cells() -> None:
     assert (
         float((-torch.ones_like(grids) - grids).square().sum()) == 4
     )  # without weights, which an empty grid gets by with
+
+
+@pytest.mark.parametrize("source", ["xyz", "xyz+rgb"])
+def test_the_weight_is_the_share_of_empty_cells_in_the_training_set(source: Any) -> None:
+    detector = fitted(source=source)
+    empty = (detector.grids(batch_of(detector, *SCANS)) == -1).all(1).double().mean()
+    assert 0.5 < float(empty) < 1 and float(detector.empty.mean) == pytest.approx(float(empty), abs=1e-12)
 
 
 def test_without_weights_an_empty_grid_is_better_than_one_that_is_a_little_too_full() -> None:
