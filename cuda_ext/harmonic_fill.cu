@@ -15,7 +15,7 @@ constexpr int THREADS = 256;
 constexpr int MOST_BLOCKS = 512;         // the same on every device, and so are the sums
 constexpr int COARSE_THREADS = 512;
 constexpr int COARSE_CELLS = 4000;       // of all levels that one block keeps in shared memory: 48 kB
-constexpr float ENOUGH = 5e-5f;          // of the range of the known values
+constexpr float ENOUGH = 5e-5f;          // of the unit
 
 struct State {
   int last;       // the last iteration that is needed; the caller reads it
@@ -98,9 +98,9 @@ __device__ double sum_of_blocks(const double* by_block, int blocks, double* held
 }
 
 // Links between unknown pixels, those to known ones (in `y` until all levels are made) and what these bring: their
-// value in units of the range, from -0.5 for `low` on.
-__global__ void assemble(const float* values, const bool* known, float low, float high, Level at, double* residual) {
-  const double start = low, extent = double(high) - double(low);
+// value in the unit, of which -0.5 is `start` and 0.5 is `end`.
+__global__ void assemble(const float* values, const bool* known, float start, float end, Level at, double* residual) {
+  const double extent = double(end) - double(start);
   for (int pixel = thread_number(); pixel < at.pixels(); pixel += thread_count()) {
     if (known[pixel]) continue;
     const int i = at.row(pixel), j = pixel - (i - 1) * at.width + 1, c = at.cell(pixel);
@@ -112,7 +112,7 @@ __global__ void assemble(const float* values, const bool* known, float low, floa
     for (int n = 0; n < 4; n++) {
       if (!inside[n]) continue;
       if (known[pixel + step[n]])
-        held += 1.0f, brought += (double(values[pixel + step[n]]) - start) / extent - 0.5;
+        held += 1.0f, brought += (double(values[pixel + step[n]]) - double(start)) / extent - 0.5;
       else
         link[n] = 1.0f, links += 1.0f;
     }
@@ -268,11 +268,11 @@ __global__ void step_along(Vectors of, int turn, Level at) {
 }
 
 // The known values and, where there are none, the solution in their unit, within their range.
-__global__ void merge(const float* values, const bool* known, float low, float high, Level at, const double* x,
-                      float* out) {
-  const double start = low, extent = double(high) - double(low);
+__global__ void merge(const float* values, const bool* known, float start, float end, float low, float high, Level at,
+                      const double* x, float* out) {
+  const double extent = double(end) - double(start);
   for (int pixel = thread_number(); pixel < at.pixels(); pixel += thread_count()) {
-    const float filled = float(start + (x[at.cell(pixel)] + 0.5) * extent);
+    const float filled = float(double(start) + (x[at.cell(pixel)] + 0.5) * extent);
     out[pixel] = known[pixel] ? values[pixel] : fminf(fmaxf(filled, low), high);
   }
 }
@@ -308,15 +308,15 @@ GEOAD_API int64_t geoad_harmonic_fill_workspace(int64_t height, int64_t width) {
   return lay_out(fill, int(height), int(width), nullptr);
 }
 
-// Sets the system up. The workspace's first int is from then on the last iteration needed, once that is known.
-GEOAD_API int64_t geoad_harmonic_fill_start(const float* values, const bool* known, float low, float high,
+// Sets the system up, in a unit from `start` to `end`. The workspace's first int is from then on the last iteration needed, once that is known.
+GEOAD_API int64_t geoad_harmonic_fill_start(const float* values, const bool* known, float start, float end,
                                             int64_t height, int64_t width, void* workspace, cudaStream_t stream) {
   Fill fill;
   const int64_t bytes = lay_out(fill, int(height), int(width), workspace);
   GEOAD_TRY(cudaMemsetAsync(workspace, 0, size_t(bytes), stream));
   GEOAD_TRY(launch(stream, 1, WARP, 0, never_last, fill.of.state));
   const unsigned blocks = unsigned(fill.of.blocks);
-  GEOAD_TRY(launch(stream, blocks, THREADS, 0, assemble, values, known, low, high, fill.fine(), fill.of.residual));
+  GEOAD_TRY(launch(stream, blocks, THREADS, 0, assemble, values, known, start, end, fill.fine(), fill.of.residual));
   for (int l = 1; l < fill.grid.count; l++) {
     const Level &fine = fill.grid.level[l - 1], &coarse = fill.grid.level[l];
     GEOAD_TRY(launch(stream, unsigned(blocks_for(coarse.pixels())), THREADS, 0, coarsen, fine, coarse));
@@ -340,10 +340,13 @@ GEOAD_API int64_t geoad_harmonic_fill_iterate(int64_t height, int64_t width, int
   return cudaSuccess;
 }
 
-GEOAD_API int64_t geoad_harmonic_fill_end(const float* values, const bool* known, float low, float high, int64_t height,
-                                          int64_t width, void* workspace, float* out, cudaStream_t stream) {
+// Writes the result, within `low` and `high`; `start` and `end` as before.
+GEOAD_API int64_t geoad_harmonic_fill_end(const float* values, const bool* known, float start, float end, int64_t height,
+                                          int64_t width, void* workspace, float low, float high, float* out,
+                                          cudaStream_t stream) {
   Fill fill;
   lay_out(fill, int(height), int(width), workspace);
   const unsigned blocks = unsigned(fill.of.blocks);
-  return launch(stream, blocks, THREADS, 0, merge, values, known, low, high, fill.fine(), fill.of.x, out);
+  return launch(stream, blocks, THREADS, 0, merge, values, known, start, end, low, high, fill.fine(),
+                fill.of.x, out);
 }

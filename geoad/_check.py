@@ -115,7 +115,7 @@ def likely(value: str, known: Iterable[str]) -> str:
     " (did you mean 'source'?); known: floor, source"
     """
     names = sorted(known)
-    near = get_close_matches(value, names, 1)
+    near = get_close_matches(str(value), names, 1)  # whatever was given in place of a name
     return f"{f' (did you mean {near[0]!r}?)' if near else ''}; known: {', '.join(names) or 'none'}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -62,10 +62,21 @@ def check_place(folder: str | Path) -> None:
 
     >>> check_place("new/folder")
     """
-    place = next(place for place in (Path(folder).absolute(), *Path(folder).absolute().parents) if place.exists())
+    places = (Path(folder).absolute(), *Path(folder).absolute().parents)
+    place = next(place for place in places if place.exists() or place.is_symlink())  # a link to nowhere is in the way
     if not place.is_dir():
         raise NotADirectoryError(f"{place}: is a file, where a folder is to be made: choose another place")
     make_folder(place)  # there it is: whether it can be written
+
+
+def check_empty(folder: Path, *, but: Collection[str] = ()) -> None:
+    """Raise ValueError if a folder holds anything that is visible `but` files and folders of these names.
+
+    >>> check_empty(Path("no such folder"))
+    """
+    held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if strangers := [name for name in held if not name.startswith(".") and name not in but]:
+        raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
 
 
 def _fault(path: Path, verb: str, error: OSError) -> OSError:

@@ -63,7 +63,8 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
     if image.shape != problem.truth.shape:
         return Verdict(False, 0.0, None, f"the image has shape {image.shape}, not {problem.truth.shape}")
     anchors = problem.values[problem.known]
-    away = np.abs(image - problem.truth) / max(float(np.ptp(anchors)), 1e-30)
+    scale = float(np.ptp(anchors)) or float(np.abs(anchors).max()) or 1.0  # a single value has no range
+    away = np.abs(image - problem.truth) / scale
     right = away <= ERROR  # false for NaN
     kept = bool((image[problem.known] == anchors).all())
     note = "" if right.all() else f"error {away.max():.1e} of the range"

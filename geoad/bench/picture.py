@@ -36,6 +36,7 @@ def draw(rows: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
         for number, name in enumerate(names):
             line = sorted((r for r in timed if (r["case"], r["backend"]) == (case, name)), key=lambda r: int(r["n"]))
             style = "-" if line and line[0]["own"] else "--"
+            line = [row for row in line if row[row["clock"]] > 0]  # what took no tick of the clock has no logarithm
             places, seconds = [row["n"] for row in line], [row[row["clock"]] for row in line]
             panel.plot(places, seconds, style, marker=".", color=colours[number % len(colours)], label=name)
         panel.set(title=case, xlabel="n", xscale="log", yscale="log")

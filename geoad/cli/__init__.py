@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = import_module(f"geoad.cli.{arguments.module}")
         with warnings_in_a_line():
             code: int = command.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by who asks for the exit code alone
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # the reader of our output has gone: nothing is left to say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -78,6 +78,21 @@ def sizes(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+def dimensions(text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between."""
+    found = tuple(int(word) if word.isdecimal() else 0 for word in text.split(","))
+    if not all(found):
+        raise ArgumentTypeError(f"must be whole numbers above 0 with commas between, such as 128,512, got {text!r}")
+    return found
+
+
+def place(text: str) -> str:
+    """Read a file's or a folder's place, which an empty word is not: what a shell makes of a variable not set."""
+    if not text:
+        raise ArgumentTypeError("must name a folder, got an empty word")
+    return text
+
+
 def words(text: str) -> tuple[str, ...]:
     """Read names with commas between."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
@@ -93,10 +108,19 @@ def hours(text: str) -> float:
     return _time(text, "hours")
 
 
+def factor(text: str) -> float:
+    """Read what to multiply by."""
+    return _above(text, "a number above 0, such as 0.5")
+
+
 def _time(text: str, unit: str) -> float:
+    return _above(text, f"a number of {unit} above 0")
+
+
+def _above(text: str, what: str) -> float:
     value = _number(text)
     if not 0 < value < float("inf"):
-        raise ArgumentTypeError(f"must be a number of {unit} above 0, got {text!r}")
+        raise ArgumentTypeError(f"must be {what}, got {text!r}")
     return value
 
 

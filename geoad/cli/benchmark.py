@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import threading
 import traceback
 from argparse import Namespace
 from collections import deque
@@ -20,6 +19,7 @@ from geoad._thread_count import ask_threads
 from geoad.cli.arguments import describe
 from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.benchmark_report import report
+from geoad.cli.terminating import terminated_as_interrupted
 from geoad.cli.warnings_in_a_line import warnings_in_a_line
 from geoad.evaluation import Run
 from geoad.evaluation.cell import Cell, read_rows, run_cell
@@ -27,6 +27,7 @@ from geoad.evaluation.results import write_results
 from geoad.evaluation.rows import Row
 from geoad.evaluation.thesis_3d import METHODS, budget
 from geoad.training.stop import Stop, Stopped
+from geoad.training.trainer import Trainer
 
 GRACE = 60.0  # seconds that an interrupt leaves to the processes
 DIED = "a process died, perhaps for want of memory: fewer --jobs; the same command goes on where it stopped"
@@ -35,26 +36,23 @@ DIED = "a process died, perhaps for want of memory: fewer --jobs; the same comma
 def run(arguments: Namespace) -> int:
     """Measure what is not measured yet, print and write the tables; 1 if a cell failed, which stops no other."""
     cells = list_cells(arguments)
+    Trainer(device=arguments.device, precision=arguments.precision)  # what is not there is told before anything is made
     out = Run.create(arguments.out, _config(arguments)).folder
     failed: dict[Path, str] = {}
-    before = None
-    if threading.current_thread() is threading.main_thread():  # who ends it wants what Ctrl-C does
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
-            if isinstance(outcome, str):
-                failed[cell.folder(out)] = f"{cell.name}: {outcome}"
-                print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
-            else:
-                print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
-        if arguments.keep_maps:
-            _tell_of_maps(cells, out)
+        with terminated_as_interrupted():
+            for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
+                if isinstance(outcome, str):
+                    failed[cell.folder(out)] = f"{cell.name}: {outcome}"
+                    print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
+                else:
+                    print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
+            if arguments.keep_maps:
+                _tell_of_maps(cells, out)
     except (KeyboardInterrupt, Stopped) as stopped:
         print(f"geoad: {str(stopped) or 'interrupted'}: the same command goes on", file=sys.stderr)
         return 130
     finally:  # who interrupts a long benchmark wants the table of what is finished
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
         _write_tables(arguments, out, failed)
     return 1 if failed else 0
 

@@ -11,6 +11,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+from geoad._whole_file import check_empty, make_folder
+from geoad.cli.terminating import terminated_as_interrupted
+
 CATEGORIES = ("bagel", "cable_gland", "dowel")  # all their defects change the surface: neither method sees colour
 QUICK = ["--set", "points=1024", "--set", "steps=18"]
 HEARTBEAT = 60.0
@@ -39,12 +42,15 @@ def run(arguments: Namespace) -> int:
 
     out, begun = Path(arguments.out), time.monotonic()
     student = QUICK if arguments.quick else []
-    (out / "logs").mkdir(parents=True, exist_ok=True)
-    for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):
-        if failed := work(stage, arguments.jobs, begun):
-            for job in failed:
-                print(f"geoad: error: {job.name}: {last_line(job.log)} (all of it in {job.log})", file=sys.stderr)
-            return 1
+    if not (out / "logs").is_dir():
+        check_empty(out)
+    make_folder(out / "logs")
+    with terminated_as_interrupted():
+        for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):
+            if failed := work(stage, arguments.jobs, begun):
+                for job in failed:
+                    print(f"geoad: error: {job.name}: {last_line(job.log)} (all of it in {job.log})", file=sys.stderr)
+                return 1
     print(report(out, CATEGORIES), f"\n{time.monotonic() - begun:.0f} s in all")
     return 0
 

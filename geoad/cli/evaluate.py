@@ -16,6 +16,7 @@ from geoad.cli.arguments import LOCO, Data, UsageError, asked_categories, one_li
 from geoad.cli.own_results import check_results, digest_asked, remove_beside
 from geoad.cli.warnings_in_a_line import warn
 from geoad.data import open_dataset
+from geoad.data.dataset import is_in_dataset
 from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
     Evaluation,
@@ -87,8 +88,8 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
         named = _named(arguments.data, category)
         for maps in filter(None, (arguments.maps, arguments.versus)):
             MapFolder(maps, named, category=category)
-    if any((arguments.data.root / (category or "")).resolve() == out.resolve() for category in [None, *categories]):
-        raise FileExistsError(f"{out}: is the dataset: choose another folder for the results")
+    if any(is_in_dataset(out, arguments.data.root, category) for category in [None, *categories]):
+        raise FileExistsError(f"{out}: is the dataset, or in it: choose another folder for the results")
     _check_threshold(arguments, categories)
 
 

@@ -50,7 +50,9 @@ def build_parser() -> Parser:
 
 
 def _demo(parser: Parser) -> None:
-    parser.add_argument("--out", default="demo", metavar="FOLDER", help="where everything goes (default: demo)")
+    parser.add_argument(
+        "--out", type=a.place, default="demo", metavar="FOLDER", help="where everything goes (default: demo)"
+    )
     parser.add_argument("--jobs", type=a.count, default=2, metavar="N", help="processes side by side (default: 2)")
     parser.add_argument(
         "--quick", action="store_true", help="a few steps on few points: a look at how it works, not at numbers"
@@ -59,7 +61,9 @@ def _demo(parser: Parser) -> None:
 
 def _make(parser: Parser) -> None:
     parser.add_argument("name", choices=["sim3d"], help="which simulator")
-    parser.add_argument("root", metavar="ROOT", help="an empty or new folder, or one that an earlier run began")
+    parser.add_argument(
+        "root", type=a.place, metavar="ROOT", help="an empty or new folder, or one that an earlier run began"
+    )
     parser.add_argument(
         "--categories",
         "--category",
@@ -71,7 +75,7 @@ def _make(parser: Parser) -> None:
     sizes = "tiny: 52 scans a category of 300 pixels a side, small: 156 of 400, full: as the originals (default: tiny)"
     parser.add_argument("--size", default="tiny", choices=["tiny", "small", "full"], help=sizes)
     parser.add_argument(
-        "--scale", type=float, default=1.0, metavar="X", help="multiply the images' sides, or the points"
+        "--scale", type=a.factor, default=1.0, metavar="X", help="multiply the images' sides, or the points"
     )
     parser.add_argument(
         "--unorganised",
@@ -104,7 +108,7 @@ def _pretrain(parser: Parser) -> None:
         "folder of the run; the same command goes on where it stopped, with more --steps beyond its end (not where "
         "these decide how the rate falls, as with --preset quick)"
     )
-    parser.add_argument("--out", required=True, metavar="RUN", help=goes_on)
+    parser.add_argument("--out", type=a.place, required=True, metavar="RUN", help=goes_on)
     parser.add_argument("--width", type=a.count, default=64, metavar="D", help="width of the descriptors (default: 64)")
     parser.add_argument("--steps", type=a.count, metavar="N", help="default: 250000, or what the preset says")
     quick = (
@@ -142,7 +146,11 @@ def _fit(parser: Parser) -> None:
     parser.add_argument("detector", type=a.detector, metavar="DETECTOR", help="a name that `geoad list` shows")
     _data(parser, required=True)
     parser.add_argument(
-        "--out", required=True, metavar="RUN", help="folder of the run; the same command goes on where it stopped"
+        "--out",
+        type=a.place,
+        required=True,
+        metavar="RUN",
+        help="folder of the run; the same command goes on where it stopped",
     )
     parser.add_argument(
         "--set", type=a.setting, action="append", default=[], metavar="KEY=VALUE", help="a keyword of the detector"
@@ -166,11 +174,15 @@ def _fit(parser: Parser) -> None:
 
 
 def _score(parser: Parser) -> None:
-    parser.add_argument("run", metavar="RUN", help="folder that `geoad fit` wrote")
-    parser.add_argument("files", nargs="*", metavar="FILE", help="scans, or folders of scans, instead of --data")
+    parser.add_argument("run", type=a.place, metavar="RUN", help="folder that `geoad fit` wrote")
+    parser.add_argument(
+        "files", nargs="*", default=[], metavar="FILE", help="scans, or folders of scans, instead of --data"
+    )
     _data(parser, required=False)
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"], help="default: test")
-    parser.add_argument("--out", required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures")
+    parser.add_argument(
+        "--out", type=a.place, required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace maps of the same names")
     parser.add_argument("--jsonl", action="store_true", help="print one JSON object a part")
     _device(parser)
@@ -199,7 +211,11 @@ def _evaluate(parser: Parser) -> None:
     parser.add_argument("--against", choices=["published"], help=beside)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes that read maps (default: 1)")
     parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="for metrics.json, metrics.csv and pictures of the curves"
+        "--out",
+        type=a.place,
+        required=True,
+        metavar="FOLDER",
+        help="for metrics.json, metrics.csv and pictures of the curves",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the results of another command")
 
@@ -208,7 +224,7 @@ def _benchmark(parser: Parser) -> None:
     parser.add_argument("name", choices=["thesis-3d"], help="tables 9.3 to 9.5 of Bergmann's thesis, and 3d-st")
     parser.add_argument("--data", type=a.dataset, required=True, metavar="NAME:ROOT", help="dataset and its folder")
     where = "for cells, tables and pictures; the same command goes on where it stopped, more cells may be added"
-    parser.add_argument("--out", required=True, metavar="FOLDER", help=where)
+    parser.add_argument("--out", type=a.place, required=True, metavar="FOLDER", help=where)
     only = "such as bagel,foam (default: every one)"
     parser.add_argument("--categories", "--category", type=a.words, metavar="C,C", help=only)
     parser.add_argument(
@@ -221,7 +237,7 @@ def _benchmark(parser: Parser) -> None:
     steps = "steps of each stage of small (default: 500)"
     parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help=steps)
     latents = "also these latent dimensions of autoencoders and GANs, such as 128,512,2048"
-    parser.add_argument("--latents", type=a.sizes, metavar="D,D", help=latents)
+    parser.add_argument("--latents", type=a.dimensions, metavar="D,D", help=latents)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
     parser.add_argument("--keep-maps", action="store_true", help="leave the anomaly maps of every cell on disk")
     _device(parser)
@@ -240,5 +256,7 @@ def _bench(parser: Parser) -> None:
     parser.add_argument("--repeats", type=a.count, metavar="N", help="timed calls (default: CPU 7, CUDA 50)")
     patience = "a contestant that has taken this long on a case is not called again (default: 10)"
     parser.add_argument("--patience", type=a.seconds, default=10.0, metavar="SECONDS", help=patience)
-    parser.add_argument("--out", default="bench", metavar="FOLDER", help="for KERNEL.json and .png (default: bench)")
+    parser.add_argument(
+        "--out", type=a.place, default="bench", metavar="FOLDER", help="for KERNEL.json and .png (default: bench)"
+    )
     _device(parser)

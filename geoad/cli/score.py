@@ -129,12 +129,12 @@ def _scans(dataset: Dataset) -> str:
 
 def _score_files(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
     """Map scans one by one; yield those that failed."""
+    run = Run.open(arguments.run)
     entries = list_scans(arguments.files)
     out, done = Path(arguments.out), dict[Entry, Exported]()
     check_sources(out, Scans(entries))
     if not arguments.overwrite:
         check_free(out, [entry.name for entry in entries])
-    run = Run.open(arguments.run)
     detector, threshold = _load(run, arguments.device), run.load_threshold()
     detector.warns_of_each = True  # nobody sees the files before one as of the same kind
     tell: Callable[..., None] = _print_line if arguments.jsonl else _print_score

@@ -133,18 +133,22 @@ def check_dataset(
     if category is None:
         names = [*kind.categories(Path(root))] or [None]
     for each in names:
-        contents, faults = _check_category(kind, Path(root), each, progress)
+        contents, faults = Contents(each), list[Fault]()
+        try:
+            _check_category(kind, Path(root), contents, faults, progress)
+        except PermissionError as error:  # of a folder; the next category may be readable
+            faults.append(Fault(str(error.filename), "permission denied: chmod u+rx it"))
         report.contents.append(contents)
-        report.faults += dict.fromkeys(faults)  # what belongs to the category shows in every split
+        report.faults += dict.fromkeys(faults + contents.other_units())  # what is the category's shows in every split
     report.faults += kind.changed(Path(root), category)
     return report
 
 
 def _check_category(
-    kind: type[Dataset], root: Path, category: str | None, progress: Progress | None
-) -> tuple[Contents, list[Fault]]:
+    kind: type[Dataset], root: Path, contents: Contents, faults: list[Fault], progress: Progress | None
+) -> None:
     """Go through the splits of one category."""
-    contents, faults = Contents(category), list[Fault]()
+    category = contents.category
     for split in kind.splits(kind.locate(root, category)):
         dataset = kind(root, category=category, split=split, faults=faults)
         for i, entry in enumerate(dataset.entries):
@@ -152,7 +156,6 @@ def _check_category(
             faults += _check_entry(dataset, entry, contents)
             if progress is not None:
                 progress(i + 1, len(dataset), entry.name)
-    return contents, faults + contents.other_units()
 
 
 def _check_entry(dataset: Dataset, entry: Entry, contents: Contents) -> list[Fault]:

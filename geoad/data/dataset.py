@@ -26,6 +26,20 @@ GOOD = "good"
 T = TypeVar("T")
 
 
+def is_in_dataset(folder: Path, root: Path, category: str | None) -> bool:
+    """Tell whether a folder is one of a dataset's own, or below one: what is written there may be taken for scans.
+
+    Without categories these are the root itself and its splits; beside them other things may lie.
+
+    >>> [is_in_dataset(Path(name), Path("scans"), "rope") for name in ("scans/rope/test", "scans/maps", "maps")]
+    [True, False, False]
+    """
+    home, place = (root / (category or "")).resolve(), folder.resolve()
+    if category is not None:
+        return place.is_relative_to(home)
+    return place == home or any(place.is_relative_to(home / part) for part in (*SPLITS, "gt"))
+
+
 class Entry(NamedTuple):
     """The files of one sample; `name` is split/kind/stem, None stands for a file that there is not.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from geoad._whole_file import make_folder, write_whole
+from geoad.data.dataset import is_in_dataset
 from geoad.data.listing import files_below
 from geoad.evaluation.cloud_file import write_scored_cloud
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
@@ -101,8 +102,8 @@ def export_maps(
     """
     base = map_base(folder, category)
     names = [entry.name for entry in dataset.entries]
-    make_folder(base)
     check_sources(base, dataset)
+    make_folder(base)
     kept, done = _begin(base, names, maker, overwrite), list[Exported]()
     for i, name in enumerate(names):
         path = base / f"{name}.tiff"
@@ -153,8 +154,8 @@ def check_sources(base: Path, dataset: Dataset) -> None:
     files = (getattr(entry, kind, None) for entry in dataset.entries for kind in ("xyz", "rgb", "mask"))
     sources = {path.resolve() for path in files if path is not None}
     folders, written = {path.parent for path in sources}, dict[Path, str]()
-    if hasattr(dataset, "root") and base.resolve() == (dataset.root / (dataset.category or "")).resolve():
-        raise FileExistsError(f"{base}: is the dataset: choose another folder for the maps")
+    if hasattr(dataset, "root") and is_in_dataset(base, dataset.root, dataset.category):
+        raise FileExistsError(f"{base}: is the dataset, or in it: choose another folder for the maps")
     for name, path in ((entry.name, base / f"{entry.name}{end}") for entry in dataset.entries for end in WRITTEN):
         if (other := written.setdefault(path, name)) != name:
             raise FileExistsError(f"{path}: would be written of {other} and of {name}: rename one of the two")

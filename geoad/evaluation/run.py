@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geoad._whole_file import make_folder, write_whole
+from geoad._lock import locked
+from geoad._whole_file import check_empty, make_folder, write_whole
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import Threshold
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Config = dict[str, Any]
 ABSENT = object()
+TRAINING = "training/checkpoint.pt"  # of a training that was interrupted
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Run:
 
         Weights that the detector is made of, such as a teacher's, are copied into it: it may be moved, and so may they.
 
+        A run that has learnt nothing yet takes the new config: what was wrong with the first has been mended.
+
         Raises ValueError for a folder with another config, naming the keys that differ, or with other things in it;
         OSError if it cannot be made or written; TypeError if the config is not made of JSON values.
         """
@@ -72,12 +76,12 @@ class Run:
         make_folder(folder)
         if (folder / "config.json").exists():
             run = cls.open(folder)
+            if run.config != asked and not run._has_learnt:
+                run = run._begin_anew(asked)
             _check_same(folder, run.config, asked)
         else:
-            _check_empty(folder)
-            write_json(folder / "environment.json", environment())
-            write_json(folder / "config.json", asked)  # with it, the folder is a run
-            run = cls(folder, asked)
+            check_empty(folder, but=["environment.json"])  # of a run that has just begun
+            run = cls._begin(folder, asked)
         run._keep_weights()
         return run
 
@@ -86,7 +90,9 @@ class Run:
         """Open a run; raise FileNotFoundError if there is none, ValueError if its config is damaged."""
         path = Path(folder) / "config.json"
         if not path.is_file():
-            raise FileNotFoundError(f"{folder}: is no run folder (no config.json): give the --out of geoad fit")
+            runs = sorted(place.parent.name for place in Path(folder).glob("*/config.json"))
+            mend = f"holds runs of {', '.join(runs)}: give one of them" if runs else "give the --out of geoad fit"
+            raise FileNotFoundError(f"{folder}: is no run folder (no config.json): {mend}")
         try:
             config = json.loads(path.read_text())
         except ValueError as error:
@@ -94,6 +100,24 @@ class Run:
         if not isinstance(config, dict):
             raise ValueError(f"{path}: a config is a JSON object, got {type(config).__name__}: fit into a new folder")
         return cls(Path(folder), config)
+
+    @classmethod
+    def _begin(cls, folder: Path, asked: Config) -> Run:
+        write_json(folder / "environment.json", environment())
+        write_json(folder / "config.json", asked)  # with it, the folder is a run
+        return cls(folder, asked)
+
+    @property
+    def _has_learnt(self) -> bool:
+        """Whether anything is there that another config would lose: a checkpoint, or a benchmark's cells."""
+        return self.is_trained or any((self.folder / name).exists() for name in (TRAINING, "cells", "cell.json"))
+
+    def _begin_anew(self, asked: Config) -> Run:
+        """Return the run with another config: the first attempt has failed, and what was wrong is mended."""
+        with locked(self.folder / "training"):  # nobody else is about to learn by the old one
+            for _, _, own in _weights(self.folder, self.config.get("params", {})):
+                own.unlink(missing_ok=True)
+            return self._begin(self.folder, asked)
 
     def make_detector(self) -> Detector:
         """Return a new, untrained detector of this run's name and parameters."""
@@ -202,13 +226,6 @@ def read_threshold(path: str | Path, category: str | None = None) -> Threshold:
     of = f" of {category}" if category else ""
     mend = "give a threshold.json, or a run fitted with validation parts"
     raise FileNotFoundError(f"{path}: holds no threshold{of}: {mend}")
-
-
-def _check_empty(folder: Path) -> None:
-    """Raise ValueError for a folder with what is not of a run that has just begun."""
-    strangers = [path.name for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    if set(strangers) - {"environment.json"}:
-        raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
 
 
 def _check_same(folder: Path, there: Config, asked: Config) -> None:

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 
 from geoad.ops.multigrid_numba import RELAXED, Multigrid
 
-ENOUGH = 5e-5  # of the range of the known values; the step still taken then makes the error several times smaller
+ENOUGH = 5e-5  # of the unit; the step still taken then makes the error several times smaller
 ITERATIONS = 1000  # never needed; a guard against values that are not numbers
 
 
-def fill(values: NDArray[np.float32], known: NDArray[np.bool_], low: float, high: float) -> NDArray[np.float32]:
-    """Return values (H, W) whose unknown pixels are the harmonic interpolation of the known, within [low, high]."""
-    right, down, held, source = _assemble(values, known, low, high - low)
+def fill(
+    values: NDArray[np.float32], known: NDArray[np.bool_], ends: tuple[float, float], unit: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Return values (H, W) whose unknown pixels are the harmonic interpolation of the known, within the `ends`.
+
+    The error is small beside the `unit`, which is from one value to another.
+    """
+    start, extent = unit[0], unit[1] - unit[0]
+    right, down, held, source = _assemble(values, known, start, extent)
     grid = Multigrid(right, down, held)
     diagonal = grid.levels[0].diagonal
     x, p, q = np.zeros(source.shape), np.zeros(source.shape), np.zeros(source.shape)
@@ -34,14 +40,14 @@ def fill(values: NDArray[np.float32], known: NDArray[np.bool_], low: float, high
         _step(x, source, p, q, now / _apply(right, down, diagonal, p, q))
         if error <= ENOUGH:
             break
-    return _merge(values, known, x, np.float32(low), np.float32(high))  # type: ignore[no-any-return]
+    return _merge(values, known, x, start, extent, *map(np.float32, ends))  # type: ignore[no-any-return]
 
 
 @njit(cache=True, nogil=True)
-def _assemble(values, known, low, extent):  # type: ignore[no-untyped-def]
+def _assemble(values, known, start, extent):  # type: ignore[no-untyped-def]
     """Return the links between unknown pixels, those to known ones and what these bring, with a border of zeros.
 
-    What they bring is their value in units of `extent`, from -0.5 for `low` on.
+    What they bring is their value in units of `extent`, from -0.5 for `start` on.
     """
     height, width = known.shape
     shape = (height + 2, width + 2)
@@ -49,7 +55,7 @@ def _assemble(values, known, low, extent):  # type: ignore[no-untyped-def]
     for i in range(height):
         for j in range(width):
             free[i + 1, j + 1], fixed[i + 1, j + 1] = not known[i, j], known[i, j]
-            brought[i + 1, j + 1] = (np.float64(values[i, j]) - low) / extent - 0.5 if known[i, j] else 0.0
+            brought[i + 1, j + 1] = (np.float64(values[i, j]) - start) / extent - 0.5 if known[i, j] else 0.0
     right, down, held = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     source = np.zeros(shape, np.float64)
     for i in range(1, height + 1):
@@ -104,10 +110,9 @@ def _step(x, residual, p, q, length):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _merge(values, known, x, low, high):  # type: ignore[no-untyped-def]
+def _merge(values, known, x, start, extent, low, high):  # type: ignore[no-untyped-def]
     """Return the known values and, where there are none, the solution in their unit, within their range."""
     result = values.copy()
-    start, extent = np.float64(low), np.float64(high) - np.float64(low)
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):
             if not known[i, j]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from geoad.bench import KERNELS, aggregate, backproject, fill, fps, knn, project, radius, voxelize
 from geoad.bench.contest import hold
 from geoad.bench.knn_peers import morton_codes
+from geoad.bench.picture import draw
 from geoad.bench.timing import Rounds
 
 
@@ -112,3 +115,20 @@ def test_morton_order_goes_octant_by_octant() -> None:
     points = np.concatenate([points, np.array([[0, 0, 0], [1, 1, 1]], np.float32)])
     octants = ((points > 0.5) * (1, 2, 4)).sum(1)[np.argsort(morton_codes(points))]
     assert (np.diff(octants) >= 0).all() and len(np.unique(morton_codes(points))) == 502
+
+
+def test_an_image_of_a_single_value_is_judged_by_that() -> None:
+    image = fill.problem("random", 4, 0)
+    first = np.arange(image.known.size).reshape(image.known.shape) == 0
+    values = np.where(first, np.float32(3), image.values)
+    one = replace(image, known=first, values=values, truth=np.full_like(image.truth, 3))
+    assert fill.judge(one, one.truth.astype(np.float32), False).equal
+    assert not fill.judge(one, one.truth.astype(np.float32) + 1, False).equal
+
+
+def test_what_takes_no_tick_of_the_clock_is_not_drawn() -> None:
+    row = {"kernel": "knn", "case": "cube", "n": 100, "backend": "numba", "own": True, "clock": "median_s"}
+    row |= {"median_s": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw([row, {**row, "n": 200, "median_s": 0.1}], io.BytesIO())

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from geoad.cli import main
 from geoad.data.sim3d import CATEGORIES
 from tests.cli.said import SMALL, assert_one_line, truncate
 
@@ -283,7 +284,7 @@ def test_maps_do_not_lie_among_scans_of_another_format(geoad, tmp_path: Path) ->
     assert geoad("fit", "depth-vm", *data, "--out", tmp_path / "run").code == 0
     before = sorted(scans.rglob("*"))
     said = geoad("score", tmp_path / "run", *data, "--out", scans, "--overwrite")
-    assert_one_line(said, "scans: is the dataset: choose another folder")
+    assert_one_line(said, "scans: is the dataset, or in it: choose another folder")
     link = tmp_path / "link"
     link.mkdir()
     (link / "test").symlink_to(scans / "test")
@@ -364,3 +365,29 @@ def test_a_reader_who_leaves_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m geoad list | head -c 1 > {tmp_path / 'head'}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.stderr == "" and (tmp_path / "head").read_text() == "d"
+
+
+@pytest.mark.parametrize("setting", ["source=none", "reduce=3", "project=true"])
+def test_a_choice_that_is_no_text_is_named(geoad, tree: Path, tmp_path: Path, setting: str) -> None:
+    said = geoad("fit", "voxel-vm", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "run", "--set", setting)
+    assert_one_line(said, setting.partition("=")[0])
+
+
+def test_numbers_that_are_none(geoad, tree: Path, tmp_path: Path) -> None:
+    for scale in ("inf", "nan", "0", "-1"):
+        said = geoad("data", "make", "sim3d", tmp_path / "new", "--scale", scale)
+        assert said.code == 2 and "must be a number above 0, such as 0.5" in said.err
+    data = ("--data", f"mvtec3d:{tree}", "--out", tmp_path / "out")
+    for latents in ("0", "1.5", "4k", ""):
+        said = geoad("benchmark", "thesis-3d", *data, "--latents", latents)
+        assert said.code == 2 and "must be whole numbers above 0 with commas between, such as 128,512" in said.err
+
+
+def test_what_else_a_teacher_may_be_is_told(geoad, tree: Path, tmp_path: Path) -> None:
+    said = geoad("fit", "3d-st", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "run", "--set", f"teacher={tree}")
+    assert_one_line(said, "unknown teacher", "or a .safetensors file, or package.module:function")
+
+
+def test_without_a_standard_output_a_command_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)  # as after >&-
+    assert main(["list"]) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,21 @@ def test_the_own_scans_of_a_person(tmp_path: Path) -> None:
         "rgb must be 1x3 (HxW) like its scan, got 48x64",
         "xyz must have shape (H, W, 3), got (3, 2)",
     ]
+
+
+def test_a_folder_that_may_not_be_read_hides_no_other(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = Path.iterdir
+
+    def closed(self: Path) -> Iterator[Path]:
+        if "bagel" in self.parts and self.name == "train":
+            raise PermissionError(13, "Permission denied", str(self))
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", closed)  # who runs tests as root may read everything
+    report = check_dataset("mvtec3d", tree)
+    assert [contents.category for contents in report.contents] == ["bagel", "rope"]
+    (fault,) = (fault for fault in report.faults if "permission" in fault.problem)
+    assert fault.file.endswith("bagel/train") and report.contents[1].scans["train/good"] > 0
 
 
 def test_progress_is_told(tree: Path) -> None:

@@ -16,7 +16,7 @@ from geoad.detectors.stray import stray_points
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
-NAMES = ("voxel-vm", "voxel-ae", "depth-vm", "depth-ae")
+NAMES = ("voxel-vm", "voxel-ae", "depth-vm", "depth-ae", "3d-st", "feature-bank")
 
 
 def with_a_stray(sample: Sample) -> Sample:
@@ -28,7 +28,7 @@ def with_a_stray(sample: Sample) -> Sample:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stray_point_of_the_training_set_is_named(name: str) -> None:
-    keywords = detector_class(name).tiny() | ({} if name.endswith("vm") else {"steps": 1})
+    keywords = detector_class(name).tiny() | ({} if name in ("voxel-vm", "depth-vm", "feature-bank") else {"steps": 1})
     scans = [synthetic_scan(seed) for seed in range(3)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

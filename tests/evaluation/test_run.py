@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from geoad._lock import locked
 from geoad.detectors import DETECTORS
 from geoad.evaluation import Run
 from geoad.training.trainer import Trainer
@@ -45,7 +46,7 @@ def test_a_killed_creation_can_be_repeated(tmp_path):
 
 
 def test_another_config_is_refused_and_its_keys_named(tmp_path):
-    Run.create(tmp_path, CONFIG)
+    Run.create(tmp_path, CONFIG).checkpoint.touch()
     before = (tmp_path / "config.json").read_bytes()
     with pytest.raises(ValueError) as caught:
         Run.create(tmp_path, {"detector": "mean-depth", "params": {"width": 4}, "seed": 0, "category": "bagel"})
@@ -137,8 +138,30 @@ def test_a_truncated_checkpoint(trained, length):
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_that_has_learnt_nothing_takes_another_config(tmp_path):
+    first = tmp_path / "first.safetensors"
+    first.write_bytes(b"weights")
+    run = Run.create(tmp_path / "run", {"detector": "3d-st", "params": {"teacher": str(first)}})
+    assert (run.folder / "teacher.safetensors").exists()
+    other = Run.create(run.folder, {"detector": "3d-st", "params": {"teacher": "3d-st-64"}})
+    assert Run.open(run.folder).config == other.config and other.config["params"] == {"teacher": "3d-st-64"}
+    assert not (run.folder / "teacher.safetensors").exists()  # or it would be taken for the new one
+    with locked(run.folder / "training"), pytest.raises(ValueError, match="in use by another process"):
+        Run.create(run.folder, CONFIG)
+
+
+@pytest.mark.parametrize("made", ["checkpoint.safetensors", "training/checkpoint.pt", "cells", "cell.json"])
+def test_what_was_learnt_keeps_its_config(tmp_path, made):
+    run = Run.create(tmp_path, CONFIG)
+    (tmp_path / made).parent.mkdir(exist_ok=True)
+    (tmp_path / made).touch()
+    with pytest.raises(ValueError, match="holds a run with another config"):
+        Run.create(tmp_path, {**CONFIG, "seed": 99})
+    assert Run.open(tmp_path).config == run.config
+
+
 def test_numbers_that_are_equal_are_the_same_config(tmp_path):
-    Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1}})
+    Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1}}).checkpoint.touch()
     Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1.0}})
     with pytest.raises(ValueError, match=r"params\.floor = 1 there, 2 now"):
         Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 2}})

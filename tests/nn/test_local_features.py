@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from geoad.descriptors.teacher import load_teacher
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.ops import _aggregate_op, aggregate_torch
@@ -33,8 +34,46 @@ def test_parameter_counts() -> None:
     assert [count(m) for m in (FieldDecoder(64), FieldDecoder(128))] == [421_120, 429_312]
 
 
-def test_decoder_shape() -> None:
-    assert FieldDecoder(64)(torch.zeros(16, 64)).shape == (16, 1024, 3)
+def test_decoder_shape_and_slopes() -> None:
+    decoder = FieldDecoder(64)
+    assert decoder(torch.zeros(16, 64)).shape == (16, 1024, 3)
+    assert [layer.negative_slope for layer in decoder.layers if isinstance(layer, nn.LeakyReLU)] == [0.05, 0.05]
+
+
+def by_hand(state: dict[str, np.ndarray], points: np.ndarray, index: np.ndarray, scale: float) -> np.ndarray:
+    """Figure 10.4 and equation 10.1, line by line."""
+
+    def linear(x: np.ndarray, name: str) -> np.ndarray:
+        return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+
+    def shared(x: np.ndarray, name: str) -> np.ndarray:
+        y = linear(x, name)
+        return np.where(y > 0, y, 0.2 * y)
+
+    def aggregate(features: np.ndarray, name: str) -> np.ndarray:
+        own, near = np.broadcast_to(points[:, None], points[index].shape), points[index]
+        offset = own - near
+        distance = np.linalg.norm(offset, axis=2, keepdims=True)
+        absolute = state[f"{name}.embed.weight"].shape[1] == 10
+        geometry = np.concatenate([own, near, offset, distance] if absolute else [offset, distance], axis=2) * scale
+        return np.concatenate([shared(geometry, f"{name}.embed"), features[index]], axis=2).mean(1)
+
+    features = np.zeros((len(points), state["hidden.weight"].shape[1]))
+    for block in (f"blocks.{number}." for number in range(4)):
+        hidden = aggregate(shared(features, block + "enter"), block + "first")
+        hidden = aggregate(hidden, block + "second")
+        features = shared(hidden, block + "leave") + shared(features, block + "skip")
+    return linear(shared(features, "hidden"), "output")
+
+
+@pytest.mark.parametrize("which", ["3d-st-64", "relative", "absolute"])
+def test_the_network_is_that_of_the_figure(which: str) -> None:
+    points, index, scale = graph(k=8)
+    net = load_teacher(which).network.double() if which == "3d-st-64" else network(coordinates=which)
+    state = {name: value.detach().numpy() for name, value in net.state_dict().items()}
+    found = net(points, index, scale).detach().numpy()
+    np.testing.assert_allclose(found, by_hand(state, points.numpy(), index.numpy(), scale), rtol=0, atol=1e-10)
+    assert np.abs(found).max() > 0.01
 
 
 def test_translation_permutation_and_scale() -> None:

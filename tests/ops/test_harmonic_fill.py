@@ -26,13 +26,14 @@ def image(height, width, share, seed, kind="random"):
 
 
 def assert_filled(result, values, known):
-    """Compare with the direct solution, on the scale of the known range."""
+    """Compare with the direct solution, on the scale of most of the known values."""
     exact = reference.harmonic_fill(values, known)
     low, high = values[known].min(), values[known].max()
     assert result.dtype == np.float32 and result.shape == values.shape
     np.testing.assert_array_equal(result[known], values[known])
     assert low <= result.min() and result.max() <= high
-    assert np.abs(result - exact).max() <= 1e-4 * (high - low) + 2e-6 * np.abs(values[known]).max()
+    low, high = np.quantile(values[known], [0.01, 0.99], method="nearest") if values[known].size >= 100 else (low, high)
+    assert (np.abs(result - exact) <= 1e-4 * (high - low) + 2e-6 * np.abs(exact)).all()
 
 
 def assert_filled_by_default(values, known):
@@ -97,6 +98,19 @@ def test_the_error_at_full_size(name):
     rows, columns = np.indices(known.shape)
     values = np.sin(columns / 90) + np.cos(rows / 70) + rng.normal(size=known.shape) / 20
     assert_filled_by_default(np.where(known, values, np.nan).astype(np.float32), known)
+
+
+@pytest.mark.parametrize("stray", [1e4, 1e8, -1e12])
+def test_a_stray_pixel_blurs_no_other(stray):
+    """Far away from it, errors are small beside the values that are there: `assert_filled` looks at most of them."""
+    rng = np.random.default_rng(6)
+    known = rng.random((120, 160)) < 0.5
+    known[40:80, 90:140] = False
+    values = rng.lognormal(0, 0.3, known.shape).astype(np.float32)
+    known[5, 7], values[5, 7] = True, stray
+    assert_filled_by_default(np.where(known, values, np.nan).astype(np.float32), known)
+    hole = harmonic_fill(values, known)[55:65, 110:120]
+    assert (abs(hole - 1) < 0.3).all()
 
 
 def test_a_long_line_is_straight():

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad._whole_file import make_folder
+
 MANIFEST = "manifest.json"
 
 
@@ -110,6 +112,7 @@ def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) 
     """
     if root.exists() and not root.is_dir():
         raise ValueError(f"{root} must be a folder, got a file: choose another root")
+    make_folder(root)
     manifest = _read(root / MANIFEST)
     if manifest is not None:
         _compare(root, manifest, settings)

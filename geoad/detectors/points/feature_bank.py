@@ -105,7 +105,7 @@ class FeatureBank(PointDetector):
     def _see_spacing(self, batch: Batch) -> None:
         own = neighbour_distance(batch["points"], batch["index"])
         self.spacing.see(own.view(1, 1))
-        self.compare_unit(batch, float(own), "neighbours {} apart")
+        self.see_unit(batch, float(own))
 
     def _see_bank(self, batch: Batch) -> None:
         share = -(-self.size // int(self.spacing.count))

@@ -12,6 +12,7 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.base import Detector
 from geoad.detectors.points.level import Level
+from geoad.detectors.stray import stray_points
 from geoad.detectors.unit import is_other_unit
 from geoad.geometry.convert import xyz_to_cloud
 from geoad.geometry.xyz_image import XYZImage
@@ -140,6 +141,14 @@ class PointDetector(Detector):
         if not is_other_unit(own, trained):
             return None
         return f"has neighbours {own:.2g} apart, which were {trained:.2g} in training: metres against millimetres?"
+
+    def see_unit(self, batch: Batch, spacing: float) -> None:
+        """Warn of a training scan with stray points, or in another unit than others: a stage calls this once a scan."""
+        if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
+            told = f"{stray}: the scale of distances and of features follows it: remove it"
+            self.warn_of_training("stray", batch, told)
+        else:
+            self.compare_unit(batch, spacing, "neighbours {} apart")
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Return the scores of all pixels of a scan."""

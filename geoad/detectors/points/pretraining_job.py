@@ -17,6 +17,7 @@ import torch
 from geoad import _check
 from geoad._lock import locked
 from geoad._optional import need
+from geoad._whole_file import check_empty, check_place
 from geoad.data.scene_folder import SceneFolder
 from geoad.data.scenes import DIVIDED
 from geoad.descriptors.teacher import Teacher, save_teacher
@@ -58,15 +59,15 @@ def pretrain(
 
     Scenes and their neighbour tables come first, made by `jobs` processes in `scenes_folder` (None: `out`/scenes),
     which several runs may share. `settings` are those of `TeacherPretraining` (k, coordinates, …). The defaults are
-    the thesis's, except for the source: procedural solids, where the thesis has ModelNet10
-    (`source="modelnet10:FOLDER"`).
+    the thesis's, with d = 64, the smaller of its two, except for the source: procedural solids, where the thesis has
+    ModelNet10 (`source="modelnet10:FOLDER"`).
 
     The same call goes on where the last one was killed, or stopped by `stop()` (`training.stop.Stop`), or had no more
     `steps` to do. Each leaves the weights of the best teacher so far, a card that tells how it came about, and
     `checkpoint.pt`: `continue_from` takes up such a file elsewhere, where scenes are drawn again from their seeds.
 
-    Raises ValueError if another process works in `out`, or if the checkpoint is of another run or beyond `steps`, and
-    `Stopped` if there was no time for a single step.
+    Raises ValueError if another process works in `out`, if other things lie there than a pretraining, or if the
+    checkpoint is of another run or beyond `steps`, and `Stopped` if there was no time for a single step.
 
     >>> import tempfile
     >>> small = dict(width=8, steps=2, scenes=1, validation_scenes=1, points=60, blocks=1, k=4, queries=2)
@@ -82,6 +83,9 @@ def pretrain(
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
     place = Path(scenes_folder or folder / "scenes")
     _check_apart(place, source)
+    if not any((folder / name).exists() for name in (checkpoint.NAME, sitting.LOG)):
+        check_empty(folder, but=[place.name] if place.parent == folder else [])
+    check_place(folder)
     _check_start(folder, earlier, module, plan, place)
     log = folder / sitting.LOG
     trainer = Trainer(

@@ -29,7 +29,10 @@ def teacher_network(
     if teacher == RANDOM:
         return Teacher(LocalFeatures(**given), K).eval().requires_grad_(False)  # type: ignore[arg-type]
     if not teacher.endswith(".safetensors"):
-        _check.one_of("teacher", teacher, [*shipped_teachers(), RANDOM])
+        known = [*shipped_teachers(), RANDOM]
+        if teacher not in known:
+            other = "or a .safetensors file, or package.module:function"
+            raise ValueError(f"unknown teacher {teacher!r}{_check.likely(teacher, known)}, {other}")
     loaded = load_teacher(teacher)
     network = loaded.network
     own = {"width": network.width, "blocks": len(network.blocks), "coordinates": network.coordinates}

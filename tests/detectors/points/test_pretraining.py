@@ -69,6 +69,21 @@ def test_targets_are_centred_receptive_fields_in_units_of_s() -> None:
     assert len(target) > 5
 
 
+def test_a_target_is_the_receptive_field_of_the_network() -> None:
+    result, batch = module(blocks=1)
+    points, index = batch["points"].double(), batch["index"].numpy()
+    nodes = {5}
+    for _ in range(result.teacher.hops):
+        nodes |= {int(each) for node in nodes for each in index[node]}
+    field = points[sorted(nodes)]
+    spacing = (points[:, None] - points[batch["index"].long()]).norm(dim=2).mean()
+    target = result._target(batch["points"], index, 5).double()
+    wanted = (field - field.mean(0)) / spacing
+    assert len(target) == len(nodes) < len(points)
+    order, other = (np.lexsort(each.numpy().round(4).T) for each in (target, wanted))
+    torch.testing.assert_close(target[order], wanted[other], rtol=0, atol=1e-5)
+
+
 def test_queries_change_in_training_and_stay_in_validation() -> None:
     result, batch = module(queries=16)
     result.train()

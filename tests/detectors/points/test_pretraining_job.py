@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 import torch
 
 from geoad._lock import locked
+from geoad.cli.parser import build_parser
+from geoad.data.scenes import Scenes
 from geoad.descriptors.teacher import load_teacher
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.checkpoint import Checkpoint
@@ -33,6 +36,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def card(path: Path) -> str:
     return path.with_suffix(".md").read_text()
+
+
+def test_the_defaults_are_the_thesis_s_here_and_on_the_command_line() -> None:
+    wanted = {"width": 64, "scenes": 1000, "validation_scenes": 50, "points": 64_000, "steps": 250_000}
+    own = signature(pretrain).parameters
+    assert {name: own[name].default for name in wanted} == wanted
+    assert signature(Scenes).parameters["objects"].default == 10
+    asked = vars(build_parser().parse_args(["pretrain", "--out", "teacher"]))
+    assert {name: asked[name] for name in wanted} == {**wanted, "steps": None}  # those of the pretraining
 
 
 def test_it_writes_weights_card_and_picture(whole: Path) -> None:

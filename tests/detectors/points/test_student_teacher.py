@@ -304,6 +304,16 @@ def test_the_loss_of_a_patch_is_that_of_its_points(scans: list[Sample]) -> None:
         torch.testing.assert_close(loss, whole.errors(turned)[near].mean(), rtol=1e-4, atol=1e-4)
 
 
+def test_whole_clouds_are_turned_in_training_alone(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "rotate": True, "patch": None}).fit(scans)
+    batch = {**detector.prepare(scans[0]), "sample": torch.tensor([0])}
+    torch.manual_seed(1)
+    turned = {**batch, "points": batch["points"] @ random_rotation(batch["points"])}
+    torch.manual_seed(1)
+    torch.testing.assert_close(detector.train().loss(batch)["total"], detector.terms(turned).sum(1).mean())
+    torch.testing.assert_close(detector.eval().loss(batch)["total"], detector.terms(batch).sum(1).mean())
+
+
 def test_patches_of_several_clouds_weigh_alike(scans: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
     detector = StudentTeacher3D(**{**SMALL, "patch": 2}).fit(scans[:2]).train()
     items = [detector.prepare(scan) for scan in scans[:2]]

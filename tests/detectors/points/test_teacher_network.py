@@ -50,15 +50,16 @@ def test_a_random_teacher_is_saved_with_its_student(scans: list[Sample], tmp_pat
 
 def test_absolute_coordinates_reach_teacher_and_student(scans: list[Sample], tmp_path: Path) -> None:
     save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1, "absolute"), k=8))
-    pretrained = {**SMALL, "teacher": str(tmp_path / "mine.safetensors"), "coordinates": "absolute"}
+    plain = {**SMALL, "normalise": False, "smooth": 0}  # what is left of a level may be 0
+    pretrained = {**plain, "teacher": str(tmp_path / "mine.safetensors"), "coordinates": "absolute"}
     moved = []
-    for keywords in (pretrained, {**SMALL, "coordinates": "absolute"}, SMALL):
+    for keywords in (pretrained, {**plain, "coordinates": "absolute"}, plain):
         detector = StudentTeacher3D(**keywords).fit(scans)
         assert detector.scales[0].students[0].coordinates == keywords.get("coordinates", "relative")
         xyz = scans[0].xyz.xyz + np.float32(0.25)  # type: ignore[union-attr]
         shifted = detector.score(Sample(xyz=XYZImage(np.where(scans[0].xyz.valid[..., None], xyz, 0))))  # type: ignore[union-attr]
         moved.append(float(shifted.pixels.mean() / detector.score(scans[0]).pixels.mean()))
-    assert moved[0] > 2 and moved[1] > 2 and moved[2] == pytest.approx(1, rel=0.1)
+    assert moved[0] > 2 and moved[1] > 2 and moved[2] == pytest.approx(1, rel=0.01)
 
 
 @pytest.mark.parametrize(
