@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ NAME = "scores.json"
 def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     """Write {sample name: score} to BASE/scores.json; what it says of other samples stays.
 
+    Raises ValueError for a score that is not finite.
+
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = write_scores(folder, {"validation/good/000": 0.5})
@@ -25,8 +28,12 @@ def write_scores(base: str | Path, scores: Mapping[str, float]) -> Path:
     ...     read_scores(folder, ["test/hole/003", "validation/good/000"]).tolist()
     [1.5, 0.5]
     """
+    numbers = {name: float(score) for name, score in scores.items()}
+    for name, number in numbers.items():
+        if not math.isfinite(number):
+            raise ValueError(f"the score of {name} must be a finite number, got {number}")
     with locked(base, wait=True):  # samples of several splits stand in one file
-        return _write(Path(base), {**known_scores(base), **{name: float(score) for name, score in scores.items()}})
+        return _write(Path(base), {**known_scores(base), **numbers})
 
 
 def read_scores(base: str | Path, names: Sequence[str]) -> NDArray[np.float64] | None:
@@ -77,7 +84,7 @@ def _write(base: Path, scores: Mapping[str, float]) -> Path:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        known = json.loads(path.read_text())
+        known = json.loads(path.read_text(), parse_int=float)  # of any length
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a file of scores ({error}): score again, or remove it") from error
     numbers = isinstance(known, dict) and all(isinstance(score, int | float) for score in known.values())

@@ -102,11 +102,15 @@ def decide_pixels(
 ) -> PixelDecision:
     """Return what pixels above `threshold` find of the masks' regions; maps are read once, otherwise as in `au_pro`.
 
+    Raises ValueError for a threshold that is NaN.
+
     >>> decision = decide_pixels([[[0.9, 0.2, 0.8]]], [[[1, 1, 0]]], 0.5)
     >>> decision.confusion, decision.pro
     (Confusion(tp=1, fp=1, tn=0, fn=1), 0.5)
     """
     check_connectivity(connectivity)
+    if np.isnan(threshold):
+        raise ValueError("threshold must be a number, got NaN")
     with Reader(Source(maps, masks), jobs, progress) as reader:
         found = reader.run(_Found(partial(_decide, threshold=threshold, connectivity=connectivity)))
     tp, fp, tn, fn = (int(count) for count in found.counts)

@@ -65,9 +65,7 @@ def bootstrap(
     >>> bootstrap(profiles, limits=[0.3], resamples=50)["image_auroc", None]
     Interval(low=1.0, high=1.0)
     """
-    _check.positive(resamples=resamples)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1), got {level}")
+    _check_draws(resamples, level)
     drawn = _draw(profiles, checked_limits(limits), image_areas, resamples, seed)
     return {key: _interval(values, level) for key, values in drawn.items()}
 
@@ -93,6 +91,7 @@ def compare(
     >>> compare(profile_images(good, masks), profile_images(poor, masks), resamples=99)["au_pro", 0.3].p
     0.02
     """
+    _check_draws(resamples, level)
     if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.regions, b.regions):
         raise ValueError("a comparison needs the same images in the same order: their defects differ")
     limits, areas = checked_limits(limits), image_areas or (None, None)
@@ -110,6 +109,12 @@ def compare(
             difference, _interval(away, level), math.nan if math.isnan(difference) else min(float(p), 1.0)
         )
     return compared
+
+
+def _check_draws(resamples: int, level: float) -> None:
+    _check.positive(resamples=resamples)
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1), got {level}")
 
 
 def _interval(values: NDArray[np.float64], level: float) -> Interval:

@@ -391,3 +391,12 @@ def test_what_else_a_teacher_may_be_is_told(geoad, tree: Path, tmp_path: Path) -
 def test_without_a_standard_output_a_command_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)  # as after >&-
     assert main(["list"]) == 0
+
+
+def test_one_category_that_fails_is_named_and_the_others_are_scored(geoad, copy: Path, tmp_path: Path) -> None:
+    data = ("--data", f"mvtec3d:{copy}")
+    assert geoad("fit", "voxel-vm", *data, "--out", tmp_path / "runs", *SMALL).code == 0
+    truncate(copy / "bagel/test/good/xyz/001.tiff")
+    said = geoad("score", tmp_path / "runs", *data, "--out", tmp_path / "maps")
+    assert_one_line(said, "bagel", "001.tiff")
+    assert len(list((tmp_path / "maps" / "rope").rglob("*.tiff"))) == 6 and "rope: 6 maps in" in said.out

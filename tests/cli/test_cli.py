@@ -22,9 +22,12 @@ from safetensors.torch import load_file
 from geoad import __version__
 from geoad._lock import locked
 from geoad.cli import main
+from geoad.cli.score import _scans
+from geoad.data import open_dataset
 from geoad.data.sim3d.plan import SIZES
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.student_teacher import StudentTeacher3D
+from geoad.detectors.voxels.variation_model import VoxelVariationModel
 from geoad.evaluation import Run
 from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
@@ -341,3 +344,33 @@ def test_a_folder_that_is_no_run(geoad, tmp_path: Path) -> None:
     np.save(tmp_path / "scans" / "a.npy", np.random.default_rng(0).random((50, 3)))
     said = geoad("score", tmp_path / "empty", "--data", f"folder:{tmp_path / 'scans'}", "--out", tmp_path / "maps")
     assert_one_line(said, "is no run folder")
+
+
+def test_a_run_of_other_validation_scans_is_not_taken_for_this_one(geoad, copy: Path, tmp_path: Path) -> None:
+    words = ("fit", "voxel-vm", "--data", f"mvtec3d:{copy}", "--category", "bagel", "--out", tmp_path / "run", *SMALL)
+    assert geoad(*words).code == 0
+    scan = copy / "bagel/validation/good/xyz/000.tiff"
+    scan.write_bytes(scan.read_bytes() + b" ")
+    assert_one_line(geoad(*words), "run: scans were added, removed or changed since this run began")
+
+
+def test_a_detector_is_validated_on_validation_scans(
+    geoad, tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, seen = VoxelVariationModel.fit, []
+
+    def spied(self, samples, *, validation=None, trainer=None):
+        seen.append([{entry.name.partition("/")[0] for entry in part.entries} for part in (samples, validation)])
+        return fit(self, samples, validation=validation, trainer=trainer)
+
+    monkeypatch.setattr(VoxelVariationModel, "fit", spied)
+    words = ("fit", "voxel-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path, *SMALL)
+    assert geoad(*words).code == 0 and seen == [[{"train"}, {"validation"}]]
+
+
+def test_colours_that_changed_are_other_scans(copy: Path) -> None:
+    dataset = open_dataset("mvtec3d", copy, category="bagel", split="test")
+    before, picture = _scans(dataset), next((copy / "bagel/test").rglob("rgb/*.png"))
+    assert _scans(dataset) == before
+    picture.write_bytes(picture.read_bytes() + b" ")
+    assert _scans(dataset) != before

@@ -119,6 +119,7 @@ def test_a_later_command_adds_its_cells_to_the_tables(geoad, two: Path, tmp_path
     assert said.code == 0, said.err
     found = {(row["key"], row["category"]) for row in rows_of(tmp_path)}
     assert found == {("voxel-vm", "bagel"), ("voxel-vm", "rope"), ("depth-vm", "rope")}
+    assert list(dict.fromkeys(row["key"] for row in rows_of(tmp_path))) == ["voxel-vm", "depth-vm"]
     assert "means leave out what some lack: bagel" in said.out and "cells of 1 commit: " in said.out
     assert all(row["machine"] and row["commit"] for row in rows_of(tmp_path))
     refused = geoad(*words_of(two, tmp_path, "--methods", "depth-ae", size="small"))
@@ -277,3 +278,12 @@ def test_a_folder_without_data(geoad, tmp_path: Path) -> None:
 def test_wrong_words(geoad, tree: Path, tmp_path: Path, words: tuple[str, str], error: str) -> None:
     said = geoad("benchmark", "thesis-3d", "--data", f"mvtec3d:{tree}", "--out", tmp_path, *words)
     assert_one_line(said, error, code=2)
+
+
+def test_cells_of_small_have_their_iterations_in_common(tmp_path: Path) -> None:
+    def config(*words: str) -> dict:
+        fixed = ["benchmark", "thesis-3d", "--data", f"mvtec3d:{tmp_path}", "--out", "x"]
+        return cli_benchmark._config(build_parser().parse_args([*fixed, *words]))
+
+    assert config() == config("--iterations", "500") != config("--iterations", "7")
+    assert config("--size-preset", "tiny") == config("--size-preset", "tiny", "--iterations", "7")

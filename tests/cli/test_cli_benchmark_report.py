@@ -88,3 +88,8 @@ def test_cells_of_several_commits_and_machines_are_told(tmp_path: Path) -> None:
     ]
     text = report(tmp_path, rows, "full")
     assert "cells of 2 commits: c0ffee; decade\n" in text and "cells of 1 machine: one\n" in text
+
+
+def test_seconds_are_those_of_cells_that_were_not_interrupted(tmp_path: Path) -> None:
+    rows = [row_of("depth-ae", "Depth AE", 0.4), row_of("depth-ae", "Depth AE", 0.4, seed=1, cpu_s=99.0, resumed=True)]
+    assert ["Depth", "AE", "3D", "2.000"] in lines_of(report(tmp_path, rows, "full"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ import pytest
 import tifffile
 from PIL import Image
 
+from geoad.cli.arguments import Data
+from geoad.cli.own_results import digest_asked
+from geoad.data.loco_regions import LocoTest
+from geoad.evaluation import evaluate_loco
 from geoad.evaluation.part_scores import write_scores
 from geoad.evaluation.run import Run
 from geoad.metrics import Threshold
@@ -52,6 +57,7 @@ def test_intervals_comparison_and_published_numbers(geoad, tree: Path, maps: Pat
     versus = rows_of(tmp_path / "out" / "versus")
     won = next(row for row in versus if (row["category"], row["metric"], row["limit"]) == ("rope", "au_pro", 0.3))
     assert (won["a"], won["b"]) == ("ours", "theirs") and won["low"] > 0 and won["p"] < 0.05
+    assert all(row["value"] > 0.1 for row in versus if row["metric"] == "aupimo")
     assert "ours minus theirs" in said.out and "3D-ST-128" in said.out
     assert "means are not set beside each other: ours is of 2 categories, not of 10" in said.out
     assert "'community-224' (100 thresholds on maps and masks of 224x224): differs from ours" in said.out
@@ -303,7 +309,7 @@ def test_results_do_not_go_into_the_dataset(geoad, tree: Path, maps: Path) -> No
     before = sorted(tree.rglob("*"))
     for place in (tree, tree / "bagel"):
         said = geoad("evaluate", maps, "--data", f"mvtec3d:{tree}", "--out", place)
-        assert_one_line(said, f"{place}: is the dataset: choose another folder")
+        assert_one_line(said, f"{place}: is the dataset, or in it: choose another folder")
     assert sorted(tree.rglob("*")) == before
 
 
@@ -316,3 +322,40 @@ def test_maps_that_are_not_found_say_where_they_go(geoad, tree: Path, maps: Path
         "or give --category",
     )
     assert_one_line(geoad("evaluate", maps, *words, "--bootstrap", 1), "--bootstrap needs 2 draws or more", code=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mode": "official"},
+        {"connectivity": 4},
+        {"resize": True},
+        {"bootstrap": 9},
+        {"versus": "b"},
+        {"threshold": "a.json"},
+        {"category": "rope"},
+    ],
+    ids=str,
+)
+def test_whatever_decides_the_numbers_makes_another_command(change: dict) -> None:
+    asked = {"category": None, "limits": (0.3,), "mode": "exact", "connectivity": 8, "resize": False, "bootstrap": 0}
+    asked |= {
+        "against": None,
+        "maps": "a",
+        "versus": None,
+        "threshold": None,
+        "out": "results",
+        "data": Data("folder", Path("parts")),
+    }
+    assert digest_asked(Namespace(**asked)) != digest_asked(Namespace(**{**asked, **change}))
+
+
+def test_each_subset_has_the_scores_of_its_own_parts(loco: Path, tmp_path: Path) -> None:  # noqa: F811
+    names = LocoTest(loco, "pushpins").names  # two good, one structural, one logical
+    for name in names:
+        (tmp_path / "pushpins" / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / "pushpins" / f"{name}.npy", np.zeros((10, 12)))
+    write_scores(tmp_path / "pushpins", dict(zip(names, (1.0, 2.0, 0.0, 3.0), strict=True)))
+    rows = [row for _, each in evaluate_loco(tmp_path, loco, "pushpins") for row in each.rows]
+    found = {row["subset"]: row["value"] for row in rows if row["metric"] == "image_auroc"}
+    assert found == {"structural": 0, "logical": 1, "mean": 0.5}

@@ -160,7 +160,7 @@ def test_a_dataset_without_categories(tree: Path, tmp_path: Path) -> None:
     assert (tmp_path / "cells" / "depth-vm" / "all" / "seed-0" / "cell.json").is_file()
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_scans_that_changed_are_not_taken_for_those_that_were_measured(tree: Path, tmp_path: Path, split: str) -> None:
     cell = cell_of(shutil.copytree(tree, tmp_path / "tree"))
     run_cell(cell, tmp_path / "out")

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from geoad.evaluation import evaluate_maps, export_maps, mean_rows, write_map
+from geoad.metrics import Threshold
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
 
@@ -140,3 +141,35 @@ def test_a_defective_part_with_an_empty_mask_is_told_and_no_good_image(tmp_path)
     assert whole["aupimo", None] == values(rows)["aupimo", None] == 1
     assert values(rows)["pixel_auroc", None] < 1 == values(rows)["image_auroc", None]
     assert {row["metric"]: row["low"] for row in rows if row.get("low") is not None}["aupimo"] == 1
+
+
+def test_without_any_mask_parts_have_intervals_and_pixels_no_rates(tmp_path):
+    dataset = ToyDataset(("good", "good", "bump", "bump"), marked=False)
+    export_maps(Height(), dataset, tmp_path, pictures=False)
+    with pytest.warns(RuntimeWarning, match="no defective pixel in any mask"):
+        rows = evaluate_maps(tmp_path, dataset, resamples=20, threshold=Threshold("by hand", 0.005, 0.005))
+    found = {row["metric"]: row for row in rows if row["kind"] is None}
+    assert (found["image_auroc"]["low"], found["image_auroc"]["high"]) == (1, 1)
+    assert found["image_tp"]["value"] == 2 and not {"pixel_fpr", "pixel_tpr", "pro"} & found.keys()
+
+
+def test_a_mean_has_neither_interval_nor_threshold_of_a_category():
+    own = {"low": 0.4, "high": 0.6, "resamples": 9, "threshold": 0.5}
+    rows = [{"category": c, "metric": "au_pro", "value": 0.5, **own} for c in ("x", "y")]
+    assert mean_rows(rows) == [{"category": "mean", "metric": "au_pro", "value": 0.5}]
+
+
+def test_the_connectivity_is_that_of_thresholds_and_intervals_too(tmp_path):
+    mask = np.zeros((4, 5), bool)
+    mask[0, 0] = mask[1, 1] = mask[1, 2] = True  # one region of three, or two
+    dataset = Masks([mask, np.zeros((4, 5), bool)], ("bump", "good"))
+    scores = np.random.default_rng(0).random((4, 5)) / 2
+    scores[0, 0] = 1
+    for entry, pixels in zip(dataset.entries, (scores, scores[::-1] / 3), strict=True):
+        write_map(tmp_path / f"{entry.name}.tiff", AnomalyMap(pixels))
+    how = {"limits": (1.0,), "resamples": 9, "threshold": Threshold("by hand", 0.6, 0.6)}
+    for connectivity, overlap in ((4, 1 / 2), (8, 1 / 3)):
+        rows = evaluate_maps(tmp_path, dataset, connectivity=connectivity, **how)
+        found = {row["metric"]: row for row in rows if row["kind"] is None}
+        assert found["pro"]["value"] == pytest.approx(overlap)
+        assert found["au_pro"]["low"] == pytest.approx(found["au_pro"]["value"]) == found["au_pro"]["high"]

@@ -77,3 +77,9 @@ def test_what_is_no_map_is_refused(tmp_path, array, message):
 def test_maps_are_written_as_tiff_only(tmp_path):
     with pytest.raises(ValueError, match=r"a\.png: maps are written as \.tiff, got '\.png'"):
         write_map(tmp_path / "a.png", AnomalyMap(np.ones((2, 2))))
+
+
+def test_pickles_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{"x": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"a\.npy: not a readable map"):
+        read_map(tmp_path / "a.npy")

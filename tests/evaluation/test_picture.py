@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from geoad.evaluation import draw_picture
-from geoad.evaluation.picture import OUTLINE, scale_limits
+from geoad.evaluation.picture import OUTLINE, extent_of, scale_limits
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import AnomalyMap, Sample
 from tests.evaluation.toys import Height, ToyDataset
@@ -94,3 +94,9 @@ def test_scales_are_of_typical_maps():
 def test_a_map_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"map of test/good/000 must be \(24, 32\) like the sample, got \(2, 2\)"):
         draw_picture(ToyDataset()[0], AnomalyMap(np.zeros((2, 2))))
+
+
+def test_a_map_of_few_raised_pixels_has_its_maximum_for_the_upper_end():
+    scores = np.zeros((20, 20))
+    scores[3, 4] = 5
+    assert extent_of(AnomalyMap(scores)) == (0.0, 5.0)

@@ -9,7 +9,7 @@ import pytest
 
 import geoad
 from geoad.evaluation import environment, format_table, write_results
-from geoad.evaluation.results import write_json
+from geoad.evaluation.results import _commit, write_json
 
 
 def row(method, category, metric, value, limit=None, mode="exact", connectivity=None):
@@ -70,3 +70,12 @@ def test_table_has_a_line_a_category_and_a_column_a_protocol():
         "3d-st     bagel          0.833                0.830          nan                       -",
         "voxel-vm  mean           0.500                    -            -                   0.250",
     ]
+
+
+@pytest.mark.parametrize(("changed", "told"), [("", "c0ffee"), ("geoad/a.py", "c0ffee-dirty")])
+def test_a_checkout_with_changes_is_called_dirty(tmp_path, monkeypatch, changed, told):
+    (tmp_path / ".git").mkdir()
+    monkeypatch.setattr(geoad, "__file__", str(tmp_path / "geoad" / "__init__.py"))
+    said = {"rev-parse": "c0ffee", "diff": changed}
+    monkeypatch.setattr("geoad.evaluation.results._git", lambda root, word, *_: said[word])
+    assert _commit.__wrapped__() == told

@@ -165,3 +165,21 @@ def test_numbers_that_are_equal_are_the_same_config(tmp_path):
     Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 1.0}})
     with pytest.raises(ValueError, match=r"params\.floor = 1 there, 2 now"):
         Run.create(tmp_path, {"detector": "voxel-vm", "params": {"floor": 2}})
+
+
+def test_a_digest_tells_other_weights_and_other_parameters(trained):
+    run, detector = trained
+    before = run.digest()
+    assert Run.open(run.folder).digest() == before != Run(run.folder, {**CONFIG, "params": {"width": 4}}).digest()
+    detector.depths += 1
+    run.save_detector(detector)
+    assert run.digest() != before
+
+
+def test_weights_that_are_kept_stay_what_they_were(tmp_path):
+    given = tmp_path / "mine.safetensors"
+    config = {"detector": "3d-st", "params": {"teacher": str(given)}, "seed": 0}
+    for content in (b"old", b"new"):
+        given.write_bytes(content)
+        Run.create(tmp_path / "run", config)
+    assert (tmp_path / "run" / "teacher.safetensors").read_bytes() == b"old"

@@ -38,3 +38,9 @@ def test_one_class_is_nan():
 def test_errors():
     with pytest.raises(ValueError, match="scores must not be NaN"):
         decide([np.nan], [1], 0)
+
+
+def test_a_threshold_between_neighbouring_numbers_parts_them():
+    low = np.nextafter(1.0, 2)
+    high = np.nextafter(low, 2)  # the middle of the two rounds to it
+    assert best_f1([high, low], [1, 0]) == best_balanced_accuracy([high, low], [1, 0]) == (1.0, low)

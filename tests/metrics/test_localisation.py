@@ -400,3 +400,11 @@ def test_masks_have_no_negative_numbers_and_maps_no_masked_ones():
 def test_scores_of_parts_may_be_tensors_that_learn():
     scores = torch.tensor([0.9, 0.1], requires_grad=True)
     assert roc_auc(scores, torch.tensor([1, 0])) == roc_auc(scores.bfloat16(), [1, 0]) == 1
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_maps_of_several_precisions_are_not_rounded(order):
+    maps = [np.float32([[0.5, 1, 2]]), np.array([[1 + 1e-12, 1 + 2e-12, 1 + 3e-12]])][::order]
+    masks = [np.array([[1, 0, 0]]), np.array([[0, 1, 0]])][::order]
+    expected = roc_auc([0.5, 1, 2, 1 + 1e-12, 1 + 2e-12, 1 + 3e-12], [1, 0, 0, 0, 1, 0])
+    assert pixel_auroc(maps, masks) == expected

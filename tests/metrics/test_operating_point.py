@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from geoad.metrics import Confusion, decide_pixels, threshold_at_fpr
 from tests.metrics import reference
-from tests.metrics.cases import TEST_SETS
+from tests.metrics.cases import TEST_SETS, make_test_set
 
 
 @given(TEST_SETS)
@@ -52,3 +52,14 @@ def test_without_regions_shares_are_nan():
     found = decide_pixels([np.ones((2, 2))], [None], 0.5)
     assert np.isnan([found.pro, found.confusion.tpr, *found.quantiles()]).all() and found.confusion.fpr == 1
     assert np.isnan([Confusion(0, 0, 0, 0).f1, Confusion(0, 0, 1, 1).precision]).all()
+
+
+def test_several_processes_count_the_same():
+    maps, masks = (each * 20 for each in make_test_set(4, 5, 40, "float32"))  # more slices than wait at once
+    one, two = (decide_pixels(maps, masks, 0.0, jobs=jobs) for jobs in (1, 2))
+    assert one.confusion == two.confusion and one.overlaps.tolist() == two.overlaps.tolist()
+
+
+def test_a_threshold_that_is_no_number():
+    with pytest.raises(ValueError, match="threshold must be a number, got NaN"):
+        decide_pixels([np.ones((1, 2))], [None], np.nan)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,3 +127,30 @@ def test_many_images_have_fewer_levels():
         patch.setattr(profiles_module, "MEMORY", 32 * 50 * 30)
         profiles = profile_images(maps, masks)
     assert profiles.good.shape[1] <= 2 * 50 + 1 and (profiles.good.sum(1) + profiles.defective.sum(1) == 4800).all()
+
+
+def test_a_method_is_not_better_than_itself():
+    profiles = profile_images(*make_images(9, seed=6))
+    same = compare(profiles, profiles, resamples=40)
+    assert {each.p for each in same.values()} == {1.0} and {each.difference for each in same.values()} == {0.0}
+
+
+def test_the_level_is_how_much_lies_in_the_interval():
+    a, b = (profile_images(*make_images(12, seed=7, height=height)) for height in (0.3, 0.6))
+    key, how = ("au_pro", 0.3), {"limits": [0.3], "resamples": 100}
+    for draw in (
+        lambda level: bootstrap(a, level=level, **how)[key],
+        lambda level: compare(a, b, level=level, **how)[key].interval,
+    ):
+        wide, narrow = draw(0.95), draw(0.5)
+        assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error"), [({"resamples": 0}, "resamples must be positive"), ({"level": 95}, "level must be in")]
+)
+def test_draws_that_are_none(keywords, error):
+    profiles = profile_images(*make_images(9, seed=6))
+    for draw in (partial(bootstrap, profiles), partial(compare, profiles, profiles)):
+        with pytest.raises(ValueError, match=error):
+            draw(**keywords)

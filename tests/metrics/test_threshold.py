@@ -107,6 +107,8 @@ def test_a_saved_threshold_can_be_edited(tmp_path):
         ('{"value": "high", "part_value": 1}', "'value' must be a number, got \"high\""),
         ('{"value": 1}', "'part_value' must be a number, got null"),
         ('{"value": 1, "part_value": NaN}', "'part_value' must be a number, got NaN"),
+        ('{"value": Infinity, "part_value": 1}', "'value' must be a number, got Infinity"),
+        (f'{{"value": 1{"0" * 400}, "part_value": 1}}', "'value' must be a number, got Infinity"),
         ('{"value": 1, "part_value": 1, "valu": 3}', "unknown key 'valu'; known: kind, value"),
     ],
 )
@@ -151,3 +153,14 @@ def test_what_a_threshold_is_fitted_to(tmp_path):
     fitted = Threshold.fit(maps, "quantile", p=np.float32(0.5))
     fitted.save(tmp_path / "threshold.json")
     assert Threshold.load(tmp_path / "threshold.json") == fitted
+
+
+def test_sigmas_are_those_of_all_pixels_of_all_maps():
+    maps = [np.zeros((2, 3)), np.full((4, 4), 3.0), np.eye(5)]
+    pixels = np.concatenate([m.ravel() for m in maps])
+    assert Threshold.fit(maps, "k-sigma", k=1.5).value == pytest.approx(pixels.mean() + 1.5 * pixels.std(), abs=1e-12)
+
+
+def test_a_quantile_of_maps_of_several_precisions_is_exact():
+    maps = [np.full((1, 3), 1 + 1e-12), np.zeros((1, 2), np.float32)]
+    assert Threshold.fit(maps, "quantile", p=1).value == Threshold.fit(maps[::-1], "quantile", p=1).value == 1 + 1e-12
