@@ -66,7 +66,7 @@ def test_a_link_to_nowhere_is_told_before_anything_is_read(geoad, tree: Path, tm
     (tmp_path / "file").write_text("")
     for words in (("demo", "--out"), ("pretrain", *PRETRAIN, "--out"), ("data", "make", "sim3d")):
         assert_one_line(geoad(*words, tmp_path / "file"), "file")
-        assert_one_line(geoad(*words, tmp_path / "file" / "below"), "below", "a file is in the way")
+        assert_one_line(geoad(*words, tmp_path / "file" / "below"), "file", "choose another place")
 
 
 def test_an_empty_word_is_no_folder(geoad) -> None:

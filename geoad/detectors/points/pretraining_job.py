@@ -82,10 +82,7 @@ def pretrain(
     module = _module(plan, settings)
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
     place = Path(scenes_folder or folder / "scenes")
-    _check_apart(place, source)
-    if not any((folder / name).exists() for name in (checkpoint.NAME, sitting.LOG)):
-        check_empty(folder, but=[place.name] if place.parent == folder else [])
-    check_place(folder)
+    _check_folders(folder, place, source)
     _check_start(folder, earlier, module, plan, place)
     log = folder / sitting.LOG
     trainer = Trainer(
@@ -130,11 +127,17 @@ def _check_start(
         raise cannot_resume(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
 
 
-def _check_apart(folder: Path, source: str) -> None:
-    """Raise ValueError if scenes would be written among the scans that they are made of, and be taken for scans."""
+def _check_folders(folder: Path, scenes: Path, source: str) -> None:
+    """Raise ValueError if `folder` holds other things than a pretraining, OSError if it cannot be made.
+
+    Nor may scenes be written among the scans that they are made of: they would be taken for scans.
+    """
     kind, _, root = source.partition(":")
-    if kind == "scans" and root and folder.resolve().is_relative_to(Path(root).resolve()):
-        raise ValueError(f"{folder}: scenes cannot lie below their source {root}: choose a folder outside of it")
+    if kind == "scans" and root and scenes.resolve().is_relative_to(Path(root).resolve()):
+        raise ValueError(f"{scenes}: scenes cannot lie below their source {root}: choose a folder outside of it")
+    if not any((folder / name).exists() for name in (checkpoint.NAME, sitting.LOG)):
+        check_empty(folder, but=[scenes.name] if scenes.parent == folder else [])
+    check_place(folder)
 
 
 def _first_scene(module: TeacherPretraining, plan: dict[str, Any], scenes: Path) -> str:
