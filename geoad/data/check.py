@@ -53,7 +53,6 @@ class Contents:
     def add(self, file: str, image: XYZImage) -> None:
         """Count the pixels of one scan."""
         self.sizes[image.shape] += 1
-        self.colours += image.rgb is not None
         self.pixels += image.valid.size
         self.valid += int(image.valid.sum())
         self.not_finite += int((~np.isfinite(image.xyz)).any(-1).sum())
@@ -166,6 +165,7 @@ def _check_entry(dataset: Dataset, entry: Entry, contents: Contents) -> list[Fau
         image = _attempt(entry.xyz, faults, lambda: dataset.read_xyz(entry._replace(rgb=None)))
         if image is not None:
             contents.add(str(entry.xyz), image)
+            contents.colours += entry.rgb is None and image.rgb is not None  # its own
             shape = image.shape
             _check_camera(dataset, shape, faults)
     if entry.rgb is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from geoad.training.checkpoint import NAME, Checkpoint
 from geoad.training.history import History
@@ -27,9 +28,11 @@ def begin(folder: Path, where: str, file: Path | None = None) -> None:
     """
     own, path = folder / NAME, folder / LOG
     if not own.exists():
-        path.unlink(missing_ok=True)
-        if file is not None:
-            _take_up(Checkpoint.load(file), file, folder)
+        saved = None if file is None else Checkpoint.load(file)
+        lines = _lines(saved, file) if saved is not None and file is not None else []
+        path.unlink(missing_ok=True)  # perhaps the very log that the lines are from
+        if saved is not None:
+            _take_up(saved, lines, folder)
     elif file is not None:
         here, there = Checkpoint.load(own), Checkpoint.load(file)
         if (here.stage, here.step) < (there.stage, there.step):
@@ -53,9 +56,14 @@ def end(folder: Path) -> Checkpoint | None:
     return saved
 
 
-def _take_up(saved: Checkpoint, file: Path, folder: Path) -> None:
-    """Write checkpoint and log; that of a sitting which was killed lies beside its checkpoint, not in it."""
+def _lines(saved: Checkpoint, file: Path) -> list[dict[str, Any]]:
+    """Return the essence of the log; that of a sitting which was killed lies beside its checkpoint, not in it."""
+    return saved.log or History.read(file.with_name(LOG)).short()
+
+
+def _take_up(saved: Checkpoint, lines: list[dict[str, Any]], folder: Path) -> None:
+    """Write checkpoint and log."""
     log = Log(folder / LOG)
-    for line in saved.log or History.read(file.with_name(LOG)).short():
+    for line in lines:
         log.write(**line)
     saved.save(folder / NAME)  # last: without it, the next call does all of this again

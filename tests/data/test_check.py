@@ -175,3 +175,11 @@ def test_a_simulated_scan_that_somebody_changed(tmp_path: Path) -> None:
     for category in (None, "dowel"):
         report = check_dataset("sim3d", root, category=category)
         assert [fault.file for fault in report.faults] == [str(path)] and "repeat geoad data make" in str(report)
+
+
+def test_colours_are_counted_once_a_scan(tmp_path: Path) -> None:
+    for folder in ("xyz", "rgb"):
+        (tmp_path / folder).mkdir()
+    np.save(tmp_path / "xyz" / "a.npy", np.ones((5, 6)))
+    Image.new("RGB", (5, 1)).save(tmp_path / "rgb" / "a.png")
+    assert check_dataset("folder", tmp_path).contents[0].colours == 1

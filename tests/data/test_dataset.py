@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +69,19 @@ def test_a_dataset_may_have_no_scans(tmp_path: Path) -> None:
 
 def test_splits_are_named_once() -> None:
     assert SPLITS == ("train", "validation", "test")
+
+
+@pytest.mark.parametrize("name", ["xyz/000.tiff", "rgb/000.png", "gt/000.png", "camera"])
+def test_a_digest_is_of_all_files_and_of_the_camera(tree: Path, name: str) -> None:
+    def digest() -> str:
+        return open_dataset("mvtec3d", tree, category="bagel", split="test").digest()
+
+    before = digest()
+    assert digest() == before and before.startswith("files ")
+    if name == "camera":
+        path = tree / "bagel" / "calibration" / "camera_parameters.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "focus": 0.02}))
+    else:
+        path = tree / "bagel" / "test" / "dent" / name
+        shutil.copyfile(path.with_stem("001"), path)
+    assert digest() != before

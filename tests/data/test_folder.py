@@ -176,3 +176,9 @@ def test_masks_that_nobody_would_read_are_a_fault(tmp_path: Path, place: str, to
     assert len(Folder(tmp_path)) == 1
     with pytest.raises(ValueError, match=told):
         Folder(tmp_path, split="test")
+
+
+def test_masks_of_meshes_have_their_points(tmp_path: Path) -> None:
+    (tmp_path / "test/good").mkdir(parents=True)
+    trimesh.creation.box((1, 2, 3)).export(tmp_path / "test/good/box.off")
+    assert Folder(tmp_path, split="test", points=500).mask(0).shape == (1, 500)

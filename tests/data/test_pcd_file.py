@@ -104,3 +104,13 @@ def test_real_files_hold_the_points_that_open3d_sees(shared_data: Path) -> None:
         assert (rgb is not None) == other.has_colors()
         if rgb is not None:
             np.testing.assert_array_equal(rgb[0], np.round(np.asarray(other.colors) * 255))
+
+
+def test_several_fields_may_be_padding(tmp_path: Path) -> None:
+    """As PCL writes a point of 32 bytes."""
+    record = np.dtype([("xyz", "f4", (3,)), ("one", "u1", (4,)), ("intensity", "f4"), ("two", "u1", (12,))])
+    points = np.zeros(5, record)
+    points["xyz"] = np.arange(15).reshape(5, 3)
+    head = "FIELDS x y z _ intensity _\nSIZE 4 4 4 1 4 1\nTYPE F F F U F U\nCOUNT 1 1 1 4 1 12\n"
+    (tmp_path / "a.pcd").write_bytes(f"{head}WIDTH 5\nHEIGHT 1\nDATA binary\n".encode() + points.tobytes())
+    np.testing.assert_array_equal(read_pcd(tmp_path / "a.pcd")[0][0], points["xyz"])

@@ -168,3 +168,8 @@ def test_scans_of_several_sizes_are_turned_each_on_its_own_pixels() -> None:
 def test_wrong_keywords(keywords: dict, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         Rotated(scans(), **keywords)
+
+
+def test_a_digest_knows_how_copies_are_turned() -> None:
+    made = [Rotated(scans(), **how).digest() for how in ({}, {}, {"copies": 3}, {"degrees": 4.0}, {"seed": 1})]
+    assert made[0] == made[1] and len(set(made)) == 4

@@ -233,3 +233,9 @@ def test_coordinates_far_from_the_origin_name_the_file(tmp_path: Path) -> None:
         ValueError, match=r"far\.npy: xyz must be near the origin .* subtract \(450000, 5600000, 100\) "
     ):
         read_scan(tmp_path / "far.npy")
+
+
+@pytest.mark.parametrize("suffix", [".off", ".obj", ".stl", ".ply"])
+def test_the_seed_samples_a_mesh(tmp_path: Path, suffix: str) -> None:
+    trimesh.creation.box((1, 2, 3)).export(path := tmp_path / f"box{suffix}")
+    assert not np.array_equal(*(read_scan(path, points=50, seed=seed).xyz for seed in (0, 1)))

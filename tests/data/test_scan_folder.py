@@ -9,7 +9,7 @@ import pytest
 import tifffile
 import trimesh
 
-from geoad.data.scan_folder import ScanFolder, read_points
+from geoad.data.scan_folder import OVERSAMPLE, ScanFolder, read_points
 from geoad.data.scenes import Scenes
 
 CLOUD = np.random.default_rng(0).uniform(1, 2, (120, 3)).astype(np.float32)
@@ -118,3 +118,8 @@ def test_scenes_of_real_scans(shared_data: Path) -> None:
     source = ScanFolder(shared_data / "organized_scans" / "xyz")
     scene = Scenes(1, points=500, source=source)[0]
     assert len(source.files) == 4 and len(np.unique(scene, axis=0)) == 500
+
+
+def test_a_mesh_gives_more_points_than_its_scene_has(tmp_path: Path) -> None:
+    trimesh.creation.box([1, 1, 1]).export(tmp_path / "part.ply")
+    assert len(ScanFolder(tmp_path).scan(np.random.default_rng(0), least=50)) == 50 * OVERSAMPLE

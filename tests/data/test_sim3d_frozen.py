@@ -9,7 +9,9 @@ import pytest
 
 from geoad.data.sim3d import get_category
 from geoad.data.sim3d.cloud import simulate_cloud
+from geoad.data.sim3d.cloud_plan import CLOUD_SIZES, CloudEntry
 from geoad.data.sim3d.make import VERSION
+from geoad.data.sim3d.plan import SIZES, Entry, plan
 from geoad.data.sim3d.scan import simulate
 
 SCANS = {
@@ -38,3 +40,18 @@ def test_a_scan_has_the_bits_of_its_version(name: str, kind: str) -> None:
 def test_a_cloud_has_the_bits_of_its_version() -> None:
     cloud = simulate_cloud(get_category("peach"), "hole", np.random.SeedSequence(1), points=1500)
     assert hashlib.sha256(cloud.points.tobytes() + cloud.labels.tobytes()).hexdigest()[:16] == CLOUD
+
+
+def test_the_streams_of_scans_and_clouds_are_those_of_their_version() -> None:
+    entries = (kind("bagel", "test", "hole", 3) for kind in (Entry, CloudEntry))
+    assert [int(entry.seed(7).generate_state(1)[0]) for entry in entries] == [209850815, 4089757495]
+
+
+def test_sizes_are_those_of_their_version() -> None:
+    counts = {name: size.counts and tuple(vars(size.counts).values()) for name, size in SIZES.items()}
+    assert counts == {"tiny": (24, 6, 6, 16), "small": (100, 12, 12, 32), "full": None}
+    assert [size.pixels for size in SIZES.values()] == [300, 400, None]
+    clouds = {name: (points, *vars(counts).values()) for name, (points, counts) in CLOUD_SIZES.items()}
+    assert clouds == {"tiny": (8192, 4, 0, 6, 16), "small": (32768, 4, 0, 12, 32), "full": (131072, 4, 0, 50, 50)}
+    tire = [entry.kind for entry in plan(get_category("tire"), SIZES["tiny"])]
+    assert [tire.count(kind) for kind in get_category("tire").kinds[1:]] == [4] * 4

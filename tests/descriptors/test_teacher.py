@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from geoad.descriptors import Teacher, load_teacher, save_teacher, teacher_fpfh
+from geoad.descriptors import Teacher, fpfh, load_teacher, save_teacher, teacher_fpfh
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
@@ -318,3 +318,9 @@ def test_it_is_float32_whatever_torchs_default_dtype_is() -> None:
         torch.set_default_dtype(torch.float32)
     np.testing.assert_array_equal(found, Teacher.from_pretrained("3d-st-64")(points))
     assert found.dtype == np.float32
+
+
+def test_learned_numbers_come_first() -> None:
+    points = np.random.default_rng(0).random((200, 3), dtype=np.float32) + 1
+    expected = [Teacher.from_pretrained("3d-st-64")(points), fpfh(points)]
+    assert np.array_equal(teacher_fpfh(points), np.concatenate(expected, axis=1))

@@ -255,3 +255,15 @@ def test_a_state_of_another_width_is_told_in_a_line() -> None:
     small, large = (make_detector("3d-st", **detector_class("3d-st").tiny(), teacher=f"3d-st-{d}") for d in (64, 128))
     with pytest.raises(ValueError, match=r"the state is of another StudentTeacher3D: .* must have shape .*\)$"):
         large.load_state_dict(small.state_dict())
+
+
+def test_the_trainer_s_seed_reaches_what_is_learnt_from() -> None:
+    seeds = []
+
+    class Augmented(Bank):
+        def augment(self, samples: Any, seed: int) -> Any:
+            seeds.append(seed)
+            return samples
+
+    Augmented().fit(SCANS, trainer=Trainer(device="cpu", seed=5))
+    assert seeds == [5]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from lightning_fabric.plugins import MixedPrecision
 from geoad.training import job
 from geoad.training.checkpoint import Checkpoint, plain_keywords
 from geoad.training.run import Run
-from geoad.training.stage import Visit
+from geoad.training.stage import Descend, Update, Visit
 from geoad.training.trainer import Trainer
+from tests.training.test_trainer import SGD, Plan, train
 from tests.training.toys import Toy, numbers, states_equal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -346,3 +348,33 @@ def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match=r"checkpoint\.pt: cannot be written: no space left on device; free or permit"):
         Trainer(device="cpu", folder=tmp_path).run(Toy(), numbers())
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_step_whose_scaled_gradients_overflow_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
+
+    def scaled(_device: str, _precision: str) -> Any:
+        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
+
+    def stages(plan: Plan) -> Any:
+        update = Update(plan, lambda batch: {"total": 1e3 * plan.loss(batch)["total"].float()}, SGD)
+        yield Descend("fit", [update], steps=2)
+
+    monkeypatch.setattr(job, "open_fabric", scaled)
+    assert torch.equal(train(stages).a.weight, Plan(stages).a.weight) and scaler.get_scale() == 2.0**125
+
+
+def test_gradients_whose_squares_overflow_are_no_fault() -> None:
+    def stages(plan: Plan) -> Any:
+        rule = partial(torch.optim.SGD, lr=1e-26)
+        update = Update(plan.b, lambda _: {"total": 1e25 * plan.b.weight.sum()}, rule)
+        yield Descend("fit", [update], steps=1)
+
+    torch.testing.assert_close(train(stages).b.weight.detach(), torch.zeros(1, 4))
+
+
+def test_other_validation_samples_without_a_digest_are_known_by_the_first(tmp_path: Path) -> None:
+    trainer = Trainer(device="cpu", folder=tmp_path)
+    trainer.run(Toy(), numbers(), numbers(3, seed=1))
+    with pytest.raises(ValueError, match="its first validation sample is another: other data; move it away"):
+        trainer.run(Toy(), numbers(), numbers(3, seed=2))

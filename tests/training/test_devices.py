@@ -68,12 +68,15 @@ def test_two_processes_end_with_the_weights_of_one(alone: Calm, tmp_path: Path) 
     assert len(module.bank) == 11 and module.net.spare.tolist() == [1] and not module.training
     assert torch.equal(before, torch.random.get_rng_state())
     lines = [json.loads(line) for line in log.read_text().splitlines()]
+    places = [(line["stage"], line["step"], *sorted(line)) for line in lines]
+    assert len(set(places)) == len(places)  # one process writes
     train(Calm(), 1, log=tmp_path / "alone")
     expected = [json.loads(line) for line in (tmp_path / "alone").read_text().splitlines()]
-    assert len(lines) == len(expected)  # one process writes
-    for line, other in zip(lines, expected, strict=True):
-        for name in line.keys() - {"seconds"}:
-            assert line[name] == (pytest.approx(other[name], rel=1e-5) if name != "stage" else other[name])
+    last, other = ({line["stage"]: line for line in each} for each in (lines, expected))  # a slow machine writes more
+    assert last.keys() == other.keys()
+    for stage in last:
+        for name in last[stage].keys() - {"seconds", "stage"}:
+            assert last[stage][name] == pytest.approx(other[stage][name], rel=1e-5)
 
 
 @pytest.mark.parametrize(

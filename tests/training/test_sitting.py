@@ -94,3 +94,17 @@ def test_a_folder_that_is_behind_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there/checkpoint\.pt is at step 4, .*here/checkpoint\.pt at step 5: remove"):
         sitting.begin(tmp_path / "there", "a server", file)
     assert Checkpoint.load(own).step == 4
+
+
+def test_a_checkpoint_renamed_within_its_folder_keeps_its_log(tmp_path: Path) -> None:
+    file = checkpoint(tmp_path, 5).rename(tmp_path / "kept.pt")
+    write(tmp_path / "log.jsonl", LINES)
+    sitting.begin(tmp_path, "a server", file)
+    assert facts(History.read(tmp_path / "log.jsonl")) == facts(History(LINES))
+
+
+def test_a_later_stage_is_further_than_more_steps_of_an_earlier_one(tmp_path: Path) -> None:
+    file, own = checkpoint(tmp_path / "here", 5), checkpoint(tmp_path / "there", 9)
+    Checkpoint(0, 12, "3f0a", stage=0, step=9, plan=("scenes", 9), module={}).save(own)
+    with pytest.raises(ValueError, match=r"there/checkpoint\.pt is at step 9, .*here/checkpoint\.pt at step 5: remove"):
+        sitting.begin(tmp_path / "there", "a server", file)

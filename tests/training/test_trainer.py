@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
@@ -13,6 +14,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from geoad.training.batches import Batches, stack
+from geoad.training.log import Log
+from geoad.training.monitor import Monitor
+from geoad.training.progress import Lines, Silence
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 from geoad.training.trainer import Trainer
 from tests.training.toys import Calm, Toy, numbers, states_equal
@@ -411,3 +416,100 @@ def test_what_has_no_numbers_or_is_not_learnt_is_no_fault() -> None:
             return {"total": super()._loss(batch)["total"] + self.nothing.sum()}
 
     Trainer(device="cpu").run(Odd(), numbers(4))
+
+
+def test_validation_draws_the_same_numbers_each_time() -> None:
+    drawn: list[float] = []
+
+    def stages(plan: Plan) -> Iterator[Stage]:
+        def loss(batch: Batch) -> dict[str, Tensor]:
+            if not plan.training:
+                drawn.append(float(torch.rand(())))
+            return plan.loss(batch)
+
+        yield Descend("fit", [Update(plan, loss, SGD)], steps=3, select="best", validate_every=1)
+
+    train(stages, validation=numbers(2))
+    assert drawn[:2] == drawn[2:4] == drawn[4:] and drawn[0] != drawn[1]
+
+
+def test_the_first_update_s_loss_decides_which_state_is_best() -> None:
+    def stages(plan: Plan) -> Iterator[Stage]:
+        nn.init.zeros_(plan.a.weight)
+
+        def loss(best: float, batch: Batch) -> dict[str, Tensor]:
+            return {"total": -plan.a.weight.sum() if plan.training else (plan.a.weight[0, 0] - best).abs()}
+
+        updates = [Update(plan.a, partial(loss, best), SGD) for best in (0.2, 0.8)]
+        yield Descend("gan", updates, steps=4, select="best", validate_every=1)
+
+    assert weight(train(stages, validation=numbers(2))) == pytest.approx(0.2)  # a step adds 0.1 twice
+
+
+def test_validation_and_visits_have_no_gradient_and_the_training_s_precision() -> None:
+    seen: list[tuple[str, bool, torch.dtype]] = []
+
+    def stages(plan: Plan) -> Iterator[Stage]:
+        def out(place: str, batch: Batch) -> Tensor:
+            found: Tensor = plan.a(batch["x"])
+            seen.append((place, torch.is_grad_enabled(), found.dtype))
+            return found
+
+        def loss(batch: Batch) -> dict[str, Tensor]:
+            return {"total": out("step" if plan.training else "validation", batch).float().square().mean()}
+
+        yield Descend("fit", [Update(plan.a, loss, SGD)], steps=1, select="best", validate_every=1)
+        yield Visit("look", partial(out, "visit"))
+
+    train(stages, numbers(1), validation=numbers(1), precision="bf16-mixed")
+    assert seen == [(place, place == "step", torch.bfloat16) for place in ("step", "validation", "visit")]
+
+
+def test_what_a_trainer_cannot_do_is_said_when_it_is_made() -> None:
+    with pytest.raises(ValueError, match="stop is asked in one process and devices must be 1 with it, got 2"):
+        Trainer(device="cpu", devices=2, stop=lambda: False)
+    for memory in (-1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"memory must be 0 or more bytes, got {memory}"):
+            Trainer(device="cpu", memory=memory)
+
+
+def test_prepared_samples_of_both_kinds_and_all_devices_share_the_memory(tmp_path: Path) -> None:
+    def in_memory(devices: int, validation: list[Tensor] | None) -> list[bool]:
+        trainer = Trainer(device="cpu", devices=devices, memory=6 * 16)
+        return [cache.in_memory for cache in trainer._caches(Toy(), numbers(4), validation, tmp_path) if cache]
+
+    assert in_memory(1, numbers(2)) == [True, True] and in_memory(1, numbers(3)) == [True, False]
+    assert in_memory(2, None) == [False]
+
+
+def test_seed_and_stage_decide_the_order_of_an_epoch() -> None:
+    samples = [{"x": sample} for sample in numbers()]
+
+    def order(seed: int, index: int) -> list[int]:
+        batches = Batches(samples, None, collate=stack, move=lambda batch: batch, seed=seed)  # type: ignore[arg-type]
+        batch, _ = batches.shuffled(Descend("fit", [], epochs=1, batch_size=12), index, 0)
+        return batch["sample"].tolist()  # type: ignore[no-any-return]
+
+    assert order(0, 0) == order(0, 0) and order(0, 0) != order(1, 0) and order(0, 0) != order(0, 1)
+
+
+def test_the_log_has_the_mean_of_the_steps_since_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for second, expected in ((math.inf, [3.0]), (0.0, [1.0, 2.0, 6.0])):
+        monkeypatch.setattr("geoad.training.monitor.SECOND", second)
+        monitor = Monitor(Silence(), Log(path := tmp_path / str(second)))
+        monitor.start("fit", total=3, done=0)
+        for step, loss in enumerate((1.0, 2.0, 6.0), 1):
+            monitor.step(step, {"total": torch.tensor(loss)})
+        assert [json.loads(line)["total"] for line in path.read_text().splitlines()] == expected
+
+
+def test_what_is_left_is_told_in_minutes_by_the_rate_of_this_sitting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    bar = Lines()
+    bar.start("fit", total=1000, done=400)
+    clock[0] = 120.0
+    bar.advance(520, "total 1")
+    assert capsys.readouterr().err == "fit: 520/1000 1.0/s total 1, 8 min left\n"

@@ -189,3 +189,19 @@ def test_on_a_gpu_maps_are_those_of_the_cpu() -> None:
     assert detector.device.type == "cuda"
     there = detector.score(SCANS[0]).pixels
     np.testing.assert_allclose(there, detector.cpu().score(SCANS[0]).pixels, rtol=1e-3, atol=1e-4)
+
+
+def test_the_decoder_begins_at_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector, seen = DepthAutoencoder(**FAST), []
+    loss = detector.loss
+
+    def look(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            seen.append((images := detector.scaled(batch["image"]), detector.reconstruct(images)))
+        return loss(batch)
+
+    monkeypatch.setattr(detector, "loss", look)
+    detector.fit(SCANS, trainer=Trainer(device="cpu"))
+    real, made = seen[0]
+    assert float(made.mean()) == pytest.approx(float(real.mean()), abs=0.2)
+    assert 0.3 < float(made.std() / real.std()) < 3

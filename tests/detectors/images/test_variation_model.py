@@ -94,3 +94,9 @@ def test_what_is_missing_is_named(sample: Sample, error: str) -> None:
 def test_wrong_keywords(keywords: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(keywords))):
         DepthVariationModel(**keywords)
+
+
+def test_the_first_scan_decides_the_size() -> None:
+    double = Sample(xyz=depth_to_xyz(np.full((16, 20), 2.0), Camera.pinhole(200.0, (16, 20))))
+    detector = DepthVariationModel(floor=0.1).fit([wall(2), double])
+    assert detector.size.tolist() == [8, 10] and detector.moments.count == 2

@@ -15,6 +15,7 @@ from geoad._lock import locked
 from geoad.cli.parser import build_parser
 from geoad.data.scenes import Scenes
 from geoad.descriptors.teacher import load_teacher
+from geoad.detectors.points import pretraining_job
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.checkpoint import Checkpoint
 from geoad.training.history import History
@@ -274,3 +275,18 @@ def test_a_project_may_move_and_its_scans_become_more(tmp_path: Path, monkeypatc
 def test_a_source_without_its_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="source 'scans' needs a folder: write scans:FOLDER"):
         pretrain(tmp_path / "out", **SMALL, source="scans:")
+
+
+def test_no_run_validates_on_what_a_run_learns_from(tmp_path: Path) -> None:
+    plan = {"points": 60, "source": "solids", "scenes": 2, "validation_scenes": 2}
+    runs = [pretraining_job._scenes(tmp_path / str(seed), 4, {**plan, "seed": seed}) for seed in range(3)]
+    train, held_out = ({scene.points.tobytes() for run in runs for scene in run[part]} for part in (0, 1))
+    assert len(train) == len(held_out) == 6 and not train & held_out
+
+
+def test_a_stopped_sitting_leaves_the_best_teacher_and_not_the_last(tmp_path: Path) -> None:
+    path = pretrain(tmp_path, **SMALL, stop=after(3 + 1 + 2))  # scenes, the visit of two, steps
+    saved = Checkpoint.load(tmp_path / "checkpoint.pt")
+    assert saved.best is not None and saved.step == 3
+    for name, value in load_teacher(path).network.state_dict().items():
+        assert torch.equal(value, saved.best[f"teacher.{name}"])

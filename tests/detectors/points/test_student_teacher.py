@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -466,3 +468,54 @@ def test_a_training_at_the_size_of_the_thesis() -> None:
     defective = synthetic_scan(9, size=(240, 320), defect=True)
     known, pixels = detector.score(scans[0]).pixels, detector.score(defective).pixels
     assert np.median(pixels[defective.mask]) > np.quantile(known[scans[0].xyz.valid], 0.9)  # type: ignore[index, union-attr]
+
+
+def test_whole_clouds_are_validated_where_patches_are_learnt(scans: list[Sample]) -> None:
+    detector = StudentTeacher3D(**{**SMALL, "steps": 1, "patch": 0}).fit(scans[:2])
+    batch = {**detector.prepare(scans[0]), "sample": torch.tensor([0])}
+    torch.testing.assert_close(detector.loss(batch)["total"], detector.errors(batch).mean())
+
+
+@pytest.mark.parametrize("keywords", [{"rotate": True}, {"k": [8, 4]}])
+def test_what_is_kept_is_what_would_be_computed(
+    keywords: dict[str, Any], scans: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector, losses = StudentTeacher3D(**{**SMALL, "steps": 1, **keywords}).fit(scans[:2]).train(), []
+    batch = {**detector.prepare(scans[0]), "sample": torch.tensor([0])}
+    for room in (1e9, 0):
+        monkeypatch.setattr(detector, "_targets", KeptTargets(room, disk=False))
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            losses.append(float(detector.loss(batch)["total"].detach()))
+    assert losses[:2] == losses[2:]
+
+
+def test_the_defaults_are_those_of_the_published_results() -> None:
+    assert StudentTeacher3D().config == {
+        "teacher": "3d-st-64", "points": 64_000, "k": 32, "epochs": None, "steps": 3000, "batch_size": 1,
+        "optimizer": "muon", "learning_rate": 2e-3, "weight_decay": 1e-5, "decay": True, "select": "best",
+        "validate_every": 500, "rotate": False, "width": None, "blocks": None, "coordinates": None, "patch": 12,
+        "clip": 5.0, "students": 1, "normalise": True, "smooth": 2, "image_quantile": 1.0,
+    }  # fmt: skip
+
+
+def test_scores_are_smoothed_as_often_as_asked(fitted: StudentTeacher3D, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = fitted.prepare(synthetic_scan(7, defect=True))
+    expected = fitted.errors(batch).detach()
+    around = torch.cat([torch.arange(len(expected))[:, None], batch["index"].long()], 1)
+    for times in (1, 2):
+        monkeypatch.setattr(fitted, "smooth", times)
+        expected = expected[around].mean(1)
+        torch.testing.assert_close(fitted.scores(batch).detach(), expected)
+
+
+def test_decay_ends_with_the_epochs(fitted: StudentTeacher3D, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"decay": True, "epochs": 4, "steps": None}.items():
+        monkeypatch.setattr(fitted, name, value)
+    parameter = torch.nn.Parameter(torch.ones(1))
+    optimizer, rates = fitted._optimizer([parameter]), []
+    for _ in range(4 * 5):  # of five scans
+        parameter.grad = torch.ones(1)
+        optimizer.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates[8] == 1e-3 > rates[11] > rates[-1] == 0

@@ -479,3 +479,8 @@ def test_bad_scans() -> None:
         VoxelAutoencoder(**FAST, source="xyz+rgb").fit([grey])
     with pytest.raises(ValueError, match="nothing has no valid pixel"):
         VoxelAutoencoder(**FAST).fit([Sample(xyz=XYZImage(np.zeros((4, 4, 3), np.float32)), name="nothing")])
+
+
+def test_the_seed_turns_the_copies() -> None:
+    copies = VoxelAutoencoder(**VoxelAutoencoder.tiny() | {"copies": 2}).augment(SCANS, seed=5)
+    assert isinstance(copies, Rotated) and copies.seed == 5
