@@ -27,6 +27,7 @@ DOCUMENT = RESULTS.parents[1] / "docs" / "3d-st.md"
 TEACHERS = {"3d-st-64": "pretrained", "random": "random teacher"}
 OTHERS = {
     "d = 128": "3d-st-128",
+    "the thesis's teacher": "3d-st-64-thesis",
     "FPFH as the teacher": "fpfh_open3d:fpfh",
     "both side by side": "geoad.descriptors:teacher_fpfh",
 }
