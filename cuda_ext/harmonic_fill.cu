@@ -308,7 +308,8 @@ GEOAD_API int64_t geoad_harmonic_fill_workspace(int64_t height, int64_t width) {
   return lay_out(fill, int(height), int(width), nullptr);
 }
 
-// Sets the system up, in a unit from `start` to `end`. The workspace's first int is from then on the last iteration needed, once that is known.
+// Sets the system up, in a unit from `start` to `end`. The workspace's first int is from then on the last iteration
+// needed, once that is known.
 GEOAD_API int64_t geoad_harmonic_fill_start(const float* values, const bool* known, float start, float end,
                                             int64_t height, int64_t width, void* workspace, cudaStream_t stream) {
   Fill fill;
@@ -341,9 +342,9 @@ GEOAD_API int64_t geoad_harmonic_fill_iterate(int64_t height, int64_t width, int
 }
 
 // Writes the result, within `low` and `high`; `start` and `end` as before.
-GEOAD_API int64_t geoad_harmonic_fill_end(const float* values, const bool* known, float start, float end, int64_t height,
-                                          int64_t width, void* workspace, float low, float high, float* out,
-                                          cudaStream_t stream) {
+GEOAD_API int64_t geoad_harmonic_fill_end(const float* values, const bool* known, float start, float end,
+                                          int64_t height, int64_t width, void* workspace, float low, float high,
+                                          float* out, cudaStream_t stream) {
   Fill fill;
   lay_out(fill, int(height), int(width), workspace);
   const unsigned blocks = unsigned(fill.of.blocks);

@@ -65,7 +65,8 @@ def check_place(folder: str | Path) -> None:
     places = (Path(folder).absolute(), *Path(folder).absolute().parents)
     place = next(place for place in places if place.exists() or place.is_symlink())  # a link to nowhere is in the way
     if not place.is_dir():
-        raise NotADirectoryError(f"{place}: is a file, where a folder is to be made: choose another place")
+        what = "file" if place.exists() else "link to nowhere"
+        raise NotADirectoryError(f"{place}: is a {what}, where a folder is to be made: choose another place")
     make_folder(place)  # there it is: whether it can be written
 
 

@@ -87,7 +87,7 @@ def dimensions(text: str) -> tuple[int, ...]:
 
 
 def place(text: str) -> str:
-    """Read a file's or a folder's place, which an empty word is not: what a shell makes of a variable not set."""
+    """Read a folder's place, which an empty word is not: what a shell makes of a variable that is not set."""
     if not text:
         raise ArgumentTypeError("must name a folder, got an empty word")
     return text

@@ -117,8 +117,10 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
         config["hold_out"] = arguments.hold_out
     name = f"{arguments.detector} {job.category}" if job.category else arguments.detector
     _trainer(job.folder, arguments, never)  # a device that is not there is told before anything is made
-    run = Run.create(job.folder, config)
+    run = Run.create(job.folder, config, mended=True)
     with locked(job.folder / "training"):
+        if Run.open(job.folder).config != run.config:
+            raise ValueError(f"{job.folder}: another process has begun another run there: choose another folder")
         _train(run, job, name, arguments)
     shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
 

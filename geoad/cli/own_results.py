@@ -23,10 +23,11 @@ def digest_asked(arguments: Namespace) -> str:
     >>> digest_asked(Namespace(**asked, maps="maps")) == digest_asked(Namespace(**asked, maps="./maps"))
     True
     """
-    decides = ("category", "limits", "mode", "connectivity", "resize", "bootstrap", "against")
+    decides = ("category", "limits", "mode", "resize", "bootstrap", "against")
+    later = [arguments.connectivity] if arguments.connectivity != 8 else []  # older results were of 8
     places = [getattr(arguments, name) for name in ("maps", "versus", "threshold", "out")]
     resolved = [place and Path(place).resolve() for place in (*places, arguments.data.root)]
-    return digest_of([[getattr(arguments, name) for name in decides], resolved, arguments.data.name])
+    return digest_of([[getattr(arguments, name) for name in decides], resolved, arguments.data.name, *later])
 
 
 def check_results(arguments: Namespace) -> None:

@@ -29,15 +29,14 @@ T = TypeVar("T")
 def is_in_dataset(folder: Path, root: Path, category: str | None) -> bool:
     """Tell whether a folder is one of a dataset's own, or below one: what is written there may be taken for scans.
 
-    Without categories these are the root itself and its splits; beside them other things may lie.
+    These are the folder of the category (or of all, where there are none) and its splits; beside them other things may
+    lie.
 
-    >>> [is_in_dataset(Path(name), Path("scans"), "rope") for name in ("scans/rope/test", "scans/maps", "maps")]
-    [True, False, False]
+    >>> [is_in_dataset(Path(name), Path("scans"), "rope") for name in ("scans/rope", "scans/rope/test/a", "scans/a")]
+    [True, True, False]
     """
     home, place = (root / (category or "")).resolve(), folder.resolve()
-    if category is not None:
-        return place.is_relative_to(home)
-    return place == home or any(place.is_relative_to(home / part) for part in (*SPLITS, "gt"))
+    return place == home or any(place.is_relative_to(home / part) for part in (*SPLITS, "gt", "ground_truth"))
 
 
 class Entry(NamedTuple):

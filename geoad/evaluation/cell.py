@@ -136,7 +136,7 @@ def run_cell(
     """
     with locked(cell.folder(out)):
         detector = make_detector(cell.detector, **cell.params)
-        run = Run.create(cell.folder(out), _config(cell, detector))
+        run = Run.create(cell.folder(out), _config(cell, detector), mended=True)
         if (rows := read_cell(cell, out)) is None:
             trainer = Trainer(
                 seed=cell.seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -61,12 +62,14 @@ class Run:
         return self.checkpoint.is_file()
 
     @classmethod
-    def create(cls, folder: str | Path, config: Mapping[str, Any]) -> Run:
+    def create(cls, folder: str | Path, config: Mapping[str, Any], *, mended: bool = False) -> Run:
         """Make the folder, or resume one with the same config.
 
         Weights that the detector is made of, such as a teacher's, are copied into it: it may be moved, and so may they.
 
-        A run that has learnt nothing yet takes the new config: what was wrong with the first has been mended.
+        With `mended` a run that has learnt nothing yet takes the new config: what was wrong with the first attempt has
+        been mended. Who asks for it locks `folder`/training before learning, and sees then whether the config is still
+        this one.
 
         Raises ValueError for a folder with another config, naming the keys that differ, or with other things in it;
         OSError if it cannot be made or written; TypeError if the config is not made of JSON values.
@@ -76,7 +79,7 @@ class Run:
         make_folder(folder)
         if (folder / "config.json").exists():
             run = cls.open(folder)
-            if run.config != asked and not run._has_learnt:
+            if mended and run.config != asked and not run._has_learnt:
                 run = run._begin_anew(asked)
             _check_same(folder, run.config, asked)
         else:
@@ -109,12 +112,16 @@ class Run:
 
     @property
     def _has_learnt(self) -> bool:
-        """Whether anything is there that another config would lose: a checkpoint, or a benchmark's cells."""
-        return self.is_trained or any((self.folder / name).exists() for name in (TRAINING, "cells", "cell.json"))
+        """Whether anything is there that another config would lose: a checkpoint, or a cell's numbers."""
+        return self.is_trained or any((self.folder / name).exists() for name in (TRAINING, "cell.json"))
 
     def _begin_anew(self, asked: Config) -> Run:
         """Return the run with another config: the first attempt has failed, and what was wrong is mended."""
         with locked(self.folder / "training"):  # nobody else is about to learn by the old one
+            if self._has_learnt:  # meanwhile
+                return self
+            (self.folder / "log").unlink(missing_ok=True)
+            shutil.rmtree(self.folder / "reconstructions", ignore_errors=True)
             for _, _, own in _weights(self.folder, self.config.get("params", {})):
                 own.unlink(missing_ok=True)
             return self._begin(self.folder, asked)

@@ -101,19 +101,29 @@ class Threshold:
     def load(cls, path: str | Path) -> Self:
         """Read a file that `save` wrote and a person may have edited; raise ValueError that names it and the key."""
         try:
-            content = json.loads(Path(path).read_text(), parse_int=float)  # of any length
+            content = json.loads(Path(path).read_text())
         except ValueError as error:
             raise ValueError(f"{path}: not readable as JSON ({error}): mend it or fit again") from error
         if not isinstance(content, dict):
             raise ValueError(f"{path}: a threshold is a JSON object, got {type(content).__name__}: fit again")
         for key in ("value", "part_value"):
-            number = content.get(key)
-            if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            number = content[key] = _number(content.get(key))
+            if not isinstance(number, float) or not math.isfinite(number):
                 raise ValueError(f"{path}: {key!r} must be a number, got {json.dumps(number)}: mend it or fit again")
         unknown = sorted(content.keys() - cls.__dataclass_fields__.keys())
         if unknown:
             raise ValueError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(cls.__dataclass_fields__)}")
         return cls(**{"kind": "by hand", **content})
+
+
+def _number(value: Any) -> Any:
+    """Return a number as a float, infinite if none is as large; what is none as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 class _Maxima:

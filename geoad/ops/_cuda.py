@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ABI = 1
+ABI = 2
 LIBRARY = Path(__file__).with_name("libgeoad.so")
 SOURCES = Path(__file__).parents[2] / "cuda_ext"
 MEND = "with nvcc on the PATH, install geoad again (in a source tree: python setup.py build_ext --inplace)"

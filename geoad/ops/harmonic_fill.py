@@ -19,9 +19,10 @@ def harmonic_fill(values: Any, known: Any, *, backend: str | None = None) -> Any
 
     That is Laplace's equation on the 4-neighbourhood with the known pixels as boundary and no flux through the border
     of the image (thesis 10.4.1). Known pixels stay as they are, bit for bit; filled ones stay within the range of the
-    known. Their error is below 1e-4 of the range of most known values, all but the hundredth part at either end (of the
-    whole range where these are equal), so that a stray pixel with a score of a million blurs no other; and below 2e-6
-    of the value, as float32 is. What `values` holds at unknown pixels is not read.
+    known. Their error is below 1e-4 of the range of most known values, or 2e-6 of the value where that is more, as
+    float32 rounds: a stray pixel with a score of a million blurs no other. Most are all but the hundredth part at
+    either end: of fewer than 100, and where these are equal, all of them. Beyond 1e12 times that range double precision
+    ends too. What `values` holds at unknown pixels is not read.
 
     `backend`: "numba" (CPU) or "cuda" (CUDA tensors; waits for the device to check the input and to see that it has
     converged; equal bits on every run, but not those of the CPU); None takes that of the device. Arrays are numpy or

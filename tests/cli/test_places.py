@@ -34,18 +34,29 @@ def test_pretraining_needs_a_folder_of_its_own(geoad, copy: Path, tmp_path: Path
         assert everything(folder) == before and not (folder / "scenes").exists()
 
 
-@pytest.mark.parametrize("below", ["", "test", "test/results", "elsewhere"])
+def test_a_checkpoint_and_scenes_may_lie_in_the_folder(geoad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert geoad("pretrain", "--out", tmp_path / "first", *PRETRAIN).code == 0
+    (tmp_path / "second").mkdir()
+    shutil.copyfile(tmp_path / "first" / "checkpoint.pt", tmp_path / "second" / "mine.pt")
+    shutil.copytree(tmp_path / "first" / "scenes", tmp_path / "second" / "data" / "scenes")
+    monkeypatch.chdir(tmp_path)
+    given = ("--continue-from", "second/mine.pt", "--scenes-folder", tmp_path / "second" / "data" / "scenes")
+    assert geoad("pretrain", "--out", "second", *PRETRAIN, *given).code == 0
+
+
+@pytest.mark.parametrize("below", ["", "test", "test/results", "gt"])
 def test_a_category_is_no_place_for_results(geoad, copy: Path, trained: Path, tmp_path: Path, below: str) -> None:
     data = ("--data", f"mvtec3d:{copy}", "--category", "bagel")
     assert geoad("score", trained, *data, "--out", tmp_path / "maps").code == 0
     before = everything(copy)
     for words in (("evaluate", tmp_path / "maps"), ("score", trained)):
         if words[0] == "score" and not below:
-            continue  # SCANS/bagel/bagel, as below
+            continue  # SCANS/bagel/bagel is none of its folders
         said = geoad(*words, *data, "--out", copy / "bagel" / below)
         assert_one_line(said, "is the dataset, or in it: choose another folder")
     assert everything(copy) == before
-    assert geoad("evaluate", tmp_path / "maps", *data, "--out", copy / "results").code == 0  # beside the categories
+    for beside in ("results", "bagel/results"):
+        assert geoad("evaluate", tmp_path / "maps", *data, "--out", copy / beside).code == 0
 
 
 def test_splits_are_no_place_for_results_and_what_lies_beside_them_is(geoad, copy: Path, tmp_path: Path) -> None:
@@ -62,7 +73,7 @@ def test_splits_are_no_place_for_results_and_what_lies_beside_them_is(geoad, cop
 def test_a_link_to_nowhere_is_told_before_anything_is_read(geoad, tree: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     said = geoad("evaluate", tmp_path / "no maps", "--data", f"mvtec3d:{tree}", "--out", tmp_path / "link")
-    assert_one_line(said, "link: is a file, where a folder is to be made")
+    assert_one_line(said, "link: is a link to nowhere, where a folder is to be made")
     (tmp_path / "file").write_text("")
     for words in (("demo", "--out"), ("pretrain", *PRETRAIN, "--out"), ("data", "make", "sim3d")):
         assert_one_line(geoad(*words, tmp_path / "file"), "file")

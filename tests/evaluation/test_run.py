@@ -143,20 +143,24 @@ def test_a_run_that_has_learnt_nothing_takes_another_config(tmp_path):
     first.write_bytes(b"weights")
     run = Run.create(tmp_path / "run", {"detector": "3d-st", "params": {"teacher": str(first)}})
     assert (run.folder / "teacher.safetensors").exists()
-    other = Run.create(run.folder, {"detector": "3d-st", "params": {"teacher": "3d-st-64"}})
+    (run.folder / "log").write_text("of the first attempt")
+    with pytest.raises(ValueError, match="holds a run with another config"):
+        Run.create(run.folder, CONFIG)
+    other = Run.create(run.folder, {"detector": "3d-st", "params": {"teacher": "3d-st-64"}}, mended=True)
+    assert not (run.folder / "log").exists()
     assert Run.open(run.folder).config == other.config and other.config["params"] == {"teacher": "3d-st-64"}
     assert not (run.folder / "teacher.safetensors").exists()  # or it would be taken for the new one
     with locked(run.folder / "training"), pytest.raises(ValueError, match="in use by another process"):
-        Run.create(run.folder, CONFIG)
+        Run.create(run.folder, CONFIG, mended=True)
 
 
-@pytest.mark.parametrize("made", ["checkpoint.safetensors", "training/checkpoint.pt", "cells", "cell.json"])
+@pytest.mark.parametrize("made", ["checkpoint.safetensors", "training/checkpoint.pt", "cell.json"])
 def test_what_was_learnt_keeps_its_config(tmp_path, made):
     run = Run.create(tmp_path, CONFIG)
     (tmp_path / made).parent.mkdir(exist_ok=True)
     (tmp_path / made).touch()
     with pytest.raises(ValueError, match="holds a run with another config"):
-        Run.create(tmp_path, {**CONFIG, "seed": 99})
+        Run.create(tmp_path, {**CONFIG, "seed": 99}, mended=True)
     assert Run.open(tmp_path).config == run.config
 
 

@@ -155,6 +155,13 @@ def test_what_a_threshold_is_fitted_to(tmp_path):
     assert Threshold.load(tmp_path / "threshold.json") == fitted
 
 
+def test_a_threshold_comes_back_as_it_was(tmp_path):
+    threshold = Threshold.fit([RAMP], "max-area")
+    threshold.save(tmp_path / "threshold.json")
+    again = Threshold.load(tmp_path / "threshold.json")
+    assert again == threshold and repr(again) == repr(threshold)
+
+
 def test_sigmas_are_those_of_all_pixels_of_all_maps():
     maps = [np.zeros((2, 3)), np.full((4, 4), 3.0), np.eye(5)]
     pixels = np.concatenate([m.ravel() for m in maps])

@@ -82,7 +82,7 @@ def pretrain(
     module = _module(plan, settings)
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
     place = Path(scenes_folder or folder / "scenes")
-    _check_folders(folder, place, source)
+    _check_folders(folder, place, source, earlier)
     _check_start(folder, earlier, module, plan, place)
     log = folder / sitting.LOG
     trainer = Trainer(
@@ -127,7 +127,7 @@ def _check_start(
         raise cannot_resume(path, f"it is at step {saved.step}, and only {plan['steps']} are wanted")
 
 
-def _check_folders(folder: Path, scenes: Path, source: str) -> None:
+def _check_folders(folder: Path, scenes: Path, source: str, earlier: Path | None) -> None:
     """Raise ValueError if `folder` holds other things than a pretraining, OSError if it cannot be made.
 
     Nor may scenes be written among the scans that they are made of: they would be taken for scans.
@@ -136,7 +136,8 @@ def _check_folders(folder: Path, scenes: Path, source: str) -> None:
     if kind == "scans" and root and scenes.resolve().is_relative_to(Path(root).resolve()):
         raise ValueError(f"{scenes}: scenes cannot lie below their source {root}: choose a folder outside of it")
     if not any((folder / name).exists() for name in (checkpoint.NAME, sitting.LOG)):
-        check_empty(folder, but=[scenes.name] if scenes.parent == folder else [])
+        home, given = folder.resolve(), [path.resolve() for path in (scenes, earlier) if path is not None]
+        check_empty(folder, but=[path.relative_to(home).parts[0] for path in given if home in path.parents])
     check_place(folder)
 
 
