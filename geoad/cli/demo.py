@@ -42,8 +42,8 @@ def run(arguments: Namespace) -> int:
 
     out, begun = Path(arguments.out), time.monotonic()
     student = QUICK if arguments.quick else []
-    if not (out / "logs").is_dir():
-        check_empty(out)
+    if not (out / "logs" / "sim3d.log").exists():  # of an earlier demo, which goes on
+        check_empty(out, but=["logs"])
     make_folder(out / "logs")
     with terminated_as_interrupted():
         for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):

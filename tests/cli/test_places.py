@@ -88,6 +88,7 @@ def test_an_empty_word_is_no_folder(geoad) -> None:
 
 def test_the_demo_needs_a_folder_of_its_own(geoad, tmp_path: Path) -> None:
     (tmp_path / "pictures.png").write_text("mine")
+    (tmp_path / "logs").mkdir()  # as many a project has
     assert_one_line(geoad("demo", "--quick", "--out", tmp_path), "is no run folder and holds pictures.png")
     assert (tmp_path / "pictures.png").read_text() == "mine"
 
