@@ -140,7 +140,7 @@ def inference(n: int, width: int, *, device: str = "cpu", against: int = 0) -> C
     detector.eval().to(device)
 
     def run() -> None:
-        with torch.inference_mode():
+        with torch.no_grad():
             detector.map(sample)
 
     return run

@@ -157,7 +157,7 @@ class Detector(nn.Module):
         _check_sample(sample)
         self.check_fitted()
         self.eval()
-        with torch.inference_mode(), float32_by_default():
+        with torch.no_grad(), float32_by_default():  # inference tensors count no changes: nothing is kept of an index
             result = self.map(sample)
         if result.pixels.shape != sample.shape:
             raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")

@@ -85,8 +85,8 @@ class ResidualBlock(nn.Module):
         if self.first.coordinates == "relative" and fused_block.serves(points):
             return self._fused(points, index, features, scale, rows)
         hidden = self.enter(features).expand(len(points), -1)
-        hidden = self.first(points, index[: rows[0]], hidden, scale)
-        hidden = self.second(points[: rows[0]], index[: rows[1]], hidden, scale)
+        hidden = self.first(points, _head(index, rows[0]), hidden, scale)
+        hidden = self.second(points[: rows[0]], _head(index, rows[1]), hidden, scale)
         return self.leave(hidden) + self.skip(features[: rows[1]])  # type: ignore[no-any-return]
 
     def _fused(self, points: Tensor, index: Tensor, features: Tensor, scale: Tensor, rows: tuple[int, int]) -> Tensor:
@@ -95,6 +95,11 @@ class ResidualBlock(nn.Module):
         dense = [p for layer in (self.enter, self.leave, self.skip) for p in (layer.weight, layer.bias)]
         layers = [*dense[:2], *embeddings, *dense[2:]]
         return FusedBlock.apply(points, index, features, rows, *layers)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _head(index: Tensor, rows: int) -> Tensor:
+    """Return the first rows of a table; the table itself if they are all: what is derived from it is kept with it."""
+    return index if rows == len(index) else index[:rows]
 
 
 class LocalFeatures(nn.Module):

@@ -34,7 +34,8 @@ def _kernel(backend: str, name: str) -> Callable[..., Any]:
 
 def _define() -> None:
     for name, schema in OPERATORS.items():
-        torch.library.define(f"geoad::aggregate_{name}", schema)
+        # An index that is new is waited for, which a CUDA graph cannot record.
+        torch.library.define(f"geoad::aggregate_{name}", schema, tags=(torch.Tag.cudagraph_unsafe,))
         for device, backend in KERNELS.items():
             torch.library.impl(f"geoad::aggregate_{name}", device, _kernel(backend, name))
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ABI = 2
+ABI = 3
 LIBRARY = Path(__file__).with_name("libgeoad.so")
 SOURCES = Path(__file__).parents[2] / "cuda_ext"
 MEND = "with nvcc on the PATH, install geoad again (in a source tree: python setup.py build_ext --inplace)"
@@ -36,14 +36,17 @@ def why_not() -> str | None:
 
 @cache
 def library() -> Any:
-    """Return the library; raise ImportError that says how to get it."""
+    """Return the library; raise ImportError that says how to get one that runs here."""
     if not LIBRARY.is_file():
         raise ImportError(f"the CUDA library was not built: {MEND}")
     built = LIBRARY.stat().st_mtime
     newer = sorted(path.name for path in SOURCES.glob("*.cu*") if path.stat().st_mtime > built)
     if newer:
         raise ImportError(f"the CUDA library is older than cuda_ext/{newer[0]}: {MEND}")
-    return load(LIBRARY)
+    found = load(LIBRARY)
+    if code := found.geoad_usable():
+        raise ImportError(f"the CUDA library cannot run on this GPU ({_words(found, code)}): {MEND}")
+    return found
 
 
 def load(path: Path) -> Any:
@@ -70,7 +73,7 @@ def call(name: str, device: torch.device, *arguments: Any) -> None:
     with torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext():
         code = function(*map(_to_c, arguments), ctypes.c_void_p(stream(device)))
     if code != 0:
-        raise RuntimeError(f"{name}: {library().geoad_error(ctypes.c_int64(code)).decode()}")
+        raise RuntimeError(f"{name}: {_words(library(), code)}")
 
 
 def measure(name: str, *arguments: Any) -> int:
@@ -88,6 +91,16 @@ def workspace(count: int, device: torch.device) -> Tensor:
 def stream(device: torch.device) -> int:
     """Return the handle of torch's current stream of `device`."""
     return int(torch.cuda.current_stream(device).cuda_stream) if device.type == "cuda" else 0
+
+
+def is_capturing(device: torch.device) -> bool:
+    """Tell whether what is called on `device` is being recorded in a CUDA graph, not run."""
+    return device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+
+
+def _words(found: Any, code: int) -> str:
+    words: bytes = found.geoad_error(ctypes.c_int64(code))
+    return words.decode()
 
 
 def _to_c(value: Any) -> Any:

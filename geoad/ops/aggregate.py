@@ -103,7 +103,9 @@ def _choose(backend: str | None, points: Tensor, forwards: bool) -> str:
     device = points.device.type
     differentiated = points.requires_grad and torch.is_grad_enabled()
     if backend is None:
-        served = device in KERNELS and (device != "cuda" or _cuda.is_live())
+        # A compiler cannot look for the library: a program that it makes says so when it is run.
+        here = device != "cuda" or torch.compiler.is_compiling() or _cuda.is_live()
+        served = device in KERNELS and here
         return KERNELS[device] if served and not (differentiated or forwards) else "torch"
     _check.one_of("backend", backend, BACKENDS)
     if backend != "torch" and KERNELS.get(device) != backend:

@@ -62,8 +62,8 @@ def backward_features(n: int, index: Tensor, gradient: Tensor, width: int) -> Te
 class _Graph:
     """What the kernels need of one index (m, k)."""
 
-    def __init__(self, index: Tensor, state: tuple[int, ...] | None) -> None:
-        self.state = state
+    def __init__(self, index: Tensor, state: tuple[int, int] | None) -> None:
+        self.state, self.stream = state, _cuda.stream(index.device)
         # A copy: were it the caller's own, it could be written after its range was checked.
         self.table = index.detach().to(torch.int32, copy=True, memory_format=torch.contiguous_format)
         low, high = torch.stack(index.aminmax()).tolist() if index.numel() else (0, -1)
@@ -86,14 +86,19 @@ _graphs: MutableMapping[Tensor, _Graph] = WeakTensorKeyDictionary()
 def _graph(index: Tensor, n: int) -> _Graph:
     """Return the graph of `index`, kept from the last call if nothing has changed; raise ValueError out of [0, n)."""
     graph = _graphs.get(index)
-    # Another stream would not wait for what this one made. Inference tensors count no changes: nothing is kept.
-    state = None if index.is_inference() else (index._version, index.data_ptr(), _cuda.stream(index.device))
-    if graph is None or state is None or graph.state != state:
+    # Inference tensors count no changes: nothing is kept.
+    state = None if index.is_inference() else (index._version, index.data_ptr())
+    if graph is None or state is None or graph.state != state or not _in_order(graph, index.device):
         graph = _Graph(index, state)
         if state is not None:
             _graphs[index] = graph
     _arrays.check_span("index", graph.span, n)
     return graph
+
+
+def _in_order(graph: _Graph, device: torch.device) -> bool:
+    """Tell whether the current stream comes after what made the graph: so it does when it is captured, which waits."""
+    return graph.stream == _cuda.stream(device) or _cuda.is_capturing(device)
 
 
 def _contiguous(*tensors: Tensor) -> list[Tensor]:

@@ -149,6 +149,7 @@ def pretended_gpu(monkeypatch: pytest.MonkeyPatch, library: Any) -> Iterator[tor
         (torch.cuda, "device", lambda _: contextlib.nullcontext()),
         (torch.cuda, "manual_seed", lambda _: None),  # what is drawn there comes from the generator here
         (torch.cuda, "current_stream", lambda _=None: SimpleNamespace(cuda_stream=0)),
+        (torch.cuda, "is_current_stream_capturing", lambda: False),
         (torch.random, "fork_rng", lambda *_, **__: fork([])),
         (torch, "inference_mode", lambda mode=True: torch.no_grad() if mode else contextlib.nullcontext()),
         (job, "open_fabric", lambda _, precision: _Fabric(precision)),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import leaky_relu, linear
 
-from geoad.ops import aggregate_cuda, aggregate_numba
+from geoad.ops import _cuda, aggregate_cuda, aggregate_numba
 from geoad.ops.aggregate import aggregate
 
 SLOPES = (0.2, 0.0, 1.0, -0.5, 1.5)
@@ -164,6 +164,26 @@ def test_what_an_index_gives_is_kept_as_long_as_the_index(operator, monkeypatch,
     assert len(made) == 2 and not torch.equal(first[2], second[2])
     other = torch.autograd.grad(aggregate(points, index.clone(), *leaves)[:3].sum(), leaves)
     assert all(torch.equal(a, b) for a, b in zip(second, other, strict=True))
+    for other_stream, capturing, count in ((5, True, 2), (5, False, 3), (5, False, 3)):
+        monkeypatch.setattr(_cuda, "stream", lambda _, number=other_stream: number)
+        monkeypatch.setattr(_cuda, "is_capturing", lambda _, now=capturing: now)
+        aggregate_cuda._graph(index, 11)
+        assert len(made) == count
     del index
     gc.collect()
     assert len(kept) == before
+
+
+@pytest.mark.gpu
+def test_it_can_be_captured_once_its_index_was_seen():
+    if (reason := _cuda.why_not()) is not None:
+        pytest.skip(reason)
+    arguments = [
+        tensor.float().cuda() if tensor.is_floating_point() else tensor.cuda() for tensor in case(500, 500, 8, (16, 16))
+    ]
+    expected, recording = aggregate(*arguments), torch.cuda.CUDAGraph()
+    with torch.cuda.graph(recording):
+        found = aggregate(*arguments)
+    recording.replay()
+    torch.cuda.synchronize()
+    assert torch.equal(found, expected)

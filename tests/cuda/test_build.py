@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from geoad.ops import _cuda
+from geoad.ops.aggregate import _choose
 from tests.cuda.conftest import SOURCES
 
 BUILD = runpy.run_path(str(SOURCES / "build.py"))
@@ -20,7 +23,10 @@ def test_nvcc_compiles_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pytest.skip("nvcc was not found")
     monkeypatch.setenv("GEOAD_CUDA_ARCHS", "90")
     BUILD["build"](tmp_path / "new" / "libgeoad.so")
-    assert _cuda.load(tmp_path / "new" / "libgeoad.so").geoad_abi_version() == _cuda.ABI
+    made = _cuda.load(tmp_path / "new" / "libgeoad.so")
+    assert made.geoad_abi_version() == _cuda.ABI
+    if not torch.cuda.is_available():
+        assert made.geoad_usable() != 0
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["libgeoad.so"]
 
 
@@ -63,6 +69,27 @@ def test_a_library_that_is_missing_or_older_than_its_sources_is_refused(
     os.utime(tmp_path / "knn.cu", (newer, newer))
     with pytest.raises(ImportError, match=r"older than cuda_ext/knn\.cu"):
         _cuda.library()
+    _cuda.library.cache_clear()
+
+
+def test_a_library_that_cannot_run_here_leaves_the_work_to_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = SimpleNamespace(geoad_usable=lambda: 209, geoad_error=lambda code: f"no image ({code.value})".encode())
+    (tmp_path / "libgeoad.so").write_bytes(b"")
+    for place, name, stand_in in (
+        (_cuda, "LIBRARY", tmp_path / "libgeoad.so"),
+        (_cuda, "SOURCES", tmp_path),
+        (_cuda, "load", lambda _: found),
+        (torch.cuda, "is_available", lambda: True),
+    ):
+        monkeypatch.setattr(place, name, stand_in)
+    _cuda.library.cache_clear()
+    assert str(_cuda.why_not()).startswith("the CUDA library cannot run on this GPU (no image (209)): with nvcc")
+    there = SimpleNamespace(device=torch.device("cuda"), requires_grad=False)
+    assert _choose(None, there, forwards=False) == "torch"
+    found.geoad_usable = lambda: 0
+    assert _cuda.why_not() is None and _choose(None, there, forwards=False) == "cuda"
     _cuda.library.cache_clear()
 
 

@@ -22,6 +22,7 @@ from geoad.detectors.base import Detector
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.nn.local_features import LocalFeatures
+from geoad.ops import aggregate_cuda
 from geoad.training.stop import Stopped
 from geoad.training.trainer import Trainer
 from tests.cuda.pretended import GPU, There, pretended_gpu
@@ -114,6 +115,15 @@ def test_a_teacher_is_pretrained(keywords: dict[str, Any]) -> None:
     module = TeacherPretraining(**small, **keywords, validate_every=1)
     Trainer(device="cuda").run(module, scenes[:2], scenes[2:])
     assert all(isinstance(tensor, There) and tensor.isfinite().all() for tensor in module.state_dict().values())
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_scan_waits_once_for_its_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = StudentTeacher3D(**SMALL).fit(SCANS, trainer=Trainer(device="cuda"))
+    made, build = [], aggregate_cuda._Graph
+    monkeypatch.setattr(aggregate_cuda, "_Graph", lambda *arguments: made.append(1) or build(*arguments))
+    detector.score(DEFECT)
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("chunk", [1 << 20, 100])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from geoad.ops import aggregate_numba
-from geoad.ops.aggregate import aggregate
+from geoad.ops import _cuda, aggregate_numba
+from geoad.ops.aggregate import _choose, aggregate
 
 OPERATORS = torch.ops.geoad
 
@@ -44,6 +46,15 @@ def test_compiled_without_a_break() -> None:
     whole = torch.compile(aggregate, fullgraph=True, backend="eager", dynamic=True)
     with torch.no_grad(), pytest.raises(ValueError, match=r"index must lie in \[0, 9\), got values from 9"):
         whole(points, index + 9, weight, bias, features)
+
+
+def test_it_is_not_captured_with_its_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("forward", "backward_weight", "backward_features"):
+        assert torch.Tag.cudagraph_unsafe in getattr(OPERATORS, f"aggregate_{name}").default.tags
+    there = SimpleNamespace(device=torch.device("cuda"), requires_grad=False)
+    monkeypatch.setattr(_cuda, "is_live", lambda: pytest.fail("a compiler cannot follow"))
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    assert _choose(None, there, forwards=False) == "cuda"
 
 
 @pytest.mark.parametrize("backend", [None, "torch"])
