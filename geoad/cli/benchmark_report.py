@@ -119,7 +119,7 @@ def _seconds(rows: Rows) -> list[list[Cell]]:
         whole = {
             (row["category"], row["seed"]): row["cpu_s"] for row in rows if row["key"] == key and not row["resumed"]
         }
-        body.append([METHODS[key].name, METHODS[key].source, _mean(list(whole.values()))])
+        body.append([METHODS[key].name, METHODS[key].source, fmean(whole.values()) if whole else None])
     return body
 
 
@@ -133,9 +133,3 @@ def _curves(rows: Rows) -> dict[tuple[str, str], dict[float, float]]:
             if mean is not None:
                 curves.setdefault((METHODS[key].name, METHODS[key].source), {})[limit] = mean
     return curves
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    """Return the mean, None if a value is missing."""
-    known = [value for value in values if value is not None]
-    return fmean(known) if known and len(known) == len(values) else None

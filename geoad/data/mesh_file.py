@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad._optional import need
+from geoad.data.surface import sample_surface
 
 if TYPE_CHECKING:
     import trimesh
@@ -96,16 +97,6 @@ def _off_faces(head: bytes) -> int:
 
 
 def _sample(mesh: object, points: int, seed: int) -> NDArray[np.float64]:
-    """Draw faces by area, then a point in each; in float64, to be rounded once."""
-    triangles = np.asarray(getattr(mesh, "triangles", np.zeros((0, 3, 3))), dtype=np.float64)
-    corner, one, two = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    area = np.linalg.norm(np.cross(one, two), axis=-1) / 2
-    total = area.sum()
-    if not np.isfinite(total) or total <= 0:
-        raise ValueError("no face of positive area")
-    random = np.random.default_rng(seed)
-    face = np.searchsorted(np.cumsum(area), random.random(points) * total, side="right").clip(max=len(area) - 1)
-    u, v = random.random((2, points, 1))
-    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    sampled: NDArray[np.float64] = corner[face] + u * one[face] + v * two[face]
-    return sampled[None]
+    """Draw points (1, N, 3) on the faces; in float64, to be rounded once."""
+    triangles = np.asarray(getattr(mesh, "triangles", np.zeros((0, 3, 3))), np.float64)
+    return sample_surface(triangles, points, np.random.default_rng(seed))[0][None]

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad.data.rotated import Rotated
 from geoad.detectors.unit import Lengths
 from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import AnomalyMap, Sample
@@ -117,9 +118,9 @@ class Detector(nn.Module):
         """Return a sample as tensors on the CPU; pure, and the same for training and scoring."""
         raise NotImplementedError(f"{type(self).__name__} has no prepare(sample)")
 
-    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:  # noqa: ARG002
-        """Return what to learn from: the samples themselves, unless the method's protocol has more."""
-        return samples
+    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
+        """Return what to learn from: the samples, or `copies` of each, turned on their table."""
+        return Rotated(samples, copies=self.copies, seed=seed, memory=0) if self.copies else samples
 
     def stages(self) -> Iterator[Stage]:
         """Yield what training consists of."""

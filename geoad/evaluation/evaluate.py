@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.data.dataset import Dataset
 from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.part_scores import read_scores
@@ -30,9 +31,6 @@ from geoad.metrics import (
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.passes import Progress
 from geoad.metrics.sizes import COMMUNITY, MODES, SIDE, Resized, community_maps, community_masks, maps_at_mask_size
-
-if TYPE_CHECKING:
-    from geoad.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

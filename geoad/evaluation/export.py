@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from geoad._whole_file import make_folder, write_whole
-from geoad.data.dataset import is_in_dataset
+from geoad.data.dataset import Dataset, is_in_dataset
 from geoad.data.listing import files_below
 from geoad.evaluation.cloud_file import write_scored_cloud
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
@@ -17,10 +17,6 @@ from geoad.evaluation.map_folder import map_base
 from geoad.evaluation.part_scores import forget_scores, known_scores, write_scores
 from geoad.evaluation.picture import draw_picture, extent_of, scale_limits
 from geoad.sample import AnomalyMap, Sample
-
-if TYPE_CHECKING:
-    from geoad.data.dataset import Dataset
-
 
 MAKER = "made_by.txt"
 """The file in a split's folder that says which run made its maps."""

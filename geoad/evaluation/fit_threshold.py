@@ -6,16 +6,14 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad.data.dataset import Dataset
 from geoad.evaluation.export import Scorer
 from geoad.metrics import Threshold
-
-if TYPE_CHECKING:
-    from geoad.data.dataset import Dataset
 
 
 def fit_threshold(detector: Scorer, dataset: Dataset, kind: str = "maximum", **options: Any) -> Threshold:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad.data.dataset import Dataset
 from geoad.data.listing import files_below
 from geoad.evaluation.map_file import SUFFIXES, read_map
-
-if TYPE_CHECKING:
-    from geoad.data.dataset import Dataset
 
 SHOWN = 10
 

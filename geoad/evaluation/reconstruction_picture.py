@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad._whole_file import write_whole
+from geoad.data.dataset import Dataset
 from geoad.evaluation.picture import GAP, INK, LINE, PAPER
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from geoad.data.dataset import Dataset
 
 SIDE = 256
 Pictures = Mapping[str, NDArray[np.floating]]

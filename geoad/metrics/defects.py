@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from geoad.metrics.regions import label_regions
@@ -38,9 +37,8 @@ def find_defects(pixels: NDArray[Any], mask: NDArray[np.bool_], connectivity: in
     if not mask.any():
         return Defects(pixels[:0].reshape(-1), np.zeros(0), np.zeros(0, bool), 0)
     labels, count = label_regions(mask, connectivity)
-    sizes = _sizes(labels, count)
-    scores, share = _gather(np.ascontiguousarray(pixels), labels, sizes)
-    return Defects(scores, share, np.ones(len(scores), bool), count)
+    inside = labels[mask]
+    return Defects(pixels[mask], 1 / np.bincount(inside)[inside], np.ones(len(inside), bool), count)
 
 
 def find_saturated(pixels: NDArray[Any], regions: Iterable[Region]) -> Defects:
@@ -66,28 +64,3 @@ def find_saturated(pixels: NDArray[Any], regions: Iterable[Region]) -> Defects:
         seen |= mask
         number += 1
     return Defects(np.concatenate(scores), np.concatenate(share), np.concatenate(counted), number)
-
-
-@njit(cache=True, nogil=True)
-def _sizes(labels, count):  # type: ignore[no-untyped-def]
-    """Count the pixels of every label."""
-    sizes = np.zeros(count + 1, np.int64)
-    for row in range(labels.shape[0]):
-        for column in range(labels.shape[1]):
-            sizes[labels[row, column]] += 1
-    return sizes
-
-
-@njit(cache=True, nogil=True)
-def _gather(pixels, labels, sizes):  # type: ignore[no-untyped-def]
-    """Return the scores of labelled pixels, and one over the size of their region."""
-    total = labels.size - sizes[0]
-    scores, share = np.empty(total, pixels.dtype), np.empty(total, np.float64)
-    found = 0
-    for row in range(labels.shape[0]):
-        for column in range(labels.shape[1]):
-            if labels[row, column]:
-                scores[found] = pixels[row, column]
-                share[found] = 1 / sizes[labels[row, column]]
-                found += 1
-    return scores, share

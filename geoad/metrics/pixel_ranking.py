@@ -77,18 +77,18 @@ class PixelRanking:
         where scores are tied. It is too low at small limits.
         """
         _check.one_of("mode", mode, ("exact", "official"))
-        return self._areas(limits, "pro_curve" if mode == "exact" else "official_curve")
+        return self._areas(limits, self.pro_curve if mode == "exact" else self.official_curve)
 
     def au_roc(self, limits: float | Iterable[float]) -> dict[float, float]:
         """Return the normalised area under the ROC curve of the pixels up to each of `limits`."""
-        return self._areas(limits, "roc_curve")
+        return self._areas(limits, self.roc_curve)
 
     def au_iou(self, limits: float | Iterable[float]) -> dict[float, float]:
         """Return the normalised area under the IoU over the false positive rate up to each of `limits`.
 
         Good scores between two kept ones count as distinct; exact for small sets, to about 1e-6 for large ones.
         """
-        return self._areas(limits, "iou_curve")
+        return self._areas(limits, self.iou_curve)
 
     @property
     def pro_curve(self) -> Curve:
@@ -135,12 +135,11 @@ class PixelRanking:
     def _rate(self) -> NDArray[np.float64]:
         return self.corners.false / self.good
 
-    def _areas(self, limits: float | Iterable[float], curve: str) -> dict[float, float]:
+    def _areas(self, limits: float | Iterable[float], curve: Curve) -> dict[float, float]:
         limits = checked_limits(limits)
         if not self.is_complete():
             return dict.fromkeys(limits, float("nan"))
-        line: Curve = getattr(self, curve)
-        return {limit: line.area(limit) for limit in limits}
+        return {limit: curve.area(limit) for limit in limits}
 
     def is_complete(self) -> bool:
         """Return whether there are defective and good pixels; warn where not."""

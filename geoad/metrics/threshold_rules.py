@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geoad.metrics.pairs import check_reiterable
-from geoad.metrics.regions import check_connectivity, find_root, is_cloud
+from geoad.metrics.regions import check_connectivity, is_cloud
 
 Scores = Iterable[NDArray[Any]]
 DIGIT = 16  # bits of a score that are counted in one reading
@@ -122,10 +122,19 @@ def _grow(order, height, width, least, corners):  # type: ignore[no-untyped-def]
                 other = r * width + c
                 if parent[other] < 0 or other == place or not (corners or r == row or c == column):
                     continue
-                a, b = find_root(parent, place), find_root(parent, other)
+                a, b = _root(parent, place), _root(parent, other)
                 if a != b:
                     parent[max(a, b)] = min(a, b)
                     size[min(a, b)] += size[max(a, b)]
-        if size[find_root(parent, place)] >= least:
+        if size[_root(parent, place)] >= least:
             return i
     return len(order) - 1
+
+
+@njit(cache=True, nogil=True)
+def _root(parent, i):  # type: ignore[no-untyped-def]
+    """Return the root of `i` in a forest of `parent` places, halving the path on the way."""
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i

@@ -23,28 +23,6 @@ if TYPE_CHECKING:
     from geoad.ops.voxelize import Voxels, voxelize
     from geoad.ops.window_knn import window_knn
 
-EXPORTS = {
-    "Downsampled": "voxel_downsample",
-    "Knn": "knn",
-    "Neighbours": "radius_search",
-    "Occupied": "occupied_voxels",
-    "ReceptiveField": "receptive_field",
-    "Voxels": "voxelize",
-    "aggregate": "aggregate",
-    "chamfer": "chamfer",
-    "farthest_point_sample": "farthest_point_sample",
-    "harmonic_fill": "harmonic_fill",
-    "knn": "knn",
-    "occupied_voxels": "occupied_voxels",
-    "radius_search": "radius_search",
-    "receptive_field": "receptive_field",
-    "splat_points": "splat_points",
-    "splat_voxels": "splat_voxels",
-    "voxel_downsample": "voxel_downsample",
-    "voxelize": "voxelize",
-    "window_knn": "window_knn",
-}
-
 __all__ = [
     "Downsampled",
     "Knn",
@@ -67,12 +45,22 @@ __all__ = [
     "window_knn",
 ]
 
+OTHERS = {
+    "Downsampled": "voxel_downsample",
+    "Knn": "knn",
+    "Neighbours": "radius_search",
+    "Occupied": "occupied_voxels",
+    "ReceptiveField": "receptive_field",
+    "Voxels": "voxelize",
+}
+"""Names that are not those of their files."""
+
 
 class _Ops(ModuleType):
     """A package whose attribute is the function, not the module of the same name, whoever imports the module first."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if EXPORTS.get(name) == name and isinstance(value, ModuleType):
+        if name in __all__ and isinstance(value, ModuleType):
             value = getattr(value, name)
         super().__setattr__(name, value)
 
@@ -80,4 +68,4 @@ class _Ops(ModuleType):
 sys.modules[__name__].__class__ = _Ops
 
 
-__getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{home}" for name, home in EXPORTS.items()})
+__getattr__, __dir__ = lazy(__name__, {name: f"{__name__}.{OTHERS.get(name, name)}" for name in __all__})

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.ops import _arrays
+from geoad.ops.knn import cloud_bounds
 
 PAIRS = 1 << 23  # pairs a piece: 64 MiB of keys
 NEVER = torch.iinfo(torch.int64).max
@@ -26,8 +27,8 @@ def search(points: Any, k: int, queries: Any, batch: Any, include_self: bool) ->
 
 def to_clouds(points: Any, queries: Any) -> tuple[Tensor, Tensor | None]:
     """Return points and queries as float32 where they are, which must be one place."""
-    cloud = _to_tensor("points", points)
-    asked = None if queries is None else _to_tensor("queries", queries)
+    cloud = to_tensor("points", points)
+    asked = None if queries is None else to_tensor("queries", queries)
     if asked is not None and asked.device != cloud.device:
         raise ValueError(f"queries must be where points are, on {cloud.device}, got queries on {asked.device}")
     return cloud, asked
@@ -35,20 +36,18 @@ def to_clouds(points: Any, queries: Any) -> tuple[Tensor, Tensor | None]:
 
 def batch_bounds(batch: Any, count: int) -> list[int]:
     """Return where each cloud starts, and `count`; ids are read on the CPU."""
-    from geoad.ops.knn import cloud_bounds
-
     if batch is None:
         return [0, count]
     return cloud_bounds(batch.cpu() if _arrays.is_tensor(batch) else batch, count)
 
 
-def _to_tensor(name: str, array: Any) -> Tensor:
-    """Return points (N, 3) as float32 where they are."""
+def to_tensor(name: str, array: Any, shape: tuple[int | str, ...] = ("N", 3)) -> Tensor:
+    """Return coordinates of this shape as float32 where they are."""
     if not _arrays.is_tensor(array):
-        return torch.from_numpy(_arrays.to_points(name, array))
+        return torch.from_numpy(_arrays.to_floats(name, array, shape))
     if array.is_complex() or array.dtype == torch.bool:
         raise TypeError(f"{name} must hold real numbers, got {array.dtype}")
-    _check.shape(name, array, ("N", 3))
+    _check.shape(name, array, shape)
     return array.detach().float()  # type: ignore[no-any-return]
 
 

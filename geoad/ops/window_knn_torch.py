@@ -7,20 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoad import _check
 from geoad.ops import _arrays
-from geoad.ops.knn_torch import NEVER
+from geoad.ops.knn_torch import NEVER, to_tensor
 
 KEYS = 1 << 23  # keys a piece: 64 MiB
 
 
 def search(xyz: Any, k: int, window: int, include_self: bool) -> tuple[Any, Any]:
     """Return index and sq_dist (H, W, k) of the same kind as `xyz`."""
-    image = xyz.detach() if _arrays.is_tensor(xyz) else torch.from_numpy(_arrays.to_floats("xyz", xyz, ("H", "W", 3)))
-    if image.is_complex() or image.dtype == torch.bool:
-        raise TypeError(f"xyz must hold real numbers, got {image.dtype}")
-    _check.shape("xyz", image, ("H", "W", 3))
-    image = image.float()
+    image = to_tensor("xyz", xyz, ("H", "W", 3))
     valid = image.isfinite().all(-1, keepdim=True) & (image != 0).any(-1, keepdim=True)
     half = min(window // 2, max(image.shape[:2]))
     padded = torch.nn.functional.pad(image.where(valid, torch.nan), (0, 0, half, half, half, half), value=torch.nan)

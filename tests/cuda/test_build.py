@@ -72,9 +72,7 @@ def test_a_library_that_is_missing_or_older_than_its_sources_is_refused(
     _cuda.library.cache_clear()
 
 
-def test_a_library_that_cannot_run_here_leaves_the_work_to_torch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_that_cannot_run_leaves_the_work_to_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = SimpleNamespace(geoad_usable=lambda: 209, geoad_error=lambda code: f"no image ({code.value})".encode())
     (tmp_path / "libgeoad.so").write_bytes(b"")
     for place, name, stand_in in (

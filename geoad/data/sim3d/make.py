@@ -52,7 +52,7 @@ def make_sim3d(
     ...     sorted(path.name for path in (root / "foam" / "test" / "good").iterdir())
     ['gt', 'rgb', 'xyz']
     """
-    root, names, size, seed = Path(root), _categories(categories), _size(size, scale), _check.plain(seed)
+    root, names, size = Path(root), _categories(categories), _size(size, scale)
     _check_numbers(jobs, seed)
     entries = [entry for name in names for entry in plan(get_category(name), size)]
     pixels = {name: size.longest(get_category(name).shape) for name in names}
@@ -167,4 +167,4 @@ def _check_numbers(jobs: int, seed: int) -> None:
 
 def _settings(names: list[str], seed: int) -> dict[str, Any]:
     """What decides the bytes of any data set, as the manifest holds it."""
-    return {"simulator": VERSION, "unorganised": False, "categories": names, "seed": seed}
+    return {"simulator": VERSION, "unorganised": False, "categories": names, "seed": _check.plain(seed)}

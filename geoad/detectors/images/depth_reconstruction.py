@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoad import _check
-from geoad.data.rotated import Rotated
 from geoad.detectors.images.depth_detector import DepthDetector
 from geoad.detectors.images.depth_image import Source, depth_channels, zoom, zoom_bilinear
 from geoad.nn.default_dtype import float32_by_default
@@ -58,10 +57,6 @@ class DepthReconstruction(DepthDetector):
     def channels(self) -> int:
         """How many an image has."""
         return 4 if self.rgb else 1
-
-    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
-        """Return copies of the scans, turned on their table."""
-        return Rotated(samples, copies=self.copies, seed=seed, memory=0)
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the image (C, size, size), depth in metres."""

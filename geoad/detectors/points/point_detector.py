@@ -155,10 +155,8 @@ class PointDetector(Detector):
         batch = self.prepare(sample) if self.device.type == "cpu" else self.prepare_on(self.device, sample)
         if (odd := self._other_unit(batch)) is not None:
             self.warn_once("unit", sample.place, odd)
-        scores, pixel = self.scores(batch), batch["pixel"]
-        if "described" in batch:
-            scores, pixel = scores[batch["described"]], pixel[batch["described"]]
-        return self.spread(sample, scores.float(), pixel)
+        known = _described(batch)
+        return self.spread(sample, self.scores(batch)[known].float(), batch["pixel"][known])
 
     def spread(self, sample: Sample, scores: Tensor, pixel: Tensor) -> AnomalyMap:
         """Return the map that follows from scores (m,) at the pixels (m,) of a scan, filled where they are."""

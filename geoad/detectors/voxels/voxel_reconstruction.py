@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoad import _check
-from geoad.data.rotated import Rotated
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
 from geoad.nn.default_dtype import float32_by_default
 from geoad.sample import Sample
@@ -54,10 +52,6 @@ class VoxelReconstruction(VoxelDetector):
         super().__init__(source=source, resolution=resolution, project=project, outside=outside)
         _check.not_negative(copies=copies)
         self.copies = copies
-
-    def augment(self, samples: Sequence[Sample], seed: int) -> Sequence[Sample]:
-        """Return copies of the scans, turned on their table."""
-        return Rotated(samples, copies=self.copies, seed=seed, memory=0)
 
     def reconstruct(self, grids: Tensor) -> Tensor:
         """Return what the network makes of grids (B, C, X, Y, Z)."""
