@@ -1,13 +1,24 @@
-"""Scans in another unit than the training set's."""
+"""The unit of length of a training set: that it has one, and scans that are in another."""
 
 from __future__ import annotations
 
+from math import inf
 from statistics import median
 
 ODD = 10.0
 """Times as large, or as small: another unit, most likely."""
 FIRST = 32
 """Scans that say what is usual."""
+
+
+def check_spacing(what: str, spacing: float) -> None:
+    """Raise ValueError if the mean distance to the neighbours, in `what`, is no unit of length.
+
+    >>> check_spacing("training scans", 0.001)
+    """
+    if not 0 < spacing < inf:
+        told = f"got a mean distance to the neighbours of {spacing}"
+        raise ValueError(f"points of {what} must be distinct and less than 1e19 apart, {told}")
 
 
 def is_other_unit(length: float, usual: float) -> bool:

@@ -41,6 +41,14 @@ def states(module: nn.Module) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in module.state_dict().items()}
 
 
+def test_the_prior_is_normal() -> None:
+    networks = Cloud().networks
+    networks.generator = nn.Sequential()  # which returns what it gets
+    drawn = networks.generate(20_000, torch.Generator().manual_seed(0))
+    assert drawn.shape == (20_000, 2) and abs(drawn.mean()) < 0.03 and abs(drawn.std() - 1) < 0.03
+    assert (drawn.abs() > 2).float().mean() == pytest.approx(0.0455, abs=0.005)
+
+
 def test_five_steps_of_the_critic_for_one_of_the_generator() -> None:
     module, called = Cloud(), []
     for name in ("critic_loss", "generator_loss", "encoder_loss"):

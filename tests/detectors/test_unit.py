@@ -11,6 +11,7 @@ import pytest
 from geoad.checks import synthetic_scan
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import OddScan
+from geoad.detectors.unit import is_other_unit
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -25,6 +26,10 @@ def keywords(name: str) -> dict:
 def in_millimetres(sample: Sample) -> Sample:
     assert sample.xyz is not None
     return replace(sample, xyz=XYZImage(sample.xyz.xyz * np.float32(1000)))
+
+
+def test_ten_times_is_another_unit() -> None:
+    assert [is_other_unit(1.0, times) for times in (9.5, 10.5, 1 / 9.5, 1 / 10.5)] == [False, True, False, True]
 
 
 @pytest.mark.parametrize("name", NAMES)

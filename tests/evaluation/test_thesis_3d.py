@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from geoad.descriptors.teacher import shipped_teachers
 from geoad.detectors import DETECTORS, make_detector
 from geoad.evaluation.published import read_published
 from geoad.evaluation.thesis_3d import ITERATIONS, LATENTS, METHODS, budget, keywords
@@ -32,7 +33,9 @@ def test_every_row_is_a_detector_with_these_keywords() -> None:
 def test_small_fixes_the_iterations_and_nothing_else(key: str) -> None:
     method = METHODS[key]
     if key == "3d-st":
-        assert keywords(key, "small") == method.params and keywords(key, "full")["epochs"] == 100
+        full = keywords(key, "full")
+        assert keywords(key, "small") == method.params and full["epochs"] == 100
+        assert full["teacher"] == "3d-st-64-thesis" and full["teacher"] in shipped_teachers()
     else:
         assert keywords(key, "full") == method.params
         smaller = {"batch_size": 4} if key.startswith("depth-ae") else {}

@@ -36,6 +36,10 @@ def test_distances_are_kept_and_the_way_back_leads_back(degrees: float, seed: in
     np.testing.assert_allclose(turned @ TABLE.normal, points @ TABLE.normal, rtol=0, atol=1e-12)
 
 
+def test_the_centre_of_the_table_stays() -> None:
+    np.testing.assert_allclose(rotate_points(TABLE.point[None], TABLE, 5), TABLE.point[None], rtol=0, atol=1e-12)
+
+
 def test_a_quarter_turn_is_that_of_the_picture() -> None:
     depth = np.ones((21, 21))
     depth[3:6, 12:19] = 0.9

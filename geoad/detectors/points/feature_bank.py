@@ -10,7 +10,8 @@ from torch import Tensor
 
 from geoad import _check
 from geoad.descriptors.teacher import load_teacher
-from geoad.detectors.points.point_detector import PointDetector
+from geoad.detectors.points.point_detector import PointDetector, check_varied
+from geoad.detectors.unit import check_spacing
 from geoad.nn.moments import Moments
 from geoad.nn.point_graph import neighbour_distance
 from geoad.training.stage import Batch, Stage, Visit
@@ -73,8 +74,8 @@ class FeatureBank(PointDetector):
         _check.positive(bank=bank)
         self.size = bank
         self.teacher, self.resolved = made.network, {"k": k}
-        self.spacing, self.moments = Moments(1), Moments(self.teacher.width)
-        self.register_buffer("bank", torch.empty(0, self.teacher.width))
+        self.spacing, self.moments = Moments(1), Moments(self.teacher.outputs)
+        self.register_buffer("bank", torch.empty(0, self.teacher.outputs))
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
@@ -89,7 +90,9 @@ class FeatureBank(PointDetector):
     def stages(self) -> Iterator[Stage]:
         """Measure s and the teacher's moments, then fill the bank."""
         yield Visit("neighbour distance", self._see_spacing)
+        check_spacing("training scans", self.trained_spacing)
         yield Visit("teacher statistics", lambda batch: self.moments.see(self._features(batch)))
+        check_varied([self.moments])
         yield Visit("memory bank", self._see_bank)
         yield from self.levels()
 

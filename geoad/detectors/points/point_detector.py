@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from geoad.detectors.stray import stray_points
 from geoad.detectors.unit import is_other_unit
 from geoad.geometry.convert import xyz_to_cloud
 from geoad.geometry.xyz_image import XYZImage
+from geoad.nn.moments import Moments
 from geoad.nn.point_graph import join_graphs, point_graph
 from geoad.ops._arrays import on_live_cuda
 from geoad.ops.farthest_point_sample import farthest_point_sample
@@ -170,6 +171,17 @@ class PointDetector(Detector):
         values[pixel], known[pixel] = scores, True
         filled = harmonic_fill(values.view(sample.shape), known.view(sample.shape))
         return AnomalyMap(filled.cpu().numpy(), scan.valid, image_score)
+
+
+def check_varied(moments: Iterable[Moments]) -> None:
+    """Raise ValueError if a teacher never varied in the training set, at any size of neighbourhood.
+
+    >>> varied = Moments(1)
+    >>> varied.see(torch.tensor([[1.0], [2.0]]))
+    >>> check_varied([varied, Moments(1)])
+    """
+    if not any(bool(each.varies.any()) for each in moments):
+        raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
 
 
 def _where_kernels_are(device: torch.device, values: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from geoad import _check
 from geoad.data.scene_folder import Scene
+from geoad.detectors.base import OddScan
+from geoad.detectors.unit import Lengths, check_spacing
 from geoad.nn.cone import cone
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
@@ -79,6 +82,7 @@ class TeacherPretraining(nn.Module):
         with float32_by_default():
             self.teacher = LocalFeatures(width, blocks, coordinates)
             self.decoder = FieldDecoder(width, field_points)
+        self._lengths = Lengths()
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
         self._descent().check()
@@ -108,7 +112,9 @@ class TeacherPretraining(nn.Module):
 
     def stages(self) -> Iterator[Stage]:
         """Measure s, then descend."""
+        self._lengths = Lengths()
         yield Visit("neighbour distance", self._see_spacing)
+        check_spacing("scenes", self.spacing)
         yield self._descent()
 
     def _descent(self) -> Descend:
@@ -123,8 +129,11 @@ class TeacherPretraining(nn.Module):
         )
 
     def _see_spacing(self, batch: Batch) -> None:
-        self.spacing_sum += neighbour_distance(batch["points"], batch["index"])
+        own = neighbour_distance(batch["points"], batch["index"])
+        self.spacing_sum += own
         self.spacing_count += 1
+        if (odd := self._lengths.see(float(own), "neighbours {} apart")) is not None:
+            warnings.warn(f"scene {int(batch['sample'][0])} (from 0) {odd}", OddScan, stacklevel=2)
 
     def _loss(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss of a scene, in training turned if scenes are to be."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from math import inf
 from typing import Any, Literal
 
 import torch
@@ -14,9 +13,10 @@ from geoad import _check
 from geoad.detectors.points.foreign_teacher import Describe, ForeignTeacher, is_foreign
 from geoad.detectors.points.kept_targets import KeptTargets
 from geoad.detectors.points.patch_centres import PatchCentres
-from geoad.detectors.points.point_detector import PointDetector
+from geoad.detectors.points.point_detector import PointDetector, check_varied
 from geoad.detectors.points.scale import Scale
 from geoad.detectors.points.teacher_network import K, teacher_network
+from geoad.detectors.unit import check_spacing
 from geoad.nn.cone import Cone
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.rotation import random_rotation
@@ -141,7 +141,9 @@ class StudentTeacher3D(PointDetector):
         """Return a student like the teacher, or of the shape that was asked for, open to whatever a function says."""
         if self.teacher is None:
             return LocalFeatures(**shape, outputs=0)
-        return LocalFeatures(self.teacher.width, len(self.teacher.blocks), self.teacher.coordinates)
+        width, outputs = self.teacher.width, self.teacher.outputs
+        own = None if outputs == width else outputs
+        return LocalFeatures(width, len(self.teacher.blocks), self.teacher.coordinates, outputs=own)
 
     @property
     def trained_spacing(self) -> float:
@@ -160,12 +162,9 @@ class StudentTeacher3D(PointDetector):
         """Measure s and the teacher's moments on the training set, then train the students."""
         self._forget()
         yield Visit("neighbour distance", self._see_spacing)
-        if not 0 < self.trained_spacing < inf:
-            told = f"got a mean distance to the neighbours of {self.trained_spacing}"
-            raise ValueError(f"points of training scans must be distinct and less than 1e19 apart, {told}")
+        check_spacing("training scans", self.trained_spacing)
         yield Visit("teacher statistics", self._see_teacher)
-        if not any(bool(scale.moments.varies.any()) for scale in self._scales()):
-            raise ValueError("the teacher describes all points of all training scans alike: it has nothing to teach")
+        check_varied([scale.moments for scale in self._scales()])
         processes = distributed.get_world_size() if distributed.is_initialized() else 1
         self._targets = KeptTargets(KEPT_TARGETS / processes, disk=self.device.type == "cpu")
         try:

@@ -25,8 +25,7 @@ def wall(depth: float, hole: bool = False) -> Sample:
     return Sample(xyz=depth_to_xyz(image.astype(np.float64), CAMERA), name="wall")
 
 
-def test_the_defaults_are_those_of_the_published_results() -> None:
-    assert DepthVariationModel().config == {"source": "depth", "floor": 1 / 255, "reduce": "norm"}
+def test_the_default_floor_is_a_grey_value() -> None:
     detector = DepthVariationModel().fit([wall(2)] * 3)  # 2 of 4: 0.5, and another by 0.1
     assert detector.score(wall(2.4)).pixels[5, 5] == pytest.approx(0.1 * 255, rel=1e-5)
     assert detector.augment([wall(2)], seed=0)[0].name == "wall" and len(detector.augment([wall(2)], seed=0)) == 1

@@ -56,7 +56,8 @@ def teacher(folder: Path, seed: int, steps: int, coordinates: str = "relative") 
         module.loss = lambda batch: losses.append(loss(batch)) or losses[-1]  # type: ignore[method-assign, func-returns-value]
         Trainer(device="cpu", seed=seed).run(module, scenes)
         told = [float(each["total"].detach()) for each in losses]
-        assert np.mean(told[:3]) > 8 and np.mean(told[-50:]) < 2.6  # spec 7.11: from 12.5 to 2.05 in 400 steps
+        assert np.mean(told[:3]) > 8  # spec 7.11: from 12.5 to 2.05 in 400 steps, to 1.75 … 2.16 in 1600
+        assert np.mean(told[-50:]) < (2.6 if steps <= 400 else 2.3)
     path = folder / f"{seed}-{steps}-{coordinates}.safetensors"
     save_teacher(path, Teacher(module.teacher, 8))
     return str(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from geoad.nn.local_features import LocalFeatures
 from geoad.sample import Sample
 
 SMALL = {"points": 300, "k": 8, "steps": 20, "width": 8, "blocks": 1, "teacher": "random"}
+MAKERS = [partial(StudentTeacher3D, **SMALL), partial(FeatureBank, points=300)]
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +97,31 @@ def test_rounding_is_nothing_to_learn(scans: list[Sample]) -> None:
     assert detector.scales[0].moments.varies.tolist() == [True, True, True, False]
 
 
-def test_nothing_to_teach(scans: list[Sample]) -> None:
+def test_nothing_to_teach(scans: list[Sample], tmp_path: Path) -> None:
     detector = StudentTeacher3D(**{**SMALL, "teacher": lambda points: np.ones((len(points), 4))})
     with pytest.raises(ValueError, match="the teacher describes all points of all training scans alike"):
         detector.fit(scans)
+    teacher = Teacher(LocalFeatures(8, 1), k=8)
+    torch.nn.init.zeros_(teacher.network.output.weight)
+    save_teacher(tmp_path / "same.safetensors", teacher)
+    with pytest.raises(ValueError, match="the teacher describes all points of all training scans alike"):
+        FeatureBank(teacher=str(tmp_path / "same.safetensors"), points=300).fit(scans)
+
+
+@pytest.mark.parametrize("factor", [1e25, 1e-25, 0])
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_unit_that_float32_does_not_hold(make: Any, factor: float) -> None:
+    cloud = np.random.default_rng(0).random((1, 500, 3)) * factor
+    with pytest.raises(ValueError, match="points of training scans must be distinct and less than 1e19 apart"):
+        make().fit([Sample(xyz=XYZImage((cloud + (factor == 0)).astype(np.float32)))])
+
+
+@pytest.mark.parametrize("outputs", [4, 12])
+def test_descriptors_may_be_of_another_length_than_the_width(outputs: int, scans: list[Sample], tmp_path: Path) -> None:
+    save_teacher(tmp_path / "t.safetensors", Teacher(LocalFeatures(8, 1, outputs=outputs), k=8))
+    for make in (partial(StudentTeacher3D, steps=2), FeatureBank):
+        detector = make(teacher=str(tmp_path / "t.safetensors"), points=300).fit(scans)
+        assert np.isfinite(detector.score(scans[0]).pixels).all()
 
 
 def test_a_loss_that_is_no_number_stops(scans: list[Sample]) -> None:

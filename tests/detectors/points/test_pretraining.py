@@ -9,6 +9,7 @@ import torch
 from geoad.data.scene_folder import Scene
 from geoad.data.scenes import Scenes
 from geoad.descriptors.teacher import load_teacher, shipped_teachers
+from geoad.detectors.base import OddScan
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.nn.local_features import LocalFeatures
 from geoad.training.muon import Muon
@@ -21,18 +22,21 @@ TINY = {"blocks": 1, "k": 4, "queries": 3, "field_points": 16, "validate_every":
 def module(**settings: object) -> tuple[TeacherPretraining, dict[str, torch.Tensor]]:
     torch.manual_seed(0)
     result = TeacherPretraining(**{"width": 8, "steps": 4, **TINY, **settings})  # type: ignore[arg-type]
-    batch = result.prepare(np.random.default_rng(0).random((80, 3)))
+    batch = {**result.prepare(np.random.default_rng(0).random((80, 3))), "sample": torch.tensor([0])}
     result._see_spacing(batch)
-    return result, {**batch, "sample": torch.tensor([0])}
+    return result, batch
 
 
 def test_defaults_are_the_thesis() -> None:
     result = TeacherPretraining()
-    assert (result.k, result.queries, result.steps) == (32, 16, 250_000)
+    assert result.config == {
+        "width": 64, "blocks": 4, "k": 32, "queries": 16, "field_points": 1024, "steps": 250_000,
+        "validate_every": 1000, "learning_rate": 1e-3, "weight_decay": 1e-6, "optimizer": "adam", "decay": False,
+        "coordinates": "relative", "rotate": False,
+    }  # fmt: skip
     assert result.decoder(torch.zeros(16, 64)).shape == (16, 1024, 3)
     assert result.optimizer.keywords == {"name": "adam", "lr": 1e-3, "weight_decay": 1e-6, "steps": None}
-    *_, descend = result.stages()
-    assert descend.prolongs
+    assert result._descent().prolongs
 
 
 def test_it_is_float32_whatever_the_default_is() -> None:
@@ -47,6 +51,27 @@ def test_it_is_float32_whatever_the_default_is() -> None:
         finally:
             torch.set_default_dtype(torch.float32)
     assert all(torch.equal(trained[0][name], value) for name, value in trained[1].items())
+
+
+def test_the_unit_is_the_mean_over_all_scenes() -> None:
+    result, batch = module()
+    first = result.spacing
+    result._see_spacing({**batch, "points": 3 * batch["points"]})
+    assert result.spacing == pytest.approx(2 * first, rel=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e25, 1e-25, 0])
+def test_scenes_without_a_unit(factor: float) -> None:
+    scene = np.random.default_rng(0).random((80, 3)) * factor + (factor == 0)
+    with pytest.raises(ValueError, match="points of scenes must be distinct and less than 1e19 apart"):
+        Trainer(device="cpu").run(TeacherPretraining(width=8, steps=2, **TINY), [scene.astype(np.float32)] * 2)  # type: ignore[arg-type]
+
+
+def test_a_scene_in_another_unit_is_named() -> None:
+    scenes = [np.random.default_rng(seed).random((80, 3)) * (1000 if seed == 2 else 1) for seed in range(4)]
+    with pytest.warns(OddScan, match=r"^scene 2 \(from 0\) has neighbours .* metres against millimetres\?") as told:
+        Trainer(device="cpu").run(TeacherPretraining(width=8, steps=2, **TINY), scenes)  # type: ignore[arg-type]
+    assert len(told) == 1
 
 
 def test_a_rate_that_falls_to_zero_ends_with_its_steps() -> None:

@@ -64,11 +64,6 @@ def seen(*values: float) -> Moments:
     return moments
 
 
-def test_the_defaults_are_those_of_the_published_results() -> None:
-    wanted = {"source": "xyz", "resolution": 64, "floor": 0.05, "reduce": "norm", "smooth": 0.0}
-    assert VoxelVariationModel().config == {**wanted, "project": "hull", "outside": "clip"}
-
-
 def test_one_two_three() -> None:
     five, minus_one, mean = (float(deviation_scores(torch.tensor([[v]]), seen(1, 2, 3), 0.05)) for v in (5, -1, 2))
     assert five == minus_one == pytest.approx(3.6742346) and mean == 0
