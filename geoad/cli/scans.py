@@ -7,19 +7,31 @@ from pathlib import Path
 
 from geoad.cli.arguments import UsageError
 from geoad.data import open_dataset
-from geoad.data.dataset import SPLITS, Dataset, Entry
+from geoad.data.dataset import CALIBRATION, SPLITS, Dataset, Entry
+from geoad.geometry.camera import Camera
+from geoad.sample import Sample
 
 UNKNOWN = "unknown"
+DEPTH = 4  # CATEGORY/test/good/xyz/000.tiff
 
 
 class Scans(Dataset):
-    """Scans of which nothing is known but where they are; a scan is called as its file."""
+    """Scans of which nothing is known but where they are; a scan is called as its file.
+
+    Each has the camera of its dataset, if it lies in one: that of the nearest `calibration/` above it.
+    """
 
     NAME = "scans"
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
-        self.camera, self.codes = None, None
+        self.codes = None
+
+    def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
+        path = self.entries[i].xyz
+        assert path is not None
+        self.camera = _camera_above(path.resolve())
+        return super().__getitem__(i)
 
 
 def list_scans(places: Sequence[str]) -> list[Entry]:
@@ -33,6 +45,11 @@ def list_scans(places: Sequence[str]) -> list[Entry]:
                 )
             entries[entry.name] = entry
     return list(entries.values())
+
+
+def _camera_above(path: Path) -> Camera | None:
+    places = (folder / CALIBRATION for folder in list(path.parents)[:DEPTH])
+    return next((Camera.load(place) for place in places if place.exists()), None)
 
 
 def _file(path: Path) -> Entry:

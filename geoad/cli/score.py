@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from geoad._digest import digest_of
 from geoad.cli.arguments import UsageError, check_category, describe, one_line
 from geoad.cli.scans import Scans, list_scans
 from geoad.cli.warnings_in_a_line import warn
@@ -119,8 +120,8 @@ def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
 
 
 def _scans(dataset: Dataset) -> str:
-    """Return what tells these scans from others: where they lie, and a hash of their sizes and of when they changed."""
-    known = sha256()
+    """Return what tells these scans from others: where they lie, a hash of their sizes and times, and of the camera."""
+    known = sha256(digest_of([dataset.camera]).encode())
     for path in (path for entry in dataset.entries for path in (entry.xyz, entry.rgb) if path is not None):
         facts = path.stat()
         known.update(f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}".encode(errors="surrogateescape"))

@@ -22,6 +22,7 @@ from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
 SPLITS = ("train", "validation", "test")
+CALIBRATION = Path("calibration", "camera_parameters.json")
 GOOD = "good"
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ class Dataset(Sequence[Sample]):
         self.root, self.category, self.split = Path(root), category, split
         base = self.locate(self.root, category)
         self.entries, found = self.survey(base, split)
-        self.camera = _read_if_there(base / "calibration" / "camera_parameters.json", Camera.load, found)
+        self.camera = _read_if_there(base / CALIBRATION, Camera.load, found)
         self.codes = _read_if_there(base / "class_ids.json", read_codes, found)
         if faults is not None:
             faults += found

@@ -158,7 +158,9 @@ class Detector(nn.Module):
         _check_sample(sample)
         self.check_fitted()
         self.eval()
-        with torch.no_grad(), float32_by_default():  # inference tensors count no changes: nothing is kept of an index
+        kind = self.device.type
+        # Inference tensors count no changes: of an index nothing would be kept.
+        with torch.no_grad(), torch.autocast(kind, enabled=False), float32_by_default():
             result = self.map(sample)
         if result.pixels.shape != sample.shape:
             raise ValueError(f"{type(self).__name__} must map {sample.shape} pixels, got {result.pixels.shape}")

@@ -157,9 +157,10 @@ def check_sources(base: Path, dataset: Dataset) -> None:
             raise FileExistsError(f"{path}: would be written of {other} and of {name}: rename one of the two")
         if path.resolve() in sources:
             raise FileExistsError(f"{path}: is a file of the dataset: choose another folder for the maps")
-        if hasattr(dataset, "root") and path.parent.resolve() in folders:
+    for folder in {path.parent for path in written}:
+        if folder.resolve() in folders:
             told = "holds scans of the dataset, and a map would be taken for one: choose another folder for the maps"
-            raise FileExistsError(f"{path.parent}: {told}")
+            raise FileExistsError(f"{folder}: {told}")
 
 
 def _splits(names: Sequence[str]) -> list[str]:

@@ -123,6 +123,8 @@ class Trainer:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),  # also where the caller has switched them off
+            torch.autocast("cpu", enabled=False),  # `precision` says what is halved, and nobody else
+            torch.autocast("cuda", enabled=False),
             own_randomness(),
             _scratch(self.folder) as scratch,
             progress_bar() if self.progress else Silence() as bar,

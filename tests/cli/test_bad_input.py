@@ -291,7 +291,9 @@ def test_maps_do_not_lie_among_scans_of_another_format(geoad, tmp_path: Path) ->
     said = geoad("score", tmp_path / "run", *data, "--out", link)
     assert_one_line(said, "holds scans of the dataset, and a map would be taken for one: choose another folder")
     assert sorted(scans.rglob("*")) == before
-    assert geoad("score", tmp_path / "run", scans / "test/bump/000.npy", "--out", scans / "test/bump").code == 0
+    said = geoad("score", tmp_path / "run", scans / "test/bump/000.npy", "--out", scans / "test/bump")
+    assert_one_line(said, "holds scans of the dataset, and a map would be taken for one: choose another folder")
+    assert sorted(scans.rglob("*")) == before
 
 
 def test_a_run_of_another_category_is_told(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:

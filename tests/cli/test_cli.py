@@ -28,7 +28,7 @@ from geoad.data.sim3d.plan import SIZES
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.detectors.voxels.variation_model import VoxelVariationModel
-from geoad.evaluation import Run
+from geoad.evaluation import Run, read_map
 from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
 from geoad.training.trainer import PRECISIONS
@@ -86,11 +86,11 @@ def test_a_run_knows_its_category(geoad, tree: Path, trained: Path, tmp_path: Pa
 
 
 def test_scans_by_name_one_json_line_each(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
-    good, bad = tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "bad.tiff"
+    good, bad = shutil.copy(tree / "bagel/test/dent/xyz/000.tiff", tmp_path), tmp_path / "bad.tiff"
     bad.write_text("no scan")
     said = geoad("score", trained, good, bad, "--out", tmp_path / "maps", "--jsonl")
     warned, _, error = said.err.partition("\n")
-    assert warned.startswith(f"geoad: warning: {good} has no camera")  # a file by itself has no calibration
+    assert warned.startswith(f"geoad: warning: {good} has no camera")  # as it lies in no dataset
     assert_one_line(said._replace(err=error), bad, "not a readable tiff")
     first, second = map(json.loads, said.out.splitlines())
     assert first["path"] == str(good) and first["error"] is None and first["score"] > 0 and first["latency"] > 0
@@ -331,11 +331,34 @@ def test_a_gpu_that_is_not_there_is_said_before_anything_is_made(geoad, tree: Pa
 
 
 def test_each_odd_file_is_warned_of(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
-    files = [tree / f"bagel/test/dent/xyz/{name}.tiff" for name in ("000", "001")]
+    files = [shutil.copy(tree / f"bagel/test/dent/xyz/{name}.tiff", tmp_path) for name in ("000", "001")]
     said = geoad("score", trained, *files, "--out", tmp_path / "maps")
     assert said.code == 0 and said.err.splitlines() == [
         f"geoad: warning: {file} has no camera: pixels get the scores of their own points alone" for file in files
     ]
+
+
+def test_a_scan_of_a_dataset_has_its_camera_by_name_too(geoad, tree: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "bagel" / "calibration", tmp_path / "flat" / "calibration")
+    shutil.copy(tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat")
+    assert geoad("score", trained, "--data", f"mvtec3d:{tree}", "--out", tmp_path / "all").code == 0
+    expected = read_map(tmp_path / "all/bagel/test/dent/000.tiff")
+    for i, given in enumerate((tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat")):
+        said = geoad("score", trained, given, "--out", tmp_path / str(i))
+        assert said.code == 0 and not said.err
+        assert np.array_equal(read_map(tmp_path / str(i) / "000.tiff"), expected)
+
+
+def test_maps_of_clouds_do_not_lie_among_them(geoad, tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for seed in range(2):
+        np.save(folder / f"{seed}.npy", np.random.default_rng(seed).random((300, 3)))
+    words = ("--set", "points=100", "--set", "k=8")
+    assert geoad("fit", "feature-bank", "--data", f"folder:{folder}", "--out", tmp_path / "run", *words).code == 0
+    said = geoad("score", tmp_path / "run", folder, "--out", folder)
+    assert_one_line(said, "holds scans of the dataset, and a map would be taken for one: choose another folder")
+    assert sorted(path.name for path in folder.iterdir()) == ["0.npy", "1.npy"]
 
 
 def test_a_folder_that_is_no_run(geoad, tmp_path: Path) -> None:
@@ -373,4 +396,7 @@ def test_colours_that_changed_are_other_scans(copy: Path) -> None:
     before, picture = _scans(dataset), next((copy / "bagel/test").rglob("rgb/*.png"))
     assert _scans(dataset) == before
     picture.write_bytes(picture.read_bytes() + b" ")
-    assert _scans(dataset) != before
+    after = _scans(dataset)
+    assert after != before
+    dataset.camera = None
+    assert _scans(dataset) not in (before, after)

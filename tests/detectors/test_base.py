@@ -231,6 +231,16 @@ def test_what_is_no_sequence_of_samples_leaves_what_was_learnt(samples: Any) -> 
     assert detector.score(scan).score == 0
 
 
+@pytest.mark.parametrize("name", ["3d-st", "voxel-ae", "feature-bank"])
+def test_an_autocast_around_it_changes_nothing(name: str) -> None:
+    scans, tiny = [synthetic_scan(seed) for seed in range(2)], detector_class(name).tiny()
+    keywords = {**tiny, **({"steps": 2} if "steps" in tiny else {})}
+    expected = make_detector(name, **keywords).fit(scans).score(scans[0]).pixels
+    with torch.autocast("cpu"):
+        found = make_detector(name, **keywords).fit(scans).score(scans[0]).pixels
+    assert np.array_equal(found, expected)
+
+
 def test_it_learns_where_gradients_are_off() -> None:
     scans, keywords = [synthetic_scan(seed) for seed in range(2)], {"points": 64, "k": 4, "steps": 2}
     expected = make_detector("3d-st", **keywords).fit(scans).score(scans[0]).pixels
