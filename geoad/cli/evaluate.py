@@ -7,8 +7,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from geoad._optional import need
 from geoad._whole_file import check_place
@@ -16,7 +14,7 @@ from geoad.cli.arguments import LOCO, Data, UsageError, asked_categories, one_li
 from geoad.cli.own_results import check_results, digest_asked, remove_beside
 from geoad.cli.warnings_in_a_line import warn
 from geoad.data import open_dataset
-from geoad.data.dataset import is_in_dataset
+from geoad.data.dataset import Dataset, is_in_dataset
 from geoad.data.loco_regions import LocoTest, list_loco_categories
 from geoad.evaluation import (
     Evaluation,
@@ -85,7 +83,7 @@ def _check_before(arguments: Namespace, categories: Sequence[str | None]) -> Non
     need("matplotlib", "draw curves")
     check_results(arguments)
     for category in categories:
-        named = _named(arguments.data, category)
+        named = _open_test(arguments.data, category)
         for maps in filter(None, (arguments.maps, arguments.versus)):
             MapFolder(maps, named, category=category)
     if any(is_in_dataset(out, arguments.data.root, category) for category in [None, *categories]):
@@ -108,11 +106,10 @@ def _check_threshold(arguments: Namespace, categories: Sequence[str | None]) -> 
             warn(f"{run} was fitted to {fitted}, and its threshold is tried on {', '.join(others)}")
 
 
-def _named(data: Data, category: str | None) -> Any:
-    """Return something with the entries of a test split."""
-    if data.name != LOCO:
-        return open_dataset(data.name, data.root, category=category, split="test")
-    return SimpleNamespace(entries=[SimpleNamespace(name=name) for name in LocoTest(data.root, str(category)).names])
+def _open_test(data: Data, category: str | None) -> Dataset | LocoTest:
+    if data.name == LOCO:
+        return LocoTest(data.root, str(category))
+    return open_dataset(data.name, data.root, category=category, split="test")
 
 
 def _write(arguments: Namespace, rows: Sequence[Row], beside: str = "") -> Path:

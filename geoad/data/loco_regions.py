@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.data.dataset import GOOD
+from geoad.data.dataset import GOOD, Entry
 from geoad.data.image_file import SUFFIXES
 from geoad.data.reading import reading
 
@@ -100,7 +100,7 @@ def read_regions(folder: str | Path, saturations: dict[int, Saturation]) -> list
 
 
 class LocoTest:
-    """The test images of one category: `names` (test/<kind>/<stem>), `kinds`, and `regions(i)` of each.
+    """The test images of one category: `entries`, named test/<kind>/<stem>, and `regions(i)` of each.
 
     `root` is the folder of the categories. Raises ValueError or FileNotFoundError that names what is missing.
 
@@ -116,15 +116,17 @@ class LocoTest:
             raise FileNotFoundError(f"{test}: no such folder: give the root of MVTec LOCO AD and a category")
         files = [path for kind in (GOOD, *KINDS) for path in sorted((test / kind).glob("*"))]
         files = [path for path in files if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-        self.names = [f"test/{path.parent.name}/{path.stem}" for path in files]
-        self.kinds = [path.parent.name for path in files]
+        kinds = [path.parent.name for path in files]
+        named = zip(files, kinds, strict=True)
+        self.entries = [Entry(f"test/{kind}/{path.stem}", kind, None, path) for path, kind in named]
         self.saturations = read_saturations(self.folder / "defects_config.json")
 
     def regions(self, i: int) -> list[Region]:
         """Return the annotations of image i, [] for a good one."""
-        if self.kinds[i] == GOOD:
+        name, kind = self.entries[i][:2]
+        if kind == GOOD:
             return []
-        return read_regions(self.folder / "ground_truth" / self.names[i].removeprefix("test/"), self.saturations)
+        return read_regions(self.folder / "ground_truth" / name.removeprefix("test/"), self.saturations)
 
 
 def list_loco_categories(root: str | Path) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -45,8 +44,7 @@ def evaluate_loco(
         told = "mode, connectivity, resize, threshold do not fit"
         raise ValueError(f"saturated overlap is evaluated exactly, at native size, a region an annotation: {told}")
     test = LocoTest(root, category)
-    named = SimpleNamespace(entries=[SimpleNamespace(name=name) for name in test.names])
-    maps = MapFolder(folder, named, category=category)  # type: ignore[arg-type]
+    maps = MapFolder(folder, test, category=category)
     facts = {"method": method, "source": "geoad", "dataset": NAME, "category": category, "seed": None}
     done = []
     for kind in KINDS:
@@ -60,18 +58,18 @@ def evaluate_loco(
 
 def _evaluate_subset(maps: MapFolder, test: LocoTest, kind: str, settings: Settings) -> Evaluation:
     """Evaluate the good images and those of one kind."""
-    chosen = [i for i, each in enumerate(test.kinds) if each in (GOOD, kind)]
-    own = read_scores(maps.folder, test.names)
+    chosen = [i for i, entry in enumerate(test.entries) if entry.kind in (GOOD, kind)]
+    own = read_scores(maps.folder, [entry.name for entry in test.entries])
     mine, regions = Chosen(maps.__getitem__, chosen), Chosen(test.regions, chosen)
-    names = [test.names[i] for i in chosen]
+    names, kinds = ([getattr(test.entries[i], part) for i in chosen] for part in ("name", "kind"))
     ranking = rank_saturated(
         mine, regions, limits=settings.limits, names=names, jobs=settings.jobs, progress=settings.progress
     )
     if own is not None:
         ranking = replace(ranking, maxima=own[chosen])
-    labels = [int(test.kinds[i] != GOOD) for i in chosen]
+    labels = [int(each != GOOD) for each in kinds]
     rows = list(_overlap_rows(ranking, settings.limits))
-    rows += [each for each in image_rows(ranking.maxima, labels, [test.kinds[i] for i in chosen]) if not each["kind"]]
+    rows += [each for each in image_rows(ranking.maxima, labels, kinds) if not each["kind"]]
     profiles: Profiles | None = None
     if settings.resamples:
         source = Source(mine, regions, names, checked_regions)

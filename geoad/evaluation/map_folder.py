@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from geoad.data.dataset import Dataset
 from geoad.data.listing import files_below
+from geoad.data.loco_regions import LocoTest
 from geoad.evaluation.map_file import SUFFIXES, read_map
 
 SHOWN = 10
@@ -33,7 +34,7 @@ class MapFolder(Sequence[NDArray[np.floating]]):
     (2, 3)
     """
 
-    def __init__(self, folder: str | Path, dataset: Dataset, *, category: str | None = None) -> None:
+    def __init__(self, folder: str | Path, dataset: Dataset | LocoTest, *, category: str | None = None) -> None:
         self.folder = map_base(folder, category)
         names = [entry.name for entry in dataset.entries]
         if not names:

@@ -351,7 +351,7 @@ def test_whatever_decides_the_numbers_makes_another_command(change: dict) -> Non
 
 
 def test_each_subset_has_the_scores_of_its_own_parts(loco: Path, tmp_path: Path) -> None:  # noqa: F811
-    names = LocoTest(loco, "pushpins").names  # two good, one structural, one logical
+    names = [entry.name for entry in LocoTest(loco, "pushpins").entries]  # two good, one structural, one logical
     for name in names:
         (tmp_path / "pushpins" / name).parent.mkdir(parents=True, exist_ok=True)
         np.save(tmp_path / "pushpins" / f"{name}.npy", np.zeros((10, 12)))

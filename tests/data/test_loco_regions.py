@@ -38,8 +38,8 @@ def root(tmp_path):
 def test_regions_with_absolute_and_relative_thresholds(root):
     assert list_loco_categories(root) == ["pushpins"]
     test = LocoTest(root, "pushpins")
-    assert test.kinds == ["good", "good", "structural_anomalies", "logical_anomalies"]
-    assert test.names[3] == "test/logical_anomalies/000"
+    assert [entry.kind for entry in test.entries] == ["good", "good", "structural_anomalies", "logical_anomalies"]
+    assert test.entries[3].name == "test/logical_anomalies/000"
     assert test.regions(0) == []
     assert [(mask.sum(), area) for mask, area in test.regions(2)] == [(4, 4)]
     assert [(mask.sum(), area) for mask, area in test.regions(3)] == [(9, 4), (10, 5)]
