@@ -154,9 +154,15 @@ class Detector(nn.Module):
         return self
 
     def score(self, sample: Sample) -> AnomalyMap:
-        """Return the anomaly map of one sample, of its native size; raise NotFittedError before `fit`."""
+        """Return the anomaly map of one sample, of its native size.
+
+        Raises NotFittedError before `fit`, TypeError for a detector in halves.
+        """
         _check_sample(sample)
         self.check_fitted()
+        for name, tensor in self.state_dict().items():
+            if tensor.dtype in (torch.float16, torch.bfloat16):
+                raise TypeError(f"{type(self).__name__} scores in float32, got {name} in {tensor.dtype}: load it again")
         self.eval()
         kind = self.device.type
         # Inference tensors count no changes: of an index nothing would be kept.

@@ -241,6 +241,15 @@ def test_an_autocast_around_it_changes_nothing(name: str) -> None:
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ["voxel-vm", "depth-vm", "3d-st"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_no_halves(name: str, dtype: torch.dtype) -> None:
+    scans, tiny = [synthetic_scan(seed) for seed in range(2)], detector_class(name).tiny()
+    detector = make_detector(name, **{**tiny, **({"steps": 2} if "steps" in tiny else {})}).fit(scans)
+    with pytest.raises(TypeError, match=rf"scores in float32, got \S+ in {dtype}: load it again"):
+        detector.to(dtype).score(scans[0])
+
+
 def test_it_learns_where_gradients_are_off() -> None:
     scans, keywords = [synthetic_scan(seed) for seed in range(2)], {"points": 64, "k": 4, "steps": 2}
     expected = make_detector("3d-st", **keywords).fit(scans).score(scans[0]).pixels
