@@ -18,9 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import shlex
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -31,12 +29,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import measure_apart, seconds
 
 from geoad.data.scenes import Scenes
 from geoad.descriptors import Teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.student_teacher import StudentTeacher3D
-from geoad.evaluation.results import environment, write_json
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.cone import cone
 from geoad.nn.local_features import LocalFeatures
@@ -201,23 +199,19 @@ def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
         raise SystemExit(f"{case}: other backends would stand in for the CUDA kernels: {why}")
     with kept_memory():  # as the trainer has it
         clock = time.perf_counter if case.endswith("GPU") else time.process_time
-        seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats, clock)
+        taken = seconds(CASES[case](points, width), 1 if case == "million" else repeats, clock)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
     backend = "torch" if case == "eager" else "cuda" if case.endswith("GPU") else "numba"
     row = {"kernel": "3d-st", "backend": backend, "case": case, "n": n, "k": K}
     key = "wall_s" if case.endswith("GPU") else "cpu_s"
-    return {**row, "width": width, key: statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
+    return {**row, "width": width, key: statistics.median(taken), "min_s": min(taken), "peak_bytes": peak}
 
 
-def _seconds(run: Callable[[], None], repeats: int, clock: Callable[[], float]) -> list[float]:
-    run()  # compiles, fills caches
-    taken = []
-    for _ in range(repeats):
-        start = clock()
-        run()
-        taken.append(clock() - start)
-    return taken
+def line(row: dict[str, Any]) -> str:
+    """Return what is said of a row."""
+    took = f"{row['wall_s']:8.3f} s    " if "wall_s" in row else f"{row['cpu_s']:8.3f} CPU s"
+    return f"{row['case']:17} d = {row['width']:4} {took}   peak {row['peak_bytes'] / 1e9:6.2f} GB"
 
 
 def main() -> None:
@@ -225,27 +219,20 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=64_000)
     parser.add_argument("--widths", default="64,128")
     parser.add_argument("--cases", default=",".join(CASES))
-    parser.add_argument("--out", help="a file for the results, where not everything is measured")
+    parser.add_argument("--out", type=Path, help="a file for the results, where not everything is measured")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs=2, metavar=("CASE", "WIDTH"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(json.dumps(measure(given.only[0], given.points, int(given.only[1]), given.repeats)))
         return
-    rows = []
+    here = [case for case in given.cases.split(",") if not case.endswith("GPU") or torch.cuda.is_available()]
     widths = given.widths.split(",")
-    for case in given.cases.split(","):
-        if case.endswith("GPU") and not torch.cuda.is_available():
-            continue
-        for width in widths[:1] if case in ONCE else widths:
-            command = [sys.executable, __file__, *sys.argv[1:], "--only", case, width]
-            rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            seconds, unit = (rows[-1]["wall_s"], "s") if case.endswith("GPU") else (rows[-1]["cpu_s"], "CPU s")
-            print(f"{case:13} d = {width:4} {seconds:8.3f} {unit:5}   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB")
-    command_line = shlex.join(["python", "benchmarks/bench_3dst.py", *sys.argv[1:]])
+    calls = [
+        [*sys.argv[1:], "--only", case, width] for case in here for width in (widths[:1] if case in ONCE else widths)
+    ]
     whole = all(getattr(given, name) == parser.get_default(name) for name in ("points", "widths", "cases"))
-    if out := given.out or (RESULTS if whole else None):
-        write_json(out, {**environment(), "command": command_line, "rows": rows})
+    sys.exit(measure_apart(calls, given.out or (RESULTS if whole else None), line))
 
 
 if __name__ == "__main__":
