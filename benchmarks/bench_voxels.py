@@ -8,19 +8,17 @@ and one of the generator, all on the same batch. `hull` and `gather` bring the s
 the variation model's training by the scan, once the box is known, `vm-floor` that of `floor=None`, `vm-dense` what the
 same moments cost if every cell had them, `vm-score` a scan to its map; the state is counted from its buffers, and for
 `vm-dense` too. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the process's largest
-resident size, that of `base` loads everything and computes nothing. The GPU's cases are seconds of the wall, made only
-where there is one. Scans are a dome on a table, 800 x 800, that differs from scan to scan.
-Writes benchmarks/results/bench_voxels.json; some cases alone only where --out says, as one file is of one run.
+resident size, that of `base` loads everything and computes nothing. The GPU's cases are seconds of the wall and peaks
+of what torch had allocated, made only where there is one. Scans are a dome on a table, 800 x 800, that differs from
+scan to scan. Writes benchmarks/results/bench_voxels.json; some cases alone only where --out says, as one file is of one
+run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import measure_apart, seconds
+from common import measure_apart, time_and_memory
 
 from geoad.detectors import make_detector
 from geoad.detectors.voxels.voxel_detector import VoxelDetector
@@ -205,14 +203,11 @@ def measure(case: str, repeats: int) -> dict[str, Any]:
     made = CASES[case]()
     run, state = made if isinstance(made, tuple) else (made, None)
     context = kept_memory() if case.split()[0] in STEPS else torch.inference_mode()  # as the trainer runs a step
-    with context:
-        repeats = 1 if case.startswith("vm-dense") else repeats
-        taken = seconds(run, repeats, time.perf_counter if case.endswith("GPU") else time.process_time)
     parts = {"vm-fit": SCANS, "vm-floor": SCANS, "vm-dense": DENSE}.get(case.split()[0], 1)  # by the scan
-    row = {"kernel": "voxels", "case": case, "state_bytes": None if state is None else state()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    key = "wall_s" if case.endswith("GPU") else "cpu_s"
-    return {**row, key: statistics.median(taken) / parts, "min_s": min(taken) / parts, "peak_bytes": peak}
+    repeats = 1 if case.startswith("vm-dense") else repeats
+    with context:
+        found = time_and_memory(run, repeats, gpu=case.endswith("GPU"), parts=parts)
+    return {"kernel": "voxels", "case": case, "state_bytes": None if state is None else state(), **found}
 
 
 def line(row: dict[str, Any]) -> str:

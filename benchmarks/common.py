@@ -1,15 +1,20 @@
-"""What these scripts share: the command that is recorded, clocks, cases in processes of their own, splits of sim3d."""
+"""What these scripts share: the command that is recorded, time and memory of a case, splits of sim3d."""
 
 from __future__ import annotations
 
 import json
 import re
+import resource
 import shlex
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from geoad.data import Dataset, open_dataset
 from geoad.evaluation.results import environment, write_json
@@ -30,6 +35,19 @@ def seconds(run: Callable[[], object], repeats: int, clock: Callable[[], float])
         run()
         taken.append(clock() - start)
     return taken
+
+
+def time_and_memory(run: Callable[[], object], repeats: int, *, gpu: bool, parts: int = 1) -> dict[str, Any]:
+    """Return the median and the least seconds of a call by its `parts`, and the peak.
+
+    Seconds are the CPU's and the peak is the process's, but on a GPU: there the clock's, and what torch allocated.
+    """
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    taken = seconds(run, repeats, time.perf_counter if gpu else time.process_time)
+    peak = torch.cuda.max_memory_allocated() if gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    median, least = statistics.median(taken) / parts, min(taken) / parts
+    return {"wall_s" if gpu else "cpu_s": median, "min_s": least, "peak_bytes": peak}
 
 
 def measure_apart(calls: Iterable[Sequence[str]], out: Path | None, show: Callable[[dict[str, Any]], str]) -> int:

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "tests")
 BENCH_3DST = (
     *(sys.executable, "benchmarks/bench_3dst.py", "--repeats", "50"),
-    *("--widths", "64", "--cases", "step GPU,inference GPU,fps GPU"),
+    *("--widths", "64", "--cases", "step GPU,eager GPU,map GPU,inference GPU,fps GPU"),
 )
 BENCH_VOXELS = (
     *(sys.executable, "benchmarks/bench_voxels.py", "--repeats", "20"),

@@ -11,7 +11,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
+from geoad.detectors.points import point_detector
+from geoad.geometry.xyz_image import XYZImage
+from geoad.ops.farthest_point_sample import farthest_point_sample
+from geoad.sample import Sample
 from tests.benchmarks.test_scripts import HERE, load
 
 SCRIPT = """
@@ -75,3 +80,28 @@ def test_every_case_is_asked_for_apart(name: str, monkeypatch: pytest.MonkeyPatc
         "bench_voxels": [["base"], ["vm-fit 64 xyz"], ["vm-fit 64 xyz+rgb"]],
     }
     assert [call[call.index("--only") + 1 :] for call in calls] == expected[name]
+
+
+def test_the_peak_of_a_gpu_is_what_torch_allocated_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: order.append("reset"))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: order.append("read") or 7)
+    found = load("common").time_and_memory(lambda: order.append("run"), 2, gpu=True)
+    assert found["peak_bytes"] == 7 and order == ["reset", "run", "run", "run", "read"]
+    assert 0 < found["min_s"] <= found["wall_s"]
+    here = load("common").time_and_memory(lambda: sum(range(10_000)), 2, gpu=False, parts=2)
+    assert set(here) == {"cpu_s", "min_s", "peak_bytes"} and here["peak_bytes"] > 1e7
+
+
+def test_a_map_with_known_picks_samples_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = load("bench_3dst")
+    small = Sample(xyz=XYZImage(bench.surface(900).reshape(30, 30, 3)))
+    sampled: list[int] = []
+    monkeypatch.setattr(bench, "scan", lambda seed=0: small)
+    monkeypatch.setattr(point_detector, "farthest_point_sample", farthest_point_sample)  # and put back at the end
+    sample = lambda *given, **start: sampled.append(given[1]) or farthest_point_sample(*given, **start)  # noqa: E731
+    monkeypatch.setattr(bench, "farthest_point_sample", sample)
+    run = bench.mapping(200, 8)
+    for _ in range(3):
+        run()
+    assert sampled == [200]

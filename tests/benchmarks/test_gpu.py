@@ -50,6 +50,10 @@ def test_what_matters_comes_first_and_all_kernels_are_measured(gpu: ModuleType) 
     measured = [*benches["bench"].kernels, *benches["bench-fps"].kernels]
     assert sorted(measured) == sorted(KERNELS)
     assert {given.repeats for given in benches.values()} == {9}
+    on_gpu = [target for target in load("targets").targets() if target.file == "gpu/bench_3dst.json"]
+    cases = plan["bench-3dst"][plan["bench-3dst"].index("--cases") + 1].split(",")
+    rows = [{"case": case, "width": 64, "wall_s": 1.0, "peak_bytes": 1} for case in cases]
+    assert set(cases) <= set(load("bench_3dst").CASES) and all(target.value(rows) for target in on_gpu)
     asked = {target.file for target in load("targets").targets() if target.file.startswith("gpu/")}
     assert asked == {f"gpu/{place}.json" for place in ("knn", "large/knn", "bench_3dst", "bench_voxels")}
 
