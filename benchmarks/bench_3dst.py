@@ -6,23 +6,19 @@ at hand (as in training: they are computed once), `patch` such a step on a patch
 with Muon, `eager` the step in plain torch, which materialises (n, k, d), on an eighth of the points, `pretraining` one
 step of the teacher, `inference` a scan of 360 k points to a filled map of 800×800 with the thesis's scores (`fps` is
 its share of farthest point sampling), `default inference` the same with scores held against those of six good scans,
-`million` the descriptors of a million points; "step GPU", "inference GPU" and "fps GPU" where there is one. Seconds are
-CPU seconds of one thread, on a GPU of the clock, the median of the repeats; peaks are the process's largest resident
-size. Clouds are an undulating surface with noise, row by row as a scanner gives it; pretraining has a scene of ten
-solids. The whole of it is written to benchmarks/results/bench_3dst.json; a run of fewer cases or widths, or of other
-points, only where --out says.
+`million` the descriptors of a million points; "step GPU", "eager GPU" (of all points), "inference GPU", "fps GPU" and
+"map GPU", which is inference with picks that are known, where there is one. Seconds are CPU seconds of one thread, on a
+GPU of the clock, the median of the repeats; peaks are the process's largest resident size, on a GPU the most that torch
+had allocated. Clouds are an undulating surface with noise, row by row as a scanner gives it; pretraining has a scene of
+ten solids. The whole of it is written to benchmarks/results/bench_3dst.json; a run of fewer cases or widths, or of
+other points, only where --out says.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import shlex
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
@@ -31,12 +27,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import measure_apart, time_and_memory
 
 from geoad.data.scenes import Scenes
 from geoad.descriptors import Teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.student_teacher import StudentTeacher3D
-from geoad.evaluation.results import environment, write_json
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.cone import cone
 from geoad.nn.local_features import LocalFeatures
@@ -103,12 +99,12 @@ def step(
     return run
 
 
-def eager(n: int, width: int) -> Callable[[], None]:
+def eager(n: int, width: int, *, device: str = "cpu") -> Callable[[], None]:
     """The same step with every aggregation in plain torch."""
     kernel = import_module("geoad.ops.aggregate")
     kernel._choose = lambda *_: "torch"  # type: ignore[attr-defined]
     import_module("geoad.nn.fused_block").serves = lambda _: False  # type: ignore[attr-defined]
-    return step(n // EAGER, width)
+    return step(n // EAGER if device == "cpu" else n, width, device=device)
 
 
 def pretraining(n: int, width: int) -> Callable[[], None]:
@@ -143,6 +139,18 @@ def inference(n: int, width: int, *, device: str = "cpu", against: int = 0) -> C
         with torch.no_grad():
             detector.map(sample)
 
+    return run
+
+
+def mapping(n: int, width: int, *, device: str = "cpu") -> Callable[[], None]:
+    """A scan's map as in the thesis but for farthest point sampling: the picks of the first call are those of all."""
+    run, picks = inference(n, width, device=device), []
+
+    def known(*given: Any, **options: Any) -> torch.Tensor:
+        picks[:] = picks or [farthest_point_sample(*given, **options)]
+        return picks[0]
+
+    import_module("geoad.detectors.points.point_detector").farthest_point_sample = known  # type: ignore[attr-defined]
     return run
 
 
@@ -183,7 +191,7 @@ CASES: dict[str, Callable[[int, int], Callable[[], None]]] = {
     "million": million,
     **{
         f"{name} GPU": partial(run, device="cuda")
-        for name, run in {"step": step, "inference": inference, "fps": fps}.items()
+        for name, run in {"step": step, "eager": eager, "inference": inference, "map": mapping, "fps": fps}.items()
     },
 }
 ONCE = ("base", "fps", "fps GPU")  # of no width
@@ -197,27 +205,20 @@ def _graph(n: int) -> tuple[dict[str, torch.Tensor], float]:
 def measure(case: str, points: int, width: int, repeats: int) -> dict[str, Any]:
     """Run one case in this process."""
     torch.set_num_threads(1)
-    if case.endswith("GPU") and (why := _cuda.why_not()) is not None:
+    gpu = case.endswith("GPU")
+    if gpu and (why := _cuda.why_not()) is not None:
         raise SystemExit(f"{case}: other backends would stand in for the CUDA kernels: {why}")
     with kept_memory():  # as the trainer has it
-        clock = time.perf_counter if case.endswith("GPU") else time.process_time
-        seconds = _seconds(CASES[case](points, width), 1 if case == "million" else repeats, clock)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        found = time_and_memory(CASES[case](points, width), 1 if case == "million" else repeats, gpu=gpu)
     n = {"million": 1_000_000, "eager": points // EAGER}.get(case, points)
-    backend = "torch" if case == "eager" else "cuda" if case.endswith("GPU") else "numba"
-    row = {"kernel": "3d-st", "backend": backend, "case": case, "n": n, "k": K}
-    key = "wall_s" if case.endswith("GPU") else "cpu_s"
-    return {**row, "width": width, key: statistics.median(seconds), "min_s": min(seconds), "peak_bytes": peak}
+    backend = "torch" if case.startswith("eager") else "cuda" if gpu else "numba"
+    return {"kernel": "3d-st", "backend": backend, "case": case, "n": n, "k": K, "width": width, **found}
 
 
-def _seconds(run: Callable[[], None], repeats: int, clock: Callable[[], float]) -> list[float]:
-    run()  # compiles, fills caches
-    taken = []
-    for _ in range(repeats):
-        start = clock()
-        run()
-        taken.append(clock() - start)
-    return taken
+def line(row: dict[str, Any]) -> str:
+    """Return what is said of a row."""
+    took = f"{row['wall_s']:8.3f} s    " if "wall_s" in row else f"{row['cpu_s']:8.3f} CPU s"
+    return f"{row['case']:17} d = {row['width']:4} {took}   peak {row['peak_bytes'] / 1e9:6.2f} GB"
 
 
 def main() -> None:
@@ -225,27 +226,20 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=64_000)
     parser.add_argument("--widths", default="64,128")
     parser.add_argument("--cases", default=",".join(CASES))
-    parser.add_argument("--out", help="a file for the results, where not everything is measured")
+    parser.add_argument("--out", type=Path, help="a file for the results, where not everything is measured")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs=2, metavar=("CASE", "WIDTH"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
         print(json.dumps(measure(given.only[0], given.points, int(given.only[1]), given.repeats)))
         return
-    rows = []
+    here = [case for case in given.cases.split(",") if not case.endswith("GPU") or torch.cuda.is_available()]
     widths = given.widths.split(",")
-    for case in given.cases.split(","):
-        if case.endswith("GPU") and not torch.cuda.is_available():
-            continue
-        for width in widths[:1] if case in ONCE else widths:
-            command = [sys.executable, __file__, *sys.argv[1:], "--only", case, width]
-            rows.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
-            seconds, unit = (rows[-1]["wall_s"], "s") if case.endswith("GPU") else (rows[-1]["cpu_s"], "CPU s")
-            print(f"{case:13} d = {width:4} {seconds:8.3f} {unit:5}   peak {rows[-1]['peak_bytes'] / 1e9:6.2f} GB")
-    command_line = shlex.join(["python", "benchmarks/bench_3dst.py", *sys.argv[1:]])
+    calls = [
+        [*sys.argv[1:], "--only", case, width] for case in here for width in (widths[:1] if case in ONCE else widths)
+    ]
     whole = all(getattr(given, name) == parser.get_default(name) for name in ("points", "widths", "cases"))
-    if out := given.out or (RESULTS if whole else None):
-        write_json(out, {**environment(), "command": command_line, "rows": rows})
+    sys.exit(measure_apart(calls, given.out or (RESULTS if whole else None), line))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import shlex
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +33,7 @@ import torch
 from ablation_figures import draw
 from ablation_orderings import orderings, show
 from ablation_variants import GROUPS, SWEEPS, Plan, Variant, make_plan
+from common import command, data_of, splits, truth
 
 from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE, peak_memory
 from geoad.cli.arguments import setting
@@ -58,9 +57,7 @@ def measure(
     scans: str, params: Mapping[str, Any], method: str, category: str, seed: int, device: str
 ) -> dict[str, Any]:
     """Fit and score one cell."""
-    train, validation, test = (
-        open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
-    )
+    train, validation, test = splits(scans, category)
     detector = make_detector(method, **params)
     clock: dict[str, float] = {}
     maps: list[Any] = []
@@ -77,7 +74,7 @@ def measure(
         clock["score_wall_s"] = (time.perf_counter() - began[1]) / len(test)
 
     peaks = {"fit_peak_bytes": peak_memory(fit, device), "score_peak_bytes": peak_memory(score, device)}
-    masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
+    masks, labels = truth(test)
     curve = au_pro([each.pixels for each in maps], masks, limit=LIMITS)
     return {
         "category": category,
@@ -191,9 +188,8 @@ def _params(variant: Variant, teachers: Teachers, known: dict[str, Any]) -> dict
 
 def _content(given: argparse.Namespace, plan: Plan, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the file's content to go on from; raise ValueError if it is of other settings."""
-    manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
     settings = {
-        "data": {key: manifest[key] for key in ("simulator", "size", "seed")},
+        "data": data_of(given.scans),
         "base": plan.variants["baseline"].params | {"width": given.width},
         "pretraining": _budget(given),
         "device": given.device,
@@ -205,7 +201,7 @@ def _content(given: argparse.Namespace, plan: Plan, before: Mapping[str, Any]) -
     groups = {group: {**before.get("groups", {}).get(group, {}), **plan.groups[group]} for group in GROUPS}
     return {
         **environment(),
-        "command": shlex.join(["python", "benchmarks/bench_3dst_ablations.py", *sys.argv[1:]]),
+        "command": command(),
         "settings": settings,
         "memory": MEMORY_RULE if given.device == "cpu" else CUDA_MEMORY_RULE,
         "teachers": before.get("teachers", {}),

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import sys
 import tempfile
 import time
 import zlib
@@ -35,11 +33,12 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from common import command, data_of, splits, truth
 from earlier import earlier_rows
 from scipy.spatial.transform import Rotation
 
 from geoad._lock import locked
-from geoad.data import Dataset, open_dataset
+from geoad.data import Dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
 from geoad.detectors import make_detector
@@ -117,9 +116,7 @@ def moved(sample: Sample) -> Sample:
 
 def measure(scans: str, variant: Variant, teacher: str, category: str, seed: int) -> list[Facts]:
     """Fit and score one cell; return its rows."""
-    train, validation, test = (
-        open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
-    )
+    train, validation, test = splits(scans, category)
     seen: list[Sequence[Sample]] = [train, validation, test]
     if variant.moved:
         seen = [[moved(sample) for sample in split] for split in seen]
@@ -149,7 +146,7 @@ def figures(detector: PointDetector, scans: Sequence[Sample], test: Dataset) -> 
     began = time.process_time()
     maps = [detector.score(sample) for sample in scans]
     scored = time.process_time() - began
-    masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
+    masks, labels = truth(test)
     pixels = [each.pixels for each in maps]
     return {
         **{("au_pro", limit): float(value) for limit, value in au_pro(pixels, masks, limit=LIMITS).items()},
@@ -166,11 +163,11 @@ def kept_rows(path: Path, data: Facts, keywords: Facts) -> list[Facts]:
     return [row for row in rows if digest(row["teacher"]) in (None, row["teacher_sha256"])]
 
 
-def add_rows(path: Path, command: str, data: Facts, keywords: Facts, rows: Sequence[Facts]) -> None:
+def add_rows(path: Path, data: Facts, keywords: Facts, rows: Sequence[Facts]) -> None:
     """Add rows to a file that other processes may add to as well."""
     with locked(path.parent, wait=True):
         whole = [*kept_rows(path, data, keywords), *rows]
-        write_json(path, {**environment(), "command": command, "data": data, "params": keywords, "rows": whole})
+        write_json(path, {**environment(), "command": command(), "data": data, "params": keywords, "rows": whole})
 
 
 def table(rows: Sequence[Facts]) -> str:
@@ -199,17 +196,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: benchmarks/results)")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
-    data = {key: manifest[key] for key in ("simulator", "size", "seed")}
+    data = data_of(given.scans)
     variant = VARIANTS[given.variant]
     path, made_of = given.out / variant.file, (data, settings(variant))
-    command = " ".join(["python", "benchmarks/bench_3dst_sim3d.py", *sys.argv[1:]])
     asked = [words.split(",") for words in (given.seeds, given.categories, given.teachers)]
     for seed, category, teacher in product(*asked):
         done = {(row["teacher"], row["category"], row["seed"]) for row in kept_rows(path, *made_of)}
         if (teacher, category, int(seed)) not in done:
             rows = measure(given.scans, variant, teacher, category, int(seed))
-            add_rows(path, command, *made_of, rows)
+            add_rows(path, *made_of, rows)
             print(teacher, category, seed, *(f"{row['metric']} {row['value']}" for row in rows), flush=True)
     print(table(kept_rows(path, *made_of)))
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import command
 from scipy import ndimage
 
 from geoad.evaluation.results import environment, write_json
@@ -128,8 +129,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make_maps(Path(folder), given.images, given.size)
         for case, repeats in CASES:
-            command = [sys.executable, __file__, *sys.argv[1:], "--case", case, str(repeats), folder]
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            words = [sys.executable, __file__, *sys.argv[1:], "--case", case, str(repeats), folder]
+            found = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
             row = {"kernel": "au_pro", "backend": case, "case": f"{given.images}x{given.size}x{given.size}"}
             row |= {"n": given.images * given.size**2, "k": len(LIMITS), "cpu_s": found["median_s"]}
             rows.append({**row, **found})
@@ -139,8 +140,7 @@ def main() -> None:
         row["equal_to_reference"] = not row["values"] or bool(np.allclose(row["values"], expected, rtol=0, atol=1e-9))
         del row["values"]
     assert all(row["equal_to_reference"] for row in rows)
-    command_line = " ".join(["python benchmarks/bench_metrics.py", *sys.argv[1:]])
-    write_json(RESULTS, {**environment(), "command": command_line, "rows": rows})
+    write_json(RESULTS, {**environment(), "command": command(), "rows": rows})
 
 
 if __name__ == "__main__":

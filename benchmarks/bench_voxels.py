@@ -8,20 +8,17 @@ and one of the generator, all on the same batch. `hull` and `gather` bring the s
 the variation model's training by the scan, once the box is known, `vm-floor` that of `floor=None`, `vm-dense` what the
 same moments cost if every cell had them, `vm-score` a scan to its map; the state is counted from its buffers, and for
 `vm-dense` too. Seconds are CPU seconds of one thread, the median of the repeats; peaks are the process's largest
-resident size, that of `base` loads everything and computes nothing. The GPU's cases are seconds of the wall, made only
-where there is one. Scans are a dome on a table, 800 x 800, that differs from scan to scan.
-Writes benchmarks/results/bench_voxels.json; some cases alone only where --out says, as one file is of one run.
+resident size, that of `base` loads everything and computes nothing. The GPU's cases are seconds of the wall and peaks
+of what torch had allocated, made only where there is one. Scans are a dome on a table, 800 x 800, that differs from
+scan to scan. Writes benchmarks/results/bench_voxels.json; some cases alone only where --out says, as one file is of one
+run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
-import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,10 +26,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from common import measure_apart, time_and_memory
 
 from geoad.detectors import make_detector
 from geoad.detectors.voxels.voxel_detector import VoxelDetector
-from geoad.evaluation.results import environment, write_json
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
@@ -206,24 +203,18 @@ def measure(case: str, repeats: int) -> dict[str, Any]:
     made = CASES[case]()
     run, state = made if isinstance(made, tuple) else (made, None)
     context = kept_memory() if case.split()[0] in STEPS else torch.inference_mode()  # as the trainer runs a step
-    with context:
-        repeats = 1 if case.startswith("vm-dense") else repeats
-        seconds = _seconds(run, repeats, time.perf_counter if case.endswith("GPU") else time.process_time)
     parts = {"vm-fit": SCANS, "vm-floor": SCANS, "vm-dense": DENSE}.get(case.split()[0], 1)  # by the scan
-    row = {"kernel": "voxels", "case": case, "state_bytes": None if state is None else state()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    key = "wall_s" if case.endswith("GPU") else "cpu_s"
-    return {**row, key: statistics.median(seconds) / parts, "min_s": min(seconds) / parts, "peak_bytes": peak}
+    repeats = 1 if case.startswith("vm-dense") else repeats
+    with context:
+        found = time_and_memory(run, repeats, gpu=case.endswith("GPU"), parts=parts)
+    return {"kernel": "voxels", "case": case, "state_bytes": None if state is None else state(), **found}
 
 
-def _seconds(run: Run, repeats: int, clock: Callable[[], float]) -> list[float]:
-    run()  # compiles, fills caches
-    taken = []
-    for _ in range(repeats):
-        start = clock()
-        run()
-        taken.append(clock() - start)
-    return taken
+def line(row: dict[str, Any]) -> str:
+    """Return what is said of a row."""
+    took = row["wall_s"] if "wall_s" in row else row["cpu_s"]
+    state = "" if row["state_bytes"] is None else f"   state {row['state_bytes'] / 1e6:8.2f} MB"
+    return f"{row['case']:24} {took:9.4f} s   peak {row['peak_bytes'] / 1e9:6.2f} GB{state}"
 
 
 def main() -> None:
@@ -236,19 +227,10 @@ def main() -> None:
     if given.only:
         print(json.dumps(measure(given.only, given.repeats)))
         return
-    rows: dict[str, dict[str, Any]] = {}
-    for case in CASES:
-        wanted = not given.cases or case.startswith(tuple(given.cases.split(",")))
-        if not wanted or (case.endswith("GPU") and not torch.cuda.is_available()):
-            continue
-        command = [sys.executable, __file__, "--repeats", str(given.repeats), "--only", case]
-        rows[case] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        seconds = rows[case].get("cpu_s", rows[case].get("wall_s"))
-        state = "" if rows[case]["state_bytes"] is None else f"   state {rows[case]['state_bytes'] / 1e6:8.2f} MB"
-        print(f"{case:24} {seconds:9.4f} s   peak {rows[case]['peak_bytes'] / 1e9:6.2f} GB{state}", flush=True)
-    command_line = " ".join(["python benchmarks/bench_voxels.py", *sys.argv[1:]])
-    if out := given.out or (None if given.cases else RESULTS):
-        write_json(out, {**environment(), "command": command_line, "rows": list(rows.values())})
+    asked = tuple(given.cases.split(",")) if given.cases else ""
+    here = [case for case in CASES if not case.endswith("GPU") or torch.cuda.is_available()]
+    calls = [["--repeats", str(given.repeats), "--only", case] for case in here if case.startswith(asked)]
+    sys.exit(measure_apart(calls, given.out or (None if given.cases else RESULTS), line))
 
 
 if __name__ == "__main__":

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import torch
+from common import command, data_of, splits, truth
 from earlier import earlier_rows
 from scipy.stats import spearmanr
 
-from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
 from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
@@ -50,13 +49,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def measure(scans: str, method: str, category: str) -> dict[str, Any]:
     """Fit and score one method on one category."""
     began = time.process_time()
-    train, validation, test = (
-        open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "validation", "test")
-    )
+    train, validation, test = splits(scans, category)
     detector = make_detector(method, **SETTINGS[method])
     detector.fit(train, validation=validation, trainer=Trainer(device="cpu", seed=0))
     maps = [detector.score(sample).pixels for sample in test]
-    masks = [test.mask(i) for i in range(len(test))]
     return {
         "method": method,
         "params": SETTINGS[method],
@@ -66,7 +62,7 @@ def measure(scans: str, method: str, category: str) -> dict[str, Any]:
         "metric": "au_pro",
         "limit": 0.3,
         "mode": "exact",
-        "value": float(au_pro(maps, masks, limit=0.3)),
+        "value": float(au_pro(maps, truth(test)[0], limit=0.3)),
         "cpu_s": round(time.process_time() - began, 1),
     }
 
@@ -117,18 +113,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    manifest = json.loads((Path(arguments.scans) / "manifest.json").read_text())
-    data = {key: manifest[key] for key in ("simulator", "size", "seed")}
+    data = data_of(arguments.scans)
     rows = earlier_rows(arguments.out, data=data)
     rows = [row for row in rows if row["params"] == SETTINGS.get(row["method"])]
-    command = " ".join(["python", "benchmarks/sim3d_ranking.py", *sys.argv[1:]])
     done = {(row["method"], row["category"]) for row in rows}
     for cell in [(method, category) for method in arguments.methods for category in CATEGORIES]:
         if cell not in done:
             rows.append(measure(arguments.scans, *cell))
             print(*cell, f"{rows[-1]['value']:.3f} ({rows[-1]['cpu_s']:.0f} CPU s)", flush=True)
             write_json(
-                arguments.out, {**environment(), "command": command, "data": data, **agreement(rows), "rows": rows}
+                arguments.out, {**environment(), "command": command(), "data": data, **agreement(rows), "rows": rows}
             )
     show(rows)
 

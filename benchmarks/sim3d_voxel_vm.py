@@ -10,17 +10,15 @@ benchmarks/results/sim3d_voxel_vm.json, a row as soon as it is known; a second r
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import torch
+from common import command, data_of, splits, truth
 from earlier import earlier_rows
 
-from geoad.data import open_dataset
 from geoad.detectors import make_detector
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import au_pro, roc_auc
@@ -34,11 +32,11 @@ LIMITS = (0.05, 0.3)
 
 def measure(scans: str, category: str, source: str) -> Iterator[dict[str, Any]]:
     """Fit once, and score the test scans under every floor and smoothing."""
-    train, test = (open_dataset("sim3d", scans, category=category, split=split) for split in ("train", "test"))
+    train, _, test = splits(scans, category)
     fitted = make_detector("voxel-vm", source=source, floor=None)
     fitted.fit(train, trainer=Trainer(device="cpu", seed=0))
     samples = [test[i] for i in range(len(test))]
-    masks, labels = ([read(i) for i in range(len(test))] for read in (test.mask, test.label))
+    masks, labels = truth(test)
     for floor, smooth in ((floor, smooth) for smooth in SMOOTH for floor in FLOORS):
         detector = make_detector("voxel-vm", source=source, floor=floor, smooth=smooth)
         detector.load_state_dict(fitted.state_dict())
@@ -75,20 +73,18 @@ def main() -> None:
     )
     given = parser.parse_args()
     torch.set_num_threads(1)
-    manifest = json.loads((Path(given.scans) / "manifest.json").read_text())
-    data = {key: manifest[key] for key in ("simulator", "size", "seed")}
+    data = data_of(given.scans)
     categories = (
         given.categories.split(",") if given.categories else sorted(p.name for p in Path(given.scans).glob("*/"))
     )
     rows = earlier_rows(given.out, data=data)
-    command = " ".join(["python", "benchmarks/sim3d_voxel_vm.py", *sys.argv[1:]])
     done = {(row["category"], row["source"]) for row in rows}
     for source in given.sources.split(","):
         for category in categories:
             if (category, source) not in done:
                 rows += measure(given.scans, category, source)
                 print(category, source, rows[-1], flush=True)
-                write_json(given.out, {**environment(), "command": command, "data": data, "rows": rows})
+                write_json(given.out, {**environment(), "command": command(), "data": data, "rows": rows})
     print(table(rows))
 
 

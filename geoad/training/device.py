@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -62,11 +64,16 @@ def open_fabric(device: str, precision: str) -> Any:
     """
     accelerator, _, number = torch_device(device).partition(":")  # Fabric's "auto" takes devices without float64
     devices: Any = [int(number)] if number else 1
-    try:
-        package = import_module("lightning_fabric")
-    except ImportError:
-        try:
-            package = import_module("lightning.fabric")
-        except ImportError:
-            package = need("lightning_fabric", "train")
-    return package.Fabric(accelerator=accelerator, devices=devices, precision=precision)
+    return fabric_package().Fabric(accelerator=accelerator, devices=devices, precision=precision)
+
+
+def fabric_package() -> ModuleType:
+    """Return the package that has Fabric, by whichever of its two names is installed.
+
+    >>> fabric_package().Fabric.__name__
+    'Fabric'
+    """
+    for name in ("lightning_fabric", "lightning.fabric"):
+        with suppress(ImportError):
+            return import_module(name)
+    return need("lightning_fabric", "train")

@@ -271,7 +271,7 @@ def test_a_cell_is_measured(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) 
     def open_dataset(*_: str, category: str, split: str) -> Split:
         return Split(synthetic_scan(seed, defect=seed == 4) for seed in parts[split])
 
-    monkeypatch.setattr(bench, "open_dataset", open_dataset)
+    monkeypatch.setattr("common.open_dataset", open_dataset)
     params = {"teacher": "random", "width": 8, "points": 300, "k": 8, "steps": 30}
     found = bench.measure("scans", params, "3d-st", "foam", 1, "cpu")
     assert (found["category"], found["seed"], found["metric"], found["limit"]) == ("foam", 1, "au_pro", 0.3)

@@ -48,7 +48,13 @@ def test_every_case_of_a_target_is_one_that_is_measured(bench: ModuleType) -> No
         rows = [{"case": case, "cpu_s": 1.0, "wall_s": 1.0, "state_bytes": 1} for case in bench.CASES]
         assert target.value(rows) > 0
         asked.add(target.what)
-    assert len(asked) == 12
+    assert len(asked) == 13
+
+
+def test_a_step_of_the_gan_is_one_of_its_critic() -> None:
+    rows = [{"case": "voxel-fanogan GPU", "wall_s": 0.04}]
+    of_gan = [each for each in load("targets").targets_voxels() if each.file == "gpu/bench_voxels.json"][2:]
+    assert {each.what.split()[1]: each.value(rows) for each in of_gan} == {"iteration": 25, "step": 125}
 
 
 def test_the_table_of_floors_averages_over_categories() -> None:

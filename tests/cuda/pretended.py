@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
@@ -22,6 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from geoad.ops import _cuda, aggregate_cuda
 from geoad.training import job
+from geoad.training.device import fabric_package
 
 GPU = torch.device("cuda", 0)
 MOVE = {"aten::_to_copy", "aten::copy_"}
@@ -129,7 +129,7 @@ class _Fabric:
     device = GPU
 
     def __init__(self, precision: str) -> None:
-        self._fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+        self._fabric = fabric_package().Fabric(accelerator="cpu", devices=1, precision=precision)
 
     def to_device(self, what: Any) -> Any:
         return what.to(GPU) if isinstance(what, nn.Module) else tree_map_only(Tensor, lambda t: t.to(GPU), what)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trimesh
 from PIL import Image
 
 from geoad.data import list_categories, open_dataset
 from geoad.data.folder import Folder
 from tests.trees import make_scan
+
+trimesh = pytest.importorskip("trimesh")
 
 
 def save(path: Path, seed: int = 0, kind: str = "good") -> None:

@@ -7,11 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import trimesh
 
 from geoad._optional import need
 from geoad.data.mesh_folder import MeshFolder, ModelNet10, read_mesh
 from geoad.data.scenes import Scenes, open_source
+
+trimesh = pytest.importorskip("trimesh")
 
 
 def write_off(path: Path, size: float = 1.0) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import trimesh
 
 from geoad.data import read_scan
 from geoad.data.scan_file import SUFFIXES, scan_shape
 from tests.trees import make_scan
+
+trimesh = pytest.importorskip("trimesh")
 
 XYZ = make_scan((8, 9)).image.xyz
 POINTS = XYZ.reshape(-1, 3)
@@ -205,7 +206,6 @@ def test_real_meshes(shared_data: Path) -> None:
 
 
 def test_a_truncated_ply_is_not_read_as_a_whole_one(tmp_path: Path) -> None:
-    trimesh = pytest.importorskip("trimesh")
     ball, path = trimesh.creation.icosphere(2), tmp_path / "ball.ply"
     for mesh in (ball, trimesh.PointCloud(ball.vertices)):
         text = mesh.export(file_type="ply", encoding="ascii").splitlines(keepends=True)

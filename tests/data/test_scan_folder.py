@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-import trimesh
 
 from geoad.data.scan_folder import OVERSAMPLE, ScanFolder, read_points
 from geoad.data.scenes import Scenes
+
+trimesh = pytest.importorskip("trimesh")
 
 CLOUD = np.random.default_rng(0).uniform(1, 2, (120, 3)).astype(np.float32)
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trimesh
 from scipy.spatial import cKDTree
 
 from geoad.data.scenes import SOURCES, Scenes, open_source, place, unit_triangles
 from geoad.data.surface import sample_surface
+
+trimesh = pytest.importorskip("trimesh")
 
 LIMIT = 3 + np.sqrt(3) / 2
 SMALL = {"points": 400, "objects": 3, "oversample": 4}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geoad.data.bodies import BODIES
 from geoad.data.polygons import OUTLINES, thicken
+
+pytest.importorskip("manifold3d")
+pytest.importorskip("trimesh")
+from geoad.data.bodies import BODIES
 from geoad.data.solids import MAX_FACES, SOLIDS, Solids, make_solid
 
 

@@ -3,7 +3,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import trimesh
 from PIL import Image
 
 from geoad.evaluation import export_maps, read_map
@@ -11,6 +10,8 @@ from geoad.evaluation.part_scores import read_scores, write_scores
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import AnomalyMap, Sample
 from tests.evaluation.toys import Height, ToyDataset
+
+trimesh = pytest.importorskip("trimesh")
 
 
 def test_every_sample_gets_its_map_and_its_picture(tmp_path):

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
 
 from geoad.training import job
 from geoad.training.checkpoint import Checkpoint, plain_keywords
+from geoad.training.device import fabric_package
 from geoad.training.run import Run
 from geoad.training.stage import Descend, Update, Visit
 from geoad.training.trainer import Trainer
@@ -168,6 +167,11 @@ def test_a_module_of_other_keywords_is_refused(tmp_path: Path) -> None:
         Trainer(device="cpu", folder=tmp_path).run(toy(**made | {"rate": 0.1}), numbers())
 
 
+def fabric_that_scales(scaler: torch.amp.GradScaler) -> Any:
+    package = fabric_package()
+    return package.Fabric(accelerator="cpu", plugins=package.plugins.MixedPrecision("16-mixed", "cpu", scaler))
+
+
 @pytest.mark.parametrize("saves", [2, 3, 4, 5])
 def test_the_scale_of_losses_survives_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
     """It doubles every five steps here, and tells how many there were: of 18, whatever happens between them."""
@@ -175,7 +179,7 @@ def test_the_scale_of_losses_survives_a_resumption(tmp_path: Path, monkeypatch: 
 
     def scaled(_device: str, _precision: str) -> Any:
         scalers.append(torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=5))
-        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scalers[-1]))
+        return fabric_that_scales(scalers[-1])
 
     monkeypatch.setattr(job, "open_fabric", scaled)
     whole = Trainer(device="cpu").run(Toy(), numbers())
@@ -354,7 +358,7 @@ def test_a_step_whose_scaled_gradients_overflow_is_left_out(monkeypatch: pytest.
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127)
 
     def scaled(_device: str, _precision: str) -> Any:
-        return Fabric(accelerator="cpu", plugins=MixedPrecision("16-mixed", "cpu", scaler))
+        return fabric_that_scales(scaler)
 
     def stages(plan: Plan) -> Any:
         update = Update(plan, lambda batch: {"total": 1e3 * plan.loss(batch)["total"].float()}, SGD)

@@ -192,8 +192,9 @@ def _where_kernels_are(device: torch.device, values: Tensor) -> Tensor:
 
 def _lowest(points: NDArray[np.float32]) -> int:
     """Return the point of lowest x, among several that of lowest y, then z: one that the numbering has no say in."""
-    rows = np.arange(len(points))
-    for axis in range(3):
+    x = points[:, 0]
+    rows = np.flatnonzero(x == x.min())  # few: to gather the other axes of all points takes longer than this
+    for axis in (1, 2):
         values = points[rows, axis]
         rows = rows[values == values.min()]
     return int(rows[0])

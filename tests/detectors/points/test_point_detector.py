@@ -17,6 +17,7 @@ from geoad.checks import synthetic_scan
 from geoad.descriptors.teacher import Teacher, save_teacher
 from geoad.detectors.base import Detector
 from geoad.detectors.points.feature_bank import FeatureBank
+from geoad.detectors.points.point_detector import _lowest
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
@@ -127,6 +128,14 @@ def test_descriptors_may_be_of_another_length_than_the_width(outputs: int, scans
 def test_a_loss_that_is_no_number_stops(scans: list[Sample]) -> None:
     with pytest.raises(ValueError, match=r"the loss of stage 'student' is (nan|inf) at step \d+"):
         StudentTeacher3D(**SMALL, learning_rate=1e30).fit(scans)
+
+
+def test_the_lowest_point_is_that_of_the_lowest_row_and_of_several_the_first() -> None:
+    rng = np.random.default_rng(0)
+    for values in (1, 2, 3, 5, 1000):
+        for n in (1, 2, 30, 300):
+            cloud = rng.integers(-values, values, (n, 3)).astype(np.float32)  # many ties, whole points among them
+            assert _lowest(cloud) == min(range(n), key=lambda i: tuple(cloud[i]))
 
 
 def test_invalid_rows_of_a_cloud_get_the_lowest_score() -> None:
