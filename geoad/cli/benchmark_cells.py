@@ -9,7 +9,7 @@ from inspect import signature
 from itertools import product
 from typing import Any
 
-from geoad.cli.arguments import check_words
+from geoad.cli.arguments import UsageError, check_words
 from geoad.data import list_categories, open_dataset
 from geoad.detectors import detector_class
 from geoad.evaluation.cell import Cell
@@ -50,9 +50,17 @@ def _variants(arguments: Namespace) -> Iterator[tuple[str, str, dict[str, Any]]]
     asked = partial(keywords, size=arguments.size_preset, iterations=arguments.iterations)
     usual = {key: asked(key) for key in arguments.methods or METHODS}
     yield from ((key, key, params) for key, params in usual.items())
-    for key, latent in product(usual, dict.fromkeys(arguments.latents or ())):
-        if METHODS[key].source == "3D" and (METHODS[key].name, 128) in LATENTS and latent != _latent(key, usual[key]):
+    sized = [key for key in usual if _has_latents(key)]
+    if arguments.latents and not sized:
+        raise UsageError(f"--latents is of {', '.join(filter(_has_latents, METHODS))}, and --methods has none of them")
+    for key, latent in product(sized, dict.fromkeys(arguments.latents or ())):
+        if latent != _latent(key, usual[key]):
             yield f"{key}-{latent}", key, asked(key, latent=latent)
+
+
+def _has_latents(key: str) -> bool:
+    """Return whether table 9.5 has a row's method by latent dimension."""
+    return METHODS[key].source == "3D" and (METHODS[key].name, 128) in LATENTS
 
 
 def _latent(key: str, params: dict[str, Any]) -> Any:

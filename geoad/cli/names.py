@@ -5,22 +5,26 @@ from __future__ import annotations
 from argparse import Namespace
 from importlib.resources import files
 
+from geoad.cli.arguments import LOCO
 from geoad.data import list_datasets
 from geoad.detectors import list_detectors
 from geoad.evaluation.text_table import table
+
+TRUTHS = {LOCO: "MVTec LOCO AD: the annotations of its test images, for `geoad evaluate` alone"}
 
 
 def run(arguments: Namespace) -> int:
     """Print detectors, datasets and weights, each with a line about it."""
     del arguments
-    for noun, known in (("detector", list_detectors()), ("dataset", list_datasets()), ("weights", shipped_weights())):
+    datasets = list_datasets() | TRUTHS
+    for noun, known in (("detector", list_detectors()), ("dataset", datasets), ("weights", shipped_weights())):
         print(table([noun, ""], list(known.items())), end="\n\n")
     return 0
 
 
 def shipped_weights() -> dict[str, str]:
-    """Return {name: the first line of its card} of the weights in the package."""
+    """Return {name: what the first line of its card says} of the weights in the package."""
     folder, suffix = files("geoad.weights"), ".safetensors"
     names = sorted(file.name.removesuffix(suffix) for file in folder.iterdir() if file.name.endswith(suffix))
     cards = {name: folder / f"{name}.md" for name in names}
-    return {name: card.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for name, card in cards.items()}
+    return {name: card.read_text(encoding="utf-8").splitlines()[0].partition(": ")[2] for name, card in cards.items()}

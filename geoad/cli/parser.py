@@ -93,10 +93,9 @@ def _check(parser: Parser) -> None:
     parser.add_argument("--category", metavar="C", help="only this category")
 
 
-def _data(parser: Parser, required: bool) -> None:
+def _data(parser: Parser, required: bool, default: str) -> None:
     parser.add_argument("--data", type=a.dataset, required=required, metavar="NAME:ROOT", help="dataset and its folder")
-    told = "only this category (default: every one; of a run fitted to one, that one)"
-    parser.add_argument("--category", metavar="C", help=told)
+    parser.add_argument("--category", metavar="C", help=f"only this category (default: {default})")
 
 
 def _device(parser: Parser) -> None:
@@ -144,7 +143,7 @@ def _precision(parser: Parser) -> None:
 
 def _fit(parser: Parser) -> None:
     parser.add_argument("detector", type=a.detector, metavar="DETECTOR", help="a name that `geoad list` shows")
-    _data(parser, required=True)
+    _data(parser, required=True, default="every one, each in RUN/<category>")
     parser.add_argument(
         "--out",
         type=a.place,
@@ -178,7 +177,7 @@ def _score(parser: Parser) -> None:
     parser.add_argument(
         "files", nargs="*", default=[], metavar="FILE", help="scans, or folders of scans, instead of --data"
     )
-    _data(parser, required=False)
+    _data(parser, required=False, default="every one; of a run fitted to one, that one")
     parser.add_argument("--split", default="test", choices=["train", "validation", "test"], help="default: test")
     parser.add_argument(
         "--out", type=a.place, required=True, metavar="MAPS", help="folder for .tiff maps and .png pictures"
@@ -236,7 +235,8 @@ def _benchmark(parser: Parser) -> None:
     parser.add_argument("--size-preset", default="small", choices=["tiny", "small", "full"], help=sizes)
     steps = "steps of each stage of small (default: 500)"
     parser.add_argument("--iterations", type=a.count, default=500, metavar="N", help=steps)
-    latents = "also these latent dimensions of autoencoders and GANs, such as 128,512,2048"
+    latents = "also these latent dimensions of voxel-ae, voxel-fanogan, depth-ae and depth-fanogan (table 9.5: no "
+    latents += "colours), such as 128,512,2048"
     parser.add_argument("--latents", type=a.dimensions, metavar="D,D", help=latents)
     parser.add_argument("--jobs", type=a.count, default=1, metavar="N", help="processes side by side (default: 1)")
     parser.add_argument("--keep-maps", action="store_true", help="leave the anomaly maps of every cell on disk")
@@ -248,7 +248,8 @@ def _bench(parser: Parser) -> None:
     parser.add_argument(
         "kernels", type=a.kernel, nargs="+", metavar="KERNEL", help=f"{', '.join(KERNELS)}, or all of them: all"
     )
-    parser.add_argument("--sizes", type=a.sizes, metavar="N,N", help="such as 4096,64k,1M (default: the kernel's own)")
+    sizes = "such as 4096,64k,1M (k: 1024, M: a million; default: the kernel's own)"
+    parser.add_argument("--sizes", type=a.sizes, metavar="N,N", help=sizes)
     parser.add_argument("--cases", type=a.words, metavar="C,C", help="such as scan,cube (default: every one)")
     neighbours = "neighbours of knn, radius, window and aggregate (default: the kernel's own)"
     parser.add_argument("--k", type=a.count, metavar="K", help=neighbours)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from geoad.cli import main
 from geoad.cli.score import _scans
 from geoad.data import open_dataset
 from geoad.data.sim3d.plan import SIZES
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher, shipped_teachers
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.detectors.voxels.variation_model import VoxelVariationModel
 from geoad.evaluation import Run, read_map
@@ -33,6 +34,7 @@ from geoad.metrics.sizes import MODES
 from geoad.nn.local_features import LocalFeatures
 from geoad.training.trainer import PRECISIONS
 from tests.cli.said import SMALL, assert_one_line
+from tests.conftest import ROOT
 
 
 def test_fit_score_and_evaluate_all_categories(geoad, tree: Path, tmp_path: Path) -> None:
@@ -187,6 +189,29 @@ def test_list_and_info(geoad) -> None:
     assert [line.split()[-1] for line in said.out.splitlines() if line.startswith("knn ") and "numba" in line] == [
         "live"
     ]
+
+
+def test_list_says_what_datasets_and_teachers_are(geoad) -> None:
+    said = geoad("list").out
+    lines = {line.split()[0]: line.partition("  ")[2].strip() for line in said.splitlines() if line}
+    assert "`geoad evaluate` alone" in lines["mvtec-loco"]
+    for name in ("folder", "mvtec3d", "sim3d", "mvtec-loco"):
+        assert (ROOT / "datasets" / f"{name.replace('-', '_')}.md").exists() and lines[name]
+    default = signature(StudentTeacher3D).parameters["teacher"].default
+    for name in shipped_teachers():
+        card = (WEIGHTS / f"{name}.md").read_text()
+        width, steps = (re.search(rf"--{word} (\d+)", card)[1] for word in ("width", "steps"))
+        optimizer = "Muon" if "optimizer=muon" in card else "Adam"
+        assert f"{width} descriptors" in lines[name]
+        assert f"{int(steps):,} steps of {optimizer}".replace(",", " ") in lines[name]
+        assert lines[name].endswith("; the default") == (name == default)
+
+
+def test_help_says_what_a_command_without_category_takes(geoad) -> None:
+    fit, score = (" ".join(geoad(command, "--help").out.split()) for command in ("fit", "score"))
+    assert "(default: every one, each in RUN/<category>)" in fit
+    assert "(default: every one; of a run fitted to one, that one)" in score
+    assert "k: 1024, M: a million" in " ".join(geoad("bench", "--help").out.split())
 
 
 def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from geoad.cli import benchmark as cli_benchmark
+from geoad.cli.arguments import UsageError
 from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.parser import build_parser
 from geoad.data.sim3d import make_sim3d
@@ -102,6 +103,16 @@ def test_no_cell_is_asked_for_twice(tmp_path: Path) -> None:
     root = make_tree(tmp_path, categories=("bagel", "rope"), train=1, test=1, kinds=("good",))
     words = ("--methods", "depth-ae,depth-ae", "--category", "rope,rope", "--seeds", "1,1", "--latents", "8,8")
     assert cells_of(root, *words) == ["depth-ae rope seed 1", "depth-ae-8 rope seed 1"]
+
+
+def test_methods_with_latent_dimensions_are_those_that_help_and_error_name(geoad, tmp_path: Path) -> None:
+    root = make_tree(tmp_path, categories=("rope",), train=1, test=1, kinds=("good",))
+    sized = [name.split("-8 ")[0] for name in cells_of(root, "--latents", "8") if "-8 " in name]
+    assert sized == ["voxel-fanogan", "voxel-ae", "depth-fanogan", "depth-ae"]
+    told = "".join(geoad("benchmark", "--help").out.split())  # lines break at hyphens too
+    assert "latentdimensionsofvoxel-ae,voxel-fanogan,depth-aeanddepth-fanogan(" in told
+    with pytest.raises(UsageError, match=f"--latents is of {', '.join(sized)}, and"):
+        cells_of(root, "--methods", "3d-st,voxel-vae,depth-ae-rgb", "--latents", "8")
 
 
 @pytest.fixture(scope="module")
@@ -270,12 +281,13 @@ def test_a_folder_without_data(geoad, tmp_path: Path) -> None:
         (("--categories", "bread"), "unknown category 'bread'"),
         (("--seeds", "0,x"), "must be a whole number"),
         (("--latents", "0"), "must be whole numbers"),
+        (("--latents", "8", "--methods", "voxel-vm"), "--methods has none of them"),
         (("--categories", ","), "no category is named"),
         (("--methods", ","), "no method is named"),
         (("--categorie-names", "bagel"), "see geoad benchmark --help"),
     ],
 )
-def test_wrong_words(geoad, tree: Path, tmp_path: Path, words: tuple[str, str], error: str) -> None:
+def test_wrong_words(geoad, tree: Path, tmp_path: Path, words: tuple[str, ...], error: str) -> None:
     said = geoad("benchmark", "thesis-3d", "--data", f"mvtec3d:{tree}", "--out", tmp_path, *words)
     assert_one_line(said, error, code=2)
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,3 +75,12 @@ def test_damaged_ground_truth_is_named(root):
         (base / "defects_config.json").write_text(fault)
         with pytest.raises(ValueError, match=f"defects_config.json: .*{reason}"):
             LocoTest(root, "pushpins")
+
+
+def test_the_card_adds_up():
+    card = (Path(__file__).parents[2] / "datasets" / "mvtec_loco.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in card.splitlines() if line.count("|") == 9]
+    table = {row[0]: [int(cell) for cell in row[1:7]] for row in rows if row[1].isdecimal()}
+    total = table.pop("all")
+    assert len(table) == 5 and [sum(column) for column in zip(*table.values(), strict=True)] == total
+    assert f"{sum(total[:5]):,}".replace(",", " ") + " images" in card
