@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -194,6 +193,4 @@ def _map(path: Path) -> NDArray[Any]:
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    content = io.BytesIO()
-    np.save(content, array)
-    write_whole(path, content.getbuffer())
+    write_whole(path, lambda file: np.save(file, array))
