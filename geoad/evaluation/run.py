@@ -98,7 +98,7 @@ class Run:
             mend = f"holds runs of {', '.join(runs)}: give one of them" if runs else "give the --out of geoad fit"
             raise FileNotFoundError(f"{folder}: is no run folder (no config.json): {mend}")
         try:
-            config = json.loads(path.read_text())
+            config = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not readable as JSON ({error}): fit again into a new folder") from error
         if not isinstance(config, dict):

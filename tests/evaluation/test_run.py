@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -154,6 +156,16 @@ def test_a_run_may_lie_where_the_name_is_no_utf_8(trained, tmp_path):
     run, detector = trained
     moved = run.folder.rename(tmp_path / os.fsdecode(b"l\xe4ufe"))
     assert torch.equal(Run.open(moved).load_detector().depths, detector.depths)
+
+
+def test_a_run_is_read_in_utf_8_wherever_one_lives(tmp_path):
+    Run.create(tmp_path, {**CONFIG, "data": "toy:Prüf"})
+    code = "import sys; from geoad.evaluation import Run; print(ascii(Run.open(sys.argv[1]).config['data']))"
+    there = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], env=there, capture_output=True, text=True, check=False
+    )
+    assert said.stdout == "'toy:Pr\\xfcf'\n", said.stderr
 
 
 def test_loading_a_detector_draws_nothing(tmp_path):

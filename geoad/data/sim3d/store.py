@@ -111,7 +111,9 @@ def check_ours(root: Path, settings: dict[str, Any], paths: Collection[PurePosix
     manifest = _read(root / MANIFEST)
     if manifest is not None:
         _compare(root, manifest, settings)
-    _refuse_foreign(root, {root / path for path in (*paths, MANIFEST)} if manifest is not None else set())
+    _refuse_foreign(
+        root, {root / path for path in (*paths, PurePosixPath(MANIFEST))} if manifest is not None else set()
+    )
     return manifest
 
 
@@ -127,7 +129,7 @@ def claim(root: Path, settings: dict[str, Any], paths: Collection[PurePosixPath]
     """
     make_folder(root)
     manifest = check_ours(root, settings, paths)
-    for path in (*paths, MANIFEST):
+    for path in (*paths, PurePosixPath(MANIFEST)):
         _part(root / path).unlink(missing_ok=True)
     if manifest is None:
         manifest = {**settings, "complete": False, "files": {}}
@@ -168,7 +170,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         return {**manifest, "complete": bool(manifest["complete"]), "files": dict(manifest["files"])}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: not a manifest of sim3d: choose an empty root") from error
