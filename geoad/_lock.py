@@ -43,6 +43,6 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
 def _open(path: Path) -> IO[str]:
     """Open the file to write, as NFS wants it to be, or to read if it is another person's."""
     try:
-        return path.open("w")
+        return path.open("a")  # which leaves its time as it is: a finished folder is not touched
     except PermissionError:
         return path.open()

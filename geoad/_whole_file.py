@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -27,8 +28,9 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
     draft = path.with_name(f".{uuid4().hex}{path.suffix}")
     try:
         try:
+            content = _filled(content) if callable(content) else content
             with draft.open("xb") as file:
-                content(file) if callable(content) else file.write(content)
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(draft, path)
@@ -36,7 +38,14 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _fault(path, "written", error) from error
+        raise fault(path, "written", error) from error
+
+
+def _filled(fill: Callable[[IO[bytes]], object]) -> memoryview:
+    """Return what fills a file: written in one piece, for of a full disk numpy and torch do not say that it is full."""
+    buffer = io.BytesIO()
+    fill(buffer)
+    return buffer.getbuffer()
 
 
 def make_folder(folder: str | Path) -> Path:
@@ -51,7 +60,7 @@ def make_folder(folder: str | Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _fault(folder, "made", error) from error
+        raise fault(folder, "made", error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(f"{folder}: cannot be written: permission denied; chmod u+wx it or choose another place")
     return folder
@@ -80,8 +89,12 @@ def check_empty(folder: Path, *, but: Collection[str] = ()) -> None:
         raise ValueError(f"{folder}: is no run folder and holds {strangers[0]}: choose an empty or a new one")
 
 
-def _fault(path: Path, verb: str, error: OSError) -> OSError:
-    """Return the error of the same kind, in one line."""
+def fault(path: Path, verb: str, error: OSError) -> OSError:
+    """Return the error of the same kind, in one line that names the file and the mend.
+
+    >>> fault(Path("log"), "written", OSError(28, "No space left on device"))
+    OSError('log: cannot be written: no space left on device; free or permit it, or choose another place')
+    """
     if isinstance(error, FileExistsError | NotADirectoryError):
         return NotADirectoryError(f"{path}: cannot be {verb}: a file is in the way; choose another place")
     reason = (error.strerror or str(error)).lower()

@@ -1,9 +1,16 @@
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from geoad._whole_file import make_folder, write_whole
+from geoad.evaluation.fit_threshold import fit_threshold
+from geoad.training.log import Log
+from tests.evaluation.toys import Height, ToyDataset
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -52,6 +59,35 @@ def test_a_disk_error_is_told_in_one_line(tmp_path):
     ) as caught:
         write_whole(tmp_path / "a.txt", full)
     assert "\n" not in str(caught.value)
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Let the disk be full at 1000 bytes a file."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_what_fills_a_file_need_not_know_of_disks(tmp_path: Path) -> None:
+    map_of_a_part = np.zeros(90_000)
+    with small_files(), pytest.raises(OSError, match=r"a\.npy: cannot be written: file too large; free"):
+        write_whole(tmp_path / "a.npy", lambda file: np.save(file, map_of_a_part))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_log_that_finds_no_room_is_named(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log")
+    with small_files(), pytest.raises(OSError, match=r"log: cannot be written: file too large; free"):
+        log.write(text=2000 * "a")
+
+
+def test_maps_that_wait_for_a_threshold_find_no_room() -> None:
+    with small_files(), pytest.raises(OSError, match=r"000000\.npy: cannot be written: file too large; free"):
+        fit_threshold(Height(), ToyDataset(("good",) * 3))  # type: ignore[arg-type]
 
 
 def test_who_may_read_it_is_for_the_umask_to_say(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def problem(case: str, n: int, k: int) -> Problem:
     >>> problem("width 32", 50, 4).about
     {'n': 50, 'k': 4, 'width': 32}
     """
+    if not k < n:
+        raise ValueError(f"k must be less than n, got k = {k} and n = {n}")
     width = WIDTHS[case]
     points = torch.from_numpy(cloud("scan", n))
     index, sq_dist = ops.knn(points, k, include_self=False)

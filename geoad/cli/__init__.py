@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from geoad._thread_count import ask_threads
 from geoad.cli.arguments import UsageError, describe
 from geoad.cli.parser import build_parser
+from geoad.cli.terminating import terminated_as_interrupted
 from geoad.cli.warnings_in_a_line import warnings_in_a_line
 
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ask_threads(arguments.threads)
     try:
         command = import_module(f"geoad.cli.{arguments.module}")
-        with warnings_in_a_line():
+        with warnings_in_a_line(), terminated_as_interrupted():
             code: int = command.run(arguments)
         if sys.stdout is not None:  # closed by who asks for the exit code alone
             sys.stdout.flush()

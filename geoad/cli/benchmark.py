@@ -19,7 +19,6 @@ from geoad._thread_count import ask_threads
 from geoad.cli.arguments import describe
 from geoad.cli.benchmark_cells import list_cells
 from geoad.cli.benchmark_report import report
-from geoad.cli.terminating import terminated_as_interrupted
 from geoad.cli.warnings_in_a_line import warnings_in_a_line
 from geoad.evaluation import Run
 from geoad.evaluation.cell import Cell, read_rows, run_cell
@@ -40,15 +39,14 @@ def run(arguments: Namespace) -> int:
     out = Run.create(arguments.out, _config(arguments)).folder
     failed: dict[Path, str] = {}
     try:
-        with terminated_as_interrupted():
-            for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
-                if isinstance(outcome, str):
-                    failed[cell.folder(out)] = f"{cell.name}: {outcome}"
-                    print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
-                else:
-                    print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
-            if arguments.keep_maps:
-                _tell_of_maps(cells, out)
+        for number, (cell, outcome) in enumerate(_outcomes(cells, arguments, out), 1):
+            if isinstance(outcome, str):
+                failed[cell.folder(out)] = f"{cell.name}: {outcome}"
+                print(f"geoad: error: {cell.name}: {outcome}", file=sys.stderr, flush=True)
+            else:
+                print(f"{number}/{len(cells)} {_line(cell, outcome)}", flush=True)
+        if arguments.keep_maps:
+            _tell_of_maps(cells, out)
     except (KeyboardInterrupt, Stopped) as stopped:
         print(f"geoad: {str(stopped) or 'interrupted'}: the same command goes on", file=sys.stderr)
         return 130

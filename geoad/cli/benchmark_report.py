@@ -39,7 +39,7 @@ def report(out: Path, rows: Rows, budget: str, missing: Sequence[str] = ()) -> s
         lines += [f"{out / 'cells'}/*/*/*/reconstruction.png: scans and their reconstructions (figure 9.7)"]
     lines += ["", *_warned(rows), *(f"failed: {text}" for text in missing)]
     text = "\n".join(lines).rstrip() + "\n"
-    write_whole(out / "report.txt", text.encode())
+    write_whole(out / "report.txt", text.encode(errors="backslashreplace"))
     return text
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from geoad._whole_file import check_empty, make_folder
-from geoad.cli.terminating import terminated_as_interrupted
 
 CATEGORIES = ("bagel", "cable_gland", "dowel")  # all their defects change the surface: neither method sees colour
 QUICK = ["--set", "points=1024", "--set", "steps=18"]
@@ -45,12 +44,11 @@ def run(arguments: Namespace) -> int:
     if not (out / "logs" / "sim3d.log").exists():  # of an earlier demo, which goes on
         check_empty(out, but=["logs"])
     make_folder(out / "logs")
-    with terminated_as_interrupted():
-        for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):
-            if failed := work(stage, arguments.jobs, begun):
-                for job in failed:
-                    print(f"geoad: error: {job.name}: {last_line(job.log)} (all of it in {job.log})", file=sys.stderr)
-                return 1
+    for stage in (simulate(out, arguments.jobs), train(out, student), evaluate(out)):
+        if failed := work(stage, arguments.jobs, begun):
+            for job in failed:
+                print(f"geoad: error: {job.name}: {last_line(job.log)} (all of it in {job.log})", file=sys.stderr)
+            return 1
     print(report(out, CATEGORIES), f"\n{time.monotonic() - begun:.0f} s in all")
     return 0
 

@@ -47,7 +47,7 @@ def report(out: Path, categories: Sequence[str]) -> str:
 
 def _values(out: Path, method: str) -> dict[tuple[Any, ...], float]:
     """Return {(method, category, metric, limit): value} of one method's results."""
-    rows = json.loads((out / "results" / method / "metrics.json").read_text())["rows"]
+    rows = json.loads((out / "results" / method / "metrics.json").read_text(encoding="utf-8"))["rows"]
     return {(method, row["category"], row["metric"], row["limit"]): row["value"] for row in rows}
 
 

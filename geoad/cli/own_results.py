@@ -58,7 +58,7 @@ def remove_beside(out: Path) -> None:
 def _asked(folder: Path) -> str | None:
     """Return what the numbers in a folder answer; None if they are not of `evaluate`."""
     try:
-        content = json.loads((folder / "metrics.json").read_text())
+        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     asked = content.get("asked", content.get("command")) if isinstance(content, dict) else None  # older have no hash

@@ -56,7 +56,7 @@ def read_saturations(path: str | Path) -> dict[int, Saturation]:
     path = Path(path)
     with reading(path, "list of defects"):
         found = {}
-        for entry in json.loads(path.read_text()):
+        for entry in json.loads(path.read_text(encoding="utf-8")):
             threshold, relative = float(entry["saturation_threshold"]), bool(entry["relative_saturation"])
             found[int(entry["pixel_value"])] = Saturation(str(entry["defect_name"]), threshold, relative)
     for value, saturation in found.items():

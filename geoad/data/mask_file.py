@@ -59,7 +59,7 @@ def read_codes(path: Path) -> frozenset[int]:
     [0, 253]
     """
     with reading(path, "list of classes"):
-        return frozenset(int(code) for code in json.loads(path.read_text()))
+        return frozenset(int(code) for code in json.loads(path.read_text(encoding="utf-8")))
 
 
 def _check_values(path: Path, values: NDArray[Any], codes: Collection[int] | None) -> None:

@@ -41,8 +41,10 @@ def read_ply(path: str | Path, points: int, seed: int) -> tuple[NDArray[np.float
     if vertices.ndim != 2 or not len(vertices):
         raise ValueError("no vertices")
     colours = np.asarray(getattr(loaded, "colors", ()))
-    coloured = loaded.visual.kind is not None and colours.shape[:1] == vertices.shape[:1]
-    return vertices[None], colours[None, :, :3].astype(np.uint8) if coloured else None
+    if loaded.visual.kind is None or colours.shape[:1] != vertices.shape[:1]:
+        return vertices[None], None
+    _check_colours(loaded.metadata.get("_ply_raw", {}).get("vertex", {}).get("data", {}))
+    return vertices[None], colours[None, :, :3].astype(np.uint8)
 
 
 def sample_mesh(path: str | Path, points: int, seed: int) -> NDArray[np.float64]:
@@ -87,6 +89,15 @@ def _check_whole(elements: Mapping[str, Any]) -> None:
         columns = list(data.values()) if isinstance(data, Mapping) else [data]
         if (found := min(map(len, columns), default=0)) < element["length"]:
             raise ValueError(f"truncated: {found} of {element['length']} rows of {name}")
+
+
+def _check_colours(columns: Any) -> None:
+    """Raise ValueError for whole numbers above 255, which trimesh takes modulo 256; fractions of 1 it scales."""
+    names = columns if isinstance(columns, Mapping) else columns.dtype.names or ()
+    for name in {"red", "green", "blue"}.intersection(names):
+        column = np.asarray(columns[name])
+        if column.dtype.kind in "iu" and not 0 <= column.min() <= column.max() <= 255:
+            raise ValueError(f"colours must be in 0..255, got {column.dtype} up to {column.max()}: scale them")
 
 
 def _off_faces(head: bytes) -> int:

@@ -83,8 +83,10 @@ def read_mesh(path: str | Path) -> trimesh.Trimesh:
         raise
     except Exception as error:  # the readers of trimesh raise whatever their parsing meets
         raise ValueError(f"{path} is not a readable mesh: {type(error).__name__}: {error}") from error
-    if not len(triangles) or not np.isfinite(triangles).all():
-        raise ValueError(f"{path} must hold finite triangles, got {len(triangles)}, some of them not finite")
+    odd = np.count_nonzero(~np.isfinite(triangles.reshape(-1, 9)).all(1))
+    if odd or not len(triangles):
+        told = f", {odd} of them not finite" if odd else ""
+        raise ValueError(f"{path} must hold finite triangles, got {len(triangles)}{told}")
     if not mesh.area > 0:
         raise ValueError(f"{path} has no area: its {len(triangles)} triangles are lines or points")
     return mesh

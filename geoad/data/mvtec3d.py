@@ -74,7 +74,7 @@ class Sim3D(MVTec3D):
         """Return the files that are not those that the simulator made, by the checksums of its manifest."""
         made = dict[str, str]()
         with suppress(OSError, ValueError, LookupError, TypeError):
-            made = dict(json.loads((root / "manifest.json").read_text())["files"])
+            made = dict(json.loads((root / "manifest.json").read_text(encoding="utf-8"))["files"])
         faults = list[Fault]()
         for name, sha in made.items():
             if category in (None, name.partition("/")[0]) and (root / name).is_file():
@@ -91,7 +91,7 @@ def _simulator(root: Path) -> str | None:
     """Return the simulator that made a tree, or the tree that a category is of."""
     for note in (root / "manifest.json", root.parent / "manifest.json"):
         with suppress(OSError, ValueError, AttributeError):
-            if simulator := json.loads(note.read_text()).get("simulator"):
+            if simulator := json.loads(note.read_text(encoding="utf-8")).get("simulator"):
                 return str(simulator)
     return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad._digest import digest_of
 from geoad._parent import follow_parent
 from geoad._whole_file import write_whole
 from geoad.data.reading import reading
@@ -41,7 +41,7 @@ class SceneFolder(Sequence[Scene]):
     memory maps, copied on writing: of a table only what is looked at is read.
 
     Raises ValueError if the folder holds scenes of other settings (`count` and `k` may differ, and the place of a
-    source that is no longer where it was).
+    source that is no longer where it was), or of files of other names and sizes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -53,18 +53,31 @@ class SceneFolder(Sequence[Scene]):
 
     def __init__(self, folder: str | Path, count: int, *, k: int = 32, **settings: Any) -> None:
         _check.positive(k=k)
-        points = Scenes(count, **settings).points  # faults of the settings are found before anything is written
-        if points <= k:
-            raise ValueError(f"points must be greater than k = {k}, got {points}")
+        settings = {name: _check.plain(value) for name, value in settings.items()}
+        scenes = Scenes(count, **settings)  # faults of the settings are found before anything is written
+        if scenes.points <= k:
+            raise ValueError(f"points must be greater than k = {k}, got {scenes.points}")
         self.folder = Path(folder)
         self._files = _Files(self.folder, count, k, settings)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._take(settings, _digest(settings.get("source"), getattr(scenes.source, "files", ())))
+
+    def _take(self, settings: dict[str, Any], files: str | None) -> None:
+        """Note in the folder what its scenes are of, or raise ValueError if there are others in it."""
         note = self.folder / "settings.json"
-        text = json.dumps(settings, sort_keys=True)
-        if not note.exists() or not any(self.folder.glob("*.npy")) or _moved(note.read_text(), settings):
+        text = json.dumps({**settings, **({"files": files} if files else {})}, sort_keys=True)
+        if not note.exists() or not any(self.folder.glob("*.npy")):
             write_whole(note, text.encode())
-        elif note.read_text() != text:
-            raise ValueError(f"{note}: holds scenes of {note.read_text()}, not of {text}: choose another folder")
+            return
+        held = note.read_text(encoding="utf-8")
+        old = _read(held)
+        known = old.pop("files", files)  # older folders do not say it
+        if old != settings and not _moved(old, settings):
+            raise ValueError(f"{note}: holds scenes of {held}, not of {text}: choose another folder")
+        if known != files:
+            raise ValueError(f"{note}: holds scenes of other files: choose another folder")
+        if old != settings:
+            write_whole(note, text.encode())
 
     def __len__(self) -> int:
         return self._files.count
@@ -94,12 +107,21 @@ class SceneFolder(Sequence[Scene]):
                 raise
 
 
-def _moved(note: str, settings: dict[str, Any]) -> bool:
-    """Whether a note is of these settings, but for a source of the same name at a place where nothing is now."""
+def _read(note: str) -> dict[str, Any]:
     try:
-        old = dict(json.loads(note))
+        return dict(json.loads(note))
     except (ValueError, TypeError):
-        return False
+        return {}
+
+
+def _digest(source: object, files: Sequence[Path]) -> str | None:
+    """Return a digest of the names and sizes of a source's files, None if it has none."""
+    root = str(source).partition(":")[2]
+    return digest_of((path.relative_to(root).as_posix(), path.stat().st_size) for path in files) if files else None
+
+
+def _moved(old: dict[str, Any], settings: dict[str, Any]) -> bool:
+    """Whether settings are these, but for a source of the same name at a place where nothing is now."""
     (kind, _, place), (now, _, here) = (str(each.get("source")).partition(":") for each in (old, settings))
     gone = not (Path(place).is_absolute() and Path(place).exists())
     alike = kind == now and bool(place) and Path(place).name == Path(here).name
@@ -171,6 +193,4 @@ def _map(path: Path) -> NDArray[Any]:
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:
-    content = io.BytesIO()
-    np.save(content, array)
-    write_whole(path, content.getbuffer())
+    write_whole(path, lambda file: np.save(file, array))

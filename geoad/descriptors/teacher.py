@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geoad import _check
+from geoad._tensors import read_tensors
 from geoad._whole_file import write_whole
 from geoad.descriptors.neighbourhood import neighbourhood
 from geoad.descriptors.pieces import apply_in_pieces
@@ -177,15 +178,12 @@ def load_teacher(name: str | Path) -> Teacher:
     if path.suffix != ".safetensors":
         _check.one_of("teacher", str(name), shipped_teachers())
         path = WEIGHTS / f"{name}.safetensors"
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            note = json.loads((file.metadata() or {}).get("geoad", "{}"))
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - it is no dict
+        state, metadata = read_tensors(path)
+        note = json.loads(metadata.get("geoad", "{}"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such teacher file; shipped ones: {', '.join(shipped_teachers())}") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: not a whole safetensors file ({error}): pretrain or copy it again") from error
     return _build(path, note, state)
 
@@ -195,7 +193,7 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
     if lacking := {"width", "blocks", "coordinates", "k"} - note.keys():
         raise ValueError(f"{path}: not a teacher: it does not say its {min(lacking)}: pretrain or copy it again")
-    with float32_by_default():
+    with float32_by_default(), torch.random.fork_rng([]):  # what is drawn here is overwritten
         network = LocalFeatures(note["width"], note["blocks"], note["coordinates"], outputs=note.get("outputs"))
     try:
         network.load_state_dict(state)

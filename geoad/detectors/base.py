@@ -94,7 +94,7 @@ class Detector(nn.Module):
             keywords = {name: _check.plain(value) for name, value in keywords.items()}
             if type(self) is cls:
                 _check.kinds(construct, keywords)
-            with float32_by_default():
+            with torch.inference_mode(False), float32_by_default():  # what is made in that mode can never be learnt
                 construct(self, **keywords)
             if type(self) is cls:  # not while a subclass is still constructing
                 bound = signature(construct).bind(self, **keywords)
@@ -138,14 +138,13 @@ class Detector(nn.Module):
         Raises ValueError for no samples, TypeError for what are none. The trainer's seed also decides the initial
         weights.
         """
-        if isinstance(samples, str | Path | Sample) or not hasattr(samples, "__len__") or hasattr(samples, "dtype"):
-            told = f"a sequence of samples, such as a dataset, got {type(samples).__name__}"
-            raise TypeError(f"{type(self).__name__} learns from {told}")
+        _check_samples(f"{type(self).__name__} learns from", samples)
         if not len(samples):
             raise ValueError(f"{type(self).__name__} needs at least one good sample to fit, got none")
-        if isinstance(samples, list | tuple):
-            for sample in samples:
-                _check_sample(sample)
+        if validation is not None:
+            _check_samples("validation must be", validation)
+        if not isinstance(trainer, Trainer | None):
+            raise TypeError(f'trainer must be a Trainer, such as Trainer(device="cpu"), got {trainer!r}')
         trainer = trainer if trainer is not None else Trainer()
         self._start_afresh(trainer.seed)
         with float32_by_default():
@@ -222,6 +221,15 @@ class Detector(nn.Module):
             seed_torch(seed_of(seed, "start"))
             fresh = type(self)(**self.config)
         self.load_state_dict(fresh.state_dict())
+
+
+def _check_samples(told: str, samples: Any) -> None:
+    """Raise TypeError, which `told` begins, for what is no sequence of samples."""
+    if isinstance(samples, str | Path | Sample) or not hasattr(samples, "__len__") or hasattr(samples, "dtype"):
+        raise TypeError(f"{told} a sequence of samples, such as a dataset, got {type(samples).__name__}")
+    if isinstance(samples, list | tuple):
+        for sample in samples:
+            _check_sample(sample)
 
 
 def _check_sample(sample: Any) -> None:

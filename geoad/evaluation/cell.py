@@ -97,7 +97,7 @@ def read_rows(path: Path) -> list[Row]:
     [{'value': 0.5, 'machine': 'a computer', 'commit': 'c0ffee'}]
     """
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         made = {key: content[key] for key in ("machine", "commit")}
         made |= {key: content[key] for key in ("begun_at", "warned") if content.get(key)}
         return [{**row, **made} for row in content["rows"]]
@@ -164,7 +164,7 @@ def _measure(cell: Cell, detector: Detector, run: Run, trainer: Trainer, keep_ma
     """Fit, score and evaluate, write cell.json, and return its rows."""
     begun, resumed = time.process_time(), (run.folder / "training" / checkpoint.NAME).exists()
     made = environment()
-    if resumed and (first := json.loads((run.folder / "environment.json").read_text())["commit"]) != made["commit"]:
+    if resumed and (first := json.loads((run.folder / "environment.json").read_bytes())["commit"]) != made["commit"]:
         made["begun_at"] = first
     train, validation = cell.split("train"), cell.split("validation")
     watch_reconstructions(detector, validation if len(validation) else train, run.folder)
@@ -187,12 +187,13 @@ def _measure(cell: Cell, detector: Detector, run: Run, trainer: Trainer, keep_ma
 @contextmanager
 def _heard(file: Path) -> Iterator[list[str]]:
     """Yield what detectors have warned of, and will have, which is shown as ever; a file keeps it for who goes on."""
-    told = file.read_text().splitlines() if file.exists() else list[str]()
+    lines = file.read_bytes().decode(errors="surrogateescape") if file.exists() else ""  # names may be no UTF-8
+    told = lines.splitlines()
 
     def hear(text: str, category: type[Warning]) -> None:
         if issubclass(category, OddScan) and text not in told:
             told.append(text)
-            write_whole(file, "\n".join(told).encode())
+            write_whole(file, "\n".join(told).encode(errors="surrogateescape"))
 
     with hear_warnings(hear):  # those of each cell, not of each process
         yield told

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from geoad._lock import locked
 from geoad._whole_file import make_folder, write_whole
 from geoad.data.dataset import Dataset, is_in_dataset
 from geoad.data.listing import files_below
@@ -81,7 +83,8 @@ def export_maps(
     A folder that holds maps of this split is refused unless `overwrite`: then files of the same name are replaced and
     no other is touched. `maker` is any text that tells this detector on this data from others: maps that a call with
     the same text has left there, before it was interrupted, are kept, and only the others are made. Whatever
-    `overwrite` says, no file of the dataset is replaced. Raises ValueError for a map of another size than its sample.
+    `overwrite` says, no file of the dataset is replaced. Raises ValueError for a map of another size than its sample,
+    and for a split whose maps another process is making.
 
     >>> import tempfile
     >>> from types import SimpleNamespace
@@ -100,16 +103,20 @@ def export_maps(
     names = [entry.name for entry in dataset.entries]
     check_sources(base, dataset)
     make_folder(base)
-    kept, done = _begin(base, names, maker, overwrite), list[Exported]()
-    for i, name in enumerate(names):
-        path = base / f"{name}.tiff"
-        if name in kept:
-            done.append(Exported(name, kept[name], path))
-        else:
-            done.append(_export(detector, dataset[i], name, path))
-            write_scores(base, {name: done[-1].score})
-        if progress is not None:
-            progress(done[-1])
+    done = list[Exported]()
+    with ExitStack() as alone:
+        for split in _splits(names):  # and not the base, where other splits may be written
+            alone.enter_context(locked(base / split))
+        kept = _begin(base, names, maker, overwrite)
+        for i, name in enumerate(names):
+            path = base / f"{name}.tiff"
+            if name in kept:
+                done.append(Exported(name, kept[name], path))
+            else:
+                done.append(_export(detector, dataset[i], name, path))
+                write_scores(base, {name: done[-1].score})
+            if progress is not None:
+                progress(done[-1])
     if pictures and not all(each.beside(".png").exists() and each.name in kept for each in done):
         draw_maps(dataset, done, drawn)
     return done
@@ -129,7 +136,7 @@ def _begin(base: Path, names: Sequence[str], maker: str | None, overwrite: bool)
             (base / f"{name}{suffix}").unlink(missing_ok=True)
     for split in _splits(names):
         if maker is not None:
-            write_whole(base / split / MAKER, f"{maker}\n".encode())
+            write_whole(base / split / MAKER, f"{maker}\n".encode(errors="surrogateescape"))
         else:
             (base / split / MAKER).unlink(missing_ok=True)
     return kept
@@ -171,7 +178,12 @@ def _splits(names: Sequence[str]) -> list[str]:
 def _is_of(base: Path, names: Sequence[str], maker: str) -> bool:
     """Whether `maker` has begun the maps of these samples."""
     marks = [base / split / MAKER for split in _splits(names)]
-    return bool(marks) and all(mark.exists() and mark.read_text().strip() == maker for mark in marks)
+    return bool(marks) and all(mark.exists() and _read(mark).strip() == maker for mark in marks)
+
+
+def _read(mark: Path) -> str:
+    """Return a text that may name files whose names are no UTF-8."""
+    return mark.read_text(encoding="utf-8", errors="surrogateescape")
 
 
 def check_free(base: Path, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad._whole_file import write_whole
 from geoad.data.dataset import Dataset
 from geoad.evaluation.export import Scorer
 from geoad.metrics import Threshold
@@ -41,7 +43,7 @@ def fit_threshold(detector: Scorer, dataset: Dataset, kind: str = "maximum", **o
         scores = []
         for i in range(len(dataset)):
             anomaly_map = detector.score(dataset[i])
-            np.save(Path(folder, f"{i:06}.npy"), anomaly_map.pixels)
+            write_whole(Path(folder, f"{i:06}.npy"), partial(np.save, arr=anomaly_map.pixels))
             scores.append(anomaly_map.score)
         parts = np.array(scores, np.float64)
         if (alike := int(np.count_nonzero(parts == parts.max(initial=-np.inf)))) > 1:

@@ -84,7 +84,7 @@ def _write(base: Path, scores: Mapping[str, float]) -> Path:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        known = json.loads(path.read_text(), parse_int=float)  # of any length
+        known = json.loads(path.read_text(encoding="utf-8"), parse_int=float)  # of any length
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a file of scores ({error}): score again, or remove it") from error
     numbers = isinstance(known, dict) and all(isinstance(score, int | float) for score in known.values())

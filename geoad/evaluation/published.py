@@ -37,7 +37,7 @@ def read_published() -> tuple[dict[str, Any], ...]:
     >>> [row["value"] for row in read_published() if row["method"] == "3D-ST-128" and row["category"] == "mean"]
     [0.833, 0.748]
     """
-    text = resources.files("geoad.evaluation").joinpath("published.csv").read_text()
+    text = resources.files("geoad.evaluation").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(
         {**row, "limit": float(row["limit"]) if row["limit"] else None, "value": float(row["value"])}
         for row in csv.DictReader(text.splitlines())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoad._lock import locked
+from geoad._tensors import read_tensors
 from geoad._whole_file import check_empty, make_folder, write_whole
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import Threshold
@@ -97,7 +98,7 @@ class Run:
             mend = f"holds runs of {', '.join(runs)}: give one of them" if runs else "give the --out of geoad fit"
             raise FileNotFoundError(f"{folder}: is no run folder (no config.json): {mend}")
         try:
-            config = json.loads(path.read_text())
+            config = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not readable as JSON ({error}): fit again into a new folder") from error
         if not isinstance(config, dict):
@@ -146,15 +147,18 @@ class Run:
     def load_detector(self) -> Detector:
         """Return the trained detector, on the CPU and in evaluation mode.
 
-        Raises FileNotFoundError before training has ended; ValueError if the file is truncated, of another detector,
-        or of other shapes.
+        Raises FileNotFoundError before training has ended; OSError if the file cannot be opened; ValueError if it is
+        truncated, of another detector, or of other shapes.
         """
+        import torch
+
         from geoad.training.state import free_shapes, load_state, state_mismatch
 
         name, state = self._read_checkpoint()
         if name != self._name:
             raise self._fault(f"is of detector {name!r}, expected {self._name!r}")
-        detector = self.make_detector()
+        with torch.random.fork_rng([]):  # what is drawn here is overwritten
+            detector = self.make_detector()
         free = free_shapes(detector)
         if reason := state_mismatch(detector, state, free):
             raise self._fault(f"is of other parameters: {reason}")
@@ -186,16 +190,13 @@ class Run:
 
     def _read_checkpoint(self) -> tuple[str | None, dict[str, Any]]:
         """Return the detector's name and its tensors."""
-        from safetensors import SafetensorError, safe_open
-
         if not self.is_trained:
             raise FileNotFoundError(f"{self.checkpoint}: no such file: training has not ended; repeat the fit command")
         try:
-            with safe_open(self.checkpoint, framework="pt") as file:
-                state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-                return (file.metadata() or {}).get("detector"), state
-        except (SafetensorError, OSError, ValueError) as error:
+            state, note = read_tensors(self.checkpoint)
+        except ValueError as error:
             raise self._fault(f"is truncated or no safetensors file ({error})") from error
+        return note.get("detector"), state
 
     def _fault(self, reason: str) -> ValueError:
         """Return the error of a checkpoint that cannot be used."""

@@ -69,7 +69,7 @@ class Camera:
     def load(cls, path: str | Path) -> Camera:
         """Read a `camera_parameters.json`; raise ValueError that names the file and what is wrong with it."""
         try:
-            fields = json.loads(Path(path).read_text())
+            fields = json.loads(Path(path).read_text(encoding="utf-8"))
             kind = fields.pop("camera_type", TYPE)
             if kind != TYPE:
                 raise ValueError(f"camera_type must be {TYPE!r}, got {kind!r}")

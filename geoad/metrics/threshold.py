@@ -101,7 +101,7 @@ class Threshold:
     def load(cls, path: str | Path) -> Self:
         """Read a file that `save` wrote and a person may have edited; raise ValueError that names it and the key."""
         try:
-            content = json.loads(Path(path).read_text())
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: not readable as JSON ({error}): mend it or fit again") from error
         if not isinstance(content, dict):

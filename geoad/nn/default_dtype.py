@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 import torch
+
+_LOCK = Lock()
+_FOUND: list[torch.dtype] = []
+"""The default that was found, once for each that is inside: the last to leave puts it back."""
 
 
 @contextmanager
@@ -22,9 +27,13 @@ def float32_by_default() -> Iterator[None]:
     torch.float64
     >>> torch.set_default_dtype(torch.float32)
     """
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
+    with _LOCK:
+        _FOUND.append(_FOUND[0] if _FOUND else torch.get_default_dtype())
+        torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        with _LOCK:
+            found = _FOUND.pop()
+            if not _FOUND:
+                torch.set_default_dtype(found)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from geoad._whole_file import fault
+
 
 class Log:
     """Appends lines to a file; a line that a killed process left unfinished is closed first. Without a path: nothing.
@@ -27,5 +29,8 @@ class Log:
 
     def _append(self, text: str) -> None:
         assert self._path is not None
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise fault(self._path, "written", error) from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from threading import RLock
 
 import torch
 
 from geoad import _check
+
+_ALONE = RLock()
 
 
 def seed_of(*place: int | str) -> int:
@@ -41,11 +44,14 @@ def seed_torch(seed: int, device: torch.device | None = None) -> None:
 def own_randomness(device: torch.device | None = None) -> Iterator[None]:
     """Leave torch's generators of the CPU and of `device` as they were found.
 
+    Torch has one generator for all threads: another thread that asks for its own randomness waits until this one is
+    done. What others draw without asking, as for the weights of a new network, they draw from this one's.
+
     >>> before = torch.random.get_rng_state()
     >>> with own_randomness():
     ...     _ = torch.rand(3)
     >>> torch.equal(before, torch.random.get_rng_state())
     True
     """
-    with torch.random.fork_rng([device] if device is not None and device.type == "cuda" else []):
+    with _ALONE, torch.random.fork_rng([device] if device is not None and device.type == "cuda" else []):
         yield

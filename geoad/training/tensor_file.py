@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,4 @@ def write_tensors(path: str | Path, content: Any) -> None:
     ...     torch.load(f"{folder}/a.pt")["x"]
     tensor([1., 1.])
     """
-    buffer = io.BytesIO()  # of a full disk torch says neither the file nor that it is full
-    torch.save(content, buffer)
-    write_whole(path, buffer.getbuffer())
+    write_whole(path, partial(torch.save, content))

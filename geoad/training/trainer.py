@@ -87,7 +87,7 @@ class Trainer:
         self,
         *,
         seed: int = 0,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         devices: int = 1,
         precision: str = "32-true",
         folder: str | Path | None = None,
@@ -106,6 +106,7 @@ class Trainer:
             raise ValueError(f"memory must be 0 or more bytes, got {memory}")
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
+        device = str(device)
         devices_of(device, devices)  # this and the next say now what would come after hours of preparation
         check_precision(precision, device)
         self.seed, self.devices = int(seed), int(devices)

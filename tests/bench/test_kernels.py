@@ -83,6 +83,11 @@ def test_a_judge_knows_right_from_wrong_in_every_part(judge: Any, problem: Any, 
     assert not verdict([part[:-1] for part in right]).equal
 
 
+def test_more_neighbours_than_points_are_nobodys_fault() -> None:
+    with pytest.raises(ValueError, match="k must be less than n, got k = 8 and n = 3"):
+        aggregate.problem("width 16", 3, 8)
+
+
 def test_aggregate_is_judged_in_every_part() -> None:
     problem = aggregate.problem("width 16", 40, 3)
     assert aggregate.judge(problem, problem.truth, False).equal

@@ -46,6 +46,14 @@ def test_a_missing_peer_is_named(geoad, tmp_path: Path, monkeypatch: pytest.Monk
     assert [(row["backend"], row["reason"]) for row in absent] == [("torch-cluster", "not installed: torch_cluster")]
 
 
+def test_what_was_measured_is_kept_where_nothing_is_measured_now(geoad, tmp_path: Path) -> None:
+    where = ("--sizes", "64", "--cases", "cube", "--out", tmp_path)
+    assert geoad(*WORDS, *where, "--backends", "numba").code == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert_one_line(geoad(*WORDS, *where, "--backends", "cuda"), "nothing was measured")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_wrong_backend_is_exit_code_1_and_has_no_time(geoad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = knn_numba.search
 

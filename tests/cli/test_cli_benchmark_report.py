@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,11 @@ def test_it_holds_means_over_seeds_and_latent_dimensions(tmp_path: Path) -> None
         "0.203",
     ] in lines
     assert ["Depth", "AE", "3D", "2.000"] in lines
+
+
+def test_a_report_may_name_what_is_no_utf_8(tmp_path: Path) -> None:
+    report(tmp_path, [row_of("depth-ae", "Depth AE", 0.5)], "full", [os.fsdecode(b"M\xfcnchen: no camera")])
+    assert "failed: M\\udcfcnchen: no camera" in (tmp_path / "report.txt").read_text()
 
 
 def test_means_are_over_categories_and_seeds_that_all_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

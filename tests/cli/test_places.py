@@ -109,6 +109,20 @@ def test_a_demo_that_is_ended_leaves_no_process(tmp_path: Path) -> None:
     pytest.fail("a process is left")
 
 
+def test_a_command_that_is_ended_leaves_no_draft(tmp_path: Path) -> None:
+    lines = (
+        "import os, signal, sys",
+        "from geoad._whole_file import write_whole",
+        "from geoad.cli import main, score",
+        "os.fsync = lambda file: signal.raise_signal(signal.SIGTERM)",
+        "score.run = lambda arguments: write_whole(arguments.out + '/000.tiff', b'half')",
+        "sys.exit(main(['score', 'run', '--out', sys.argv[1]]))",
+    )
+    ended = subprocess.run([sys.executable, "-c", "\n".join(lines), str(tmp_path)], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, b"geoad: interrupted\n")
+    assert not list(tmp_path.iterdir())
+
+
 def _group_lives(number: int) -> bool:
     try:
         os.killpg(number, 0)

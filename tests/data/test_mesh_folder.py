@@ -111,9 +111,9 @@ def test_the_glued_header_of_some_modelnet_files(tmp_path: Path) -> None:
         ("this is no mesh", "not a readable mesh"),
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n", "not a readable mesh"),
         ("OFF\n3 1 0\n0 0 0\n1 0 0\n2 0 0\n3 0 1 2\n", "has no area"),
-        ("OFF\n3 1 0\n0 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n", "finite"),
+        ("OFF\n3 1 0\n0 0 0\nnan 0 0\n0 1 0\n3 0 1 2\n", "got 1, 1 of them not finite"),
         ("OFF\n3 2 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n", "truncated: 1 of 2 faces"),
-        ("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n", "part.off"),
+        ("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n", "part.off must hold finite triangles, got 0$"),
         ("", "part.off"),
     ],
 )

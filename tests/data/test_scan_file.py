@@ -216,6 +216,23 @@ def test_a_truncated_ply_is_not_read_as_a_whole_one(tmp_path: Path) -> None:
             read_scan(path, points=50)
 
 
+@pytest.mark.parametrize(("kind", "red"), [("uchar", 255), ("int", 255), ("ushort", 65535), ("int", 300)])
+def test_colours_of_a_ply_are_not_taken_modulo_256(tmp_path: Path, kind: str, red: int) -> None:
+    rows = [*(f"float {axis}" for axis in "xyz"), *(f"{kind} {colour}" for colour in ("red", "green", "blue"))]
+    head = "ply\nformat {} 1.0\nelement vertex 1\n" + "".join(f"property {row}\n" for row in rows) + "end_header\n"
+    row = np.array([(1, 2, 3, red, 0, 0)], "<f4,<f4,<f4" + 3 * {"uchar": ",u1", "int": ",<i4", "ushort": ",<u2"}[kind])
+    (tmp_path / "a.ply").write_text(head.format("ascii") + f"1 2 3 {red} 0 0\n")
+    (tmp_path / "b.ply").write_bytes(head.format("binary_little_endian").encode() + row.tobytes())
+    for name in ("a.ply", "b.ply"):
+        if red == 255:
+            assert read_scan(tmp_path / name).rgb.tolist() == [[[255, 0, 0]]]  # type: ignore[union-attr]
+            continue
+        with pytest.raises(
+            ValueError, match=rf"{name}: .*colours must be in 0\.\.255, got u?int.. up to {red}: scale them"
+        ):
+            read_scan(tmp_path / name)
+
+
 def test_a_ply_need_not_use_all_its_vertices(tmp_path: Path) -> None:
     axes = "".join(f"property float {axis}\n" for axis in "xyzst")
     head = f"ply\nformat ascii 1.0\nelement vertex 5\n{axes}element face 2\nproperty list uchar int vertex_indices\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,40 @@ def test_a_broken_file_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match=rf"{name}: not a readable npy") as caught:
         stored[0]
     assert "\n" not in str(caught.value)
+
+
+def meshes(root: Path, size: float) -> Path:
+    root.mkdir()
+    (root / "part.off").write_text(f"OFF\n3 1 0\n0 0 0\n{size} 0 0\n0 1 0\n3 0 1 2\n")
+    return root
+
+
+def test_scenes_of_files_that_are_gone_are_not_those_of_others(tmp_path: Path) -> None:
+    def open_folder(source: Path) -> SceneFolder:
+        return SceneFolder(tmp_path / "scenes", 1, k=5, points=60, objects=1, source=f"meshes:{source}")
+
+    one = meshes(tmp_path / "parts", 1)
+    open_folder(one).fill()
+    (tmp_path / "far").mkdir()
+    moved = one.rename(tmp_path / "far" / "parts")
+    open_folder(moved)
+    shutil.rmtree(moved)
+    for place in (moved, one):
+        meshes(place, 1.25)
+        with pytest.raises(ValueError, match=r"settings\.json: holds scenes of other files: choose another folder"):
+            open_folder(place)
+        shutil.rmtree(place)
+    note = tmp_path / "scenes" / "settings.json"
+    settings = json.loads(note.read_text())
+    del settings["files"]
+    note.write_text(json.dumps(settings, sort_keys=True))  # as older versions wrote it
+    open_folder(meshes(moved, 2))
+    assert json.loads(note.read_text()) == settings
+
+
+def test_numbers_of_numpy_are_settings(tmp_path: Path) -> None:
+    SceneFolder(tmp_path, 1, k=5, **SMALL)[0]
+    SceneFolder(tmp_path, np.int64(1), k=np.int64(5), points=np.int64(60), objects=np.int64(2))[0]  # type: ignore[arg-type]
 
 
 def test_other_settings_and_faults_write_nothing(tmp_path: Path) -> None:

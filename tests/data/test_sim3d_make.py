@@ -16,6 +16,7 @@ from PIL import Image
 from geoad.data import check_dataset, open_dataset
 from geoad.data.sim3d import CATEGORIES, get_category, make_sim3d
 from geoad.data.sim3d.category import Counts
+from geoad.data.sim3d.make import _settings
 from geoad.data.sim3d.plan import SIZES, Size, plan
 from geoad.data.sim3d.store import checksum
 
@@ -27,7 +28,8 @@ def small(root: Path, **options: object) -> Path:
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+    files = (path for path in sorted(root.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,18 @@ def test_a_finished_run_writes_nothing(made: Path) -> None:
     assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
 
 
+def test_two_do_not_write_into_one_root(tmp_path: Path) -> None:
+    seen = []
+
+    def another(done: int, total: int) -> None:
+        with pytest.raises(ValueError, match=r"root is in use by another process"):
+            small(tmp_path / "root")
+        seen.append(done)
+
+    small(tmp_path / "root", progress=another)
+    assert seen
+
+
 def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
@@ -181,6 +195,10 @@ def test_wrong_arguments_are_named_before_anything_is_written(tmp_path: Path, op
     with pytest.raises(ValueError, match=error):
         small(tmp_path / "root", **options)
     assert not (tmp_path / "root").exists()
+
+
+def test_a_seed_of_numpy_can_be_written() -> None:
+    assert json.dumps(_settings(["dowel"], np.int64(1))["seed"]) == "1"  # type: ignore[arg-type]
 
 
 def test_a_string_is_no_list_of_categories(tmp_path: Path) -> None:

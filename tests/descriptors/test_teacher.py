@@ -300,6 +300,26 @@ def test_a_saved_teacher_can_be_loaded(tmp_path: Path) -> None:
         save_teacher("mine.pt", saved)
 
 
+def test_a_teacher_that_cannot_be_opened_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    (tmp_path / "half.safetensors").write_bytes((tmp_path / "mine.safetensors").read_bytes()[:-1])
+    with pytest.raises(ValueError, match=r"half\.safetensors: not a whole safetensors file"):
+        load_teacher(tmp_path / "half.safetensors")
+    monkeypatch.setattr(Path, "read_bytes", closed)  # the superuser may read everything
+    with pytest.raises(PermissionError, match=r"mine\.safetensors") as caught:
+        load_teacher(tmp_path / "mine.safetensors")
+    assert "again" not in str(caught.value)
+
+
+def test_loading_a_teacher_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    Teacher.from_pretrained("3d-st-64")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_descriptors_are_the_same_under_autocast_and_halves_are_refused() -> None:
     teacher, points = Teacher(LocalFeatures(8, 1), k=4).eval(), surface(100)
     expected = teacher(points)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +259,39 @@ def test_it_learns_where_gradients_are_off() -> None:
         detector = make_detector("3d-st", **keywords)
         with off():
             assert np.array_equal(detector.fit(scans).score(scans[0]).pixels, expected)
+
+
+def test_what_was_made_in_inference_mode_can_learn() -> None:
+    with torch.inference_mode():
+        detector = Bank()
+    assert torch.equal(detector.fit(SCANS).bank, Bank().fit(SCANS).bank)
+
+
+def test_fits_in_threads_do_not_draw_each_others_numbers() -> None:
+    class Drawing(Bank):
+        def loss(self, batch: Batch) -> dict[str, Tensor]:
+            time.sleep(0.003)  # the other's turn
+            return {"total": (self.line(batch["depth"]) - torch.rand(3)).square().mean()}
+
+    def fit(detector: Bank) -> Tensor:
+        return detector.fit(SCANS, trainer=Trainer(device="cpu")).bank
+
+    alone = fit(Drawing())
+    with ThreadPoolExecutor(2) as pool:
+        for bank in pool.map(fit, [Drawing(), Drawing()]):
+            assert torch.equal(bank, alone)
+
+
+@pytest.mark.parametrize("validation", ["scans", iter(SCANS), [np.ones((4, 5, 3))]])
+def test_validation_samples_are_held_against_what_they_must_be(validation: Any) -> None:
+    with pytest.raises(TypeError, match=r"validation must be a sequence of samples|a sample must be a Sample"):
+        Bank().fit(SCANS, validation=validation)
+
+
+def test_what_is_no_trainer_is_said_and_a_device_may_be_torchs() -> None:
+    with pytest.raises(TypeError, match=r"trainer must be a Trainer, such as Trainer\(device=\"cpu\"\), got 'cpu'"):
+        Bank().fit(SCANS, trainer="cpu")  # type: ignore[arg-type]
+    assert Bank().fit(SCANS, trainer=Trainer(device=torch.device("cpu"))).fitted
 
 
 def test_a_default_is_good_in_a_subclass_without_a_constructor_too() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from geoad._lock import locked
 from geoad.cli.benchmark_report import report
+from geoad.detectors.base import OddScan
 from geoad.detectors.images.variation_model import DepthVariationModel
 from geoad.evaluation import cell as module
 from geoad.evaluation.cell import Cell, read_cell, run_cell
@@ -107,6 +110,14 @@ def test_what_was_odd_and_where_it_began_is_told_with_the_numbers(tree: Path, tm
         "training scan 1 has a stray point"
     ]
     assert not (cell.folder(tmp_path) / "warned.txt").exists()
+
+
+def test_what_was_odd_may_name_what_is_no_utf_8(tmp_path: Path) -> None:
+    text = os.fsdecode(b"M\xfcnchen has no camera")
+    for _ in range(2):  # a second time it is read
+        with module._heard(tmp_path / "warned.txt") as told:
+            warnings.warn(text, OddScan, stacklevel=1)
+        assert told == [text]
 
 
 def test_a_cell_is_measured_by_one_process_at_a_time(tree: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ def test_every_sample_gets_its_map_and_its_picture(tmp_path):
         assert exported.score == expected.score and exported.seconds >= 0
         with Image.open(exported.path.with_suffix(".png")) as picture:
             assert picture.mode == "RGB" and picture.size[0] > 4 * 256
-    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2 * len(dataset) + 2  # scores.json and .lock
+    assert len([p for p in tmp_path.rglob("*") if p.is_file()]) == 2 * len(dataset) + 3  # scores.json and twice .lock
     assert read_scores(tmp_path / "bagel", [each.name for each in done]).tolist() == [each.score for each in done]
 
 
@@ -90,6 +91,22 @@ def test_an_interrupted_call_goes_on_and_another_maker_does_not(tmp_path):
         Height(), dataset, tmp_path / "cut", maker="run one", drawn=lambda _: pytest.fail("drawn again")
     )
     assert all(each.seconds is None for each in again)
+
+
+def test_two_do_not_make_the_maps_of_a_split(tmp_path):
+    def another(_):
+        with pytest.raises(ValueError, match=r"test is in use by another process"):
+            export_maps(Height(), ToyDataset(), tmp_path, overwrite=True, maker="run two")
+
+    export_maps(Height(), ToyDataset(), tmp_path, maker="run one", progress=another)
+    assert (tmp_path / "test" / "made_by.txt").read_text() == "run one\n"
+
+
+def test_a_maker_may_name_what_is_no_utf_8(tmp_path):
+    maker = os.fsdecode(b"M\xfcnchen")
+    export_maps(Height(), ToyDataset(), tmp_path, pictures=False, maker=maker)
+    again = export_maps(Height(), ToyDataset(), tmp_path, pictures=False, maker=maker)
+    assert [each.seconds for each in again] == [None] * 3
 
 
 def test_maps_of_an_unknown_maker_are_nobodys(tmp_path):
@@ -171,7 +188,7 @@ def test_a_map_of_another_size_is_refused_and_not_written(tmp_path):
 
     with pytest.raises(ValueError, match=r"map of test/good/000 must be \(24, 32\) .* got \(3, 4\) from Small"):
         export_maps(Small(), ToyDataset(), tmp_path)
-    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [".lock"]
 
 
 @pytest.mark.parametrize("shape", [(1, 300), (300, 1)])

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -136,6 +139,42 @@ def test_a_truncated_checkpoint(trained, length):
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors: is truncated or no safetensors file") as caught:
         run.load_detector()
     assert "\n" not in str(caught.value)
+
+
+def closed(path):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_a_checkpoint_that_cannot_be_opened_is_not_called_truncated(trained, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.read_bytes", closed)  # the superuser may read everything
+    with pytest.raises(PermissionError, match=r"checkpoint\.safetensors") as caught:
+        trained[0].load_detector()
+    assert "remove" not in str(caught.value)
+
+
+def test_a_run_may_lie_where_the_name_is_no_utf_8(trained, tmp_path):
+    run, detector = trained
+    moved = run.folder.rename(tmp_path / os.fsdecode(b"l\xe4ufe"))
+    assert torch.equal(Run.open(moved).load_detector().depths, detector.depths)
+
+
+def test_a_run_is_read_in_utf_8_wherever_one_lives(tmp_path):
+    Run.create(tmp_path, {**CONFIG, "data": "toy:Prüf"})
+    code = "import sys; from geoad.evaluation import Run; print(ascii(Run.open(sys.argv[1]).config['data']))"
+    there = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], env=there, capture_output=True, text=True, check=False
+    )
+    assert said.stdout == "'toy:Pr\\xfcf'\n", said.stderr
+
+
+def test_loading_a_detector_draws_nothing(tmp_path):
+    run = Run.create(tmp_path, {"detector": "depth-ae", "params": {"size": 64, "latent": 4, "width": 4}})
+    torch.manual_seed(1)
+    run.save_detector(run.make_detector())
+    before = torch.get_rng_state()
+    run.load_detector()
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_run_that_has_learnt_nothing_takes_another_config(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -99,24 +99,38 @@ def txt_bytes(points: NDArray[np.float32], labels: NDArray[np.bool_]) -> bytes:
     return "".join(f"{x:.5f} {y:.5f} {z:.5f} {label:d}\n" for (x, y, z), label in rows).encode()
 
 
-def claim(root: Path, settings: dict[str, Any], paths: Iterable[PurePosixPath]) -> dict[str, Any]:
-    """Make `root` ours and return its manifest: a new one in an empty folder, the old one if its settings are equal.
+def check_ours(root: Path, settings: dict[str, Any], paths: Collection[PurePosixPath]) -> dict[str, Any] | None:
+    """Return the manifest of `root`, None if it is empty or not there.
 
     Raises ValueError if the folder holds other files than `paths` and the manifest, or was made with other settings.
-    Temporary files of an interrupted run are removed.
+
+    >>> check_ours(Path("no such folder"), {"seed": 0}, [])
+    """
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"{root} must be a folder, got a file: choose another root")
+    manifest = _read(root / MANIFEST)
+    if manifest is not None:
+        _compare(root, manifest, settings)
+    _refuse_foreign(
+        root, {root / path for path in (*paths, PurePosixPath(MANIFEST))} if manifest is not None else set()
+    )
+    return manifest
+
+
+def claim(root: Path, settings: dict[str, Any], paths: Collection[PurePosixPath]) -> dict[str, Any]:
+    """Make `root` ours and return its manifest: a new one in an empty folder, the old one if its settings are equal.
+
+    Raises what `check_ours` does. Temporary files of an interrupted run are removed: nobody else may be at work here.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     claim(Path(folder), {"seed": 0}, [])
     {'seed': 0, 'complete': False, 'files': {}}
     """
-    if root.exists() and not root.is_dir():
-        raise ValueError(f"{root} must be a folder, got a file: choose another root")
     make_folder(root)
-    manifest = _read(root / MANIFEST)
-    if manifest is not None:
-        _compare(root, manifest, settings)
-    _refuse_foreign(root, {root / path for path in paths}, manifest is not None)
+    manifest = check_ours(root, settings, paths)
+    for path in (*paths, PurePosixPath(MANIFEST)):
+        _part(root / path).unlink(missing_ok=True)
     if manifest is None:
         manifest = {**settings, "complete": False, "files": {}}
         save(root, manifest)
@@ -156,7 +170,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         return {**manifest, "complete": bool(manifest["complete"]), "files": dict(manifest["files"])}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path}: not a manifest of sim3d: choose an empty root") from error
@@ -169,13 +183,9 @@ def _compare(root: Path, manifest: dict[str, Any], settings: dict[str, Any]) -> 
             raise ValueError(f"{root} was made with {name} {manifest.get(name)}, got {value}: choose another root")
 
 
-def _refuse_foreign(root: Path, planned: set[Path], ours: bool) -> None:
-    """Raise ValueError for a file that is none of ours; remove unfinished ones that are."""
-    unfinished = {_part(path) for path in planned | {root / MANIFEST}}
-    known = planned | {root / MANIFEST} if ours else set()
+def _refuse_foreign(root: Path, known: set[Path]) -> None:
+    """Raise ValueError for a file that is none of ours."""
     for path in sorted(root.rglob("*")):
-        if path in unfinished:
-            path.unlink()
-        elif path not in known and not path.is_dir() and not path.name.startswith("."):
+        if path not in known and not path.is_dir() and not path.name.startswith("."):
             name = path.relative_to(root)
             raise ValueError(f"{root} holds a file that is not sim3d's, {name}: choose an empty folder")

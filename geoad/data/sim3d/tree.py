@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
+from geoad._lock import locked
 from geoad._parent import follow_parent
 from geoad._thread_count import single_threaded
 from geoad.data.sim3d import store
@@ -53,21 +54,22 @@ def fill(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     note = {PurePosixPath("note"): lambda part: part.write_text("made")}
     ...     fill(Path(folder), {"seed": 0}, [], lambda root, entry: {}, size=len, besides=note)
-    ...     sorted(path.name for path in Path(folder).iterdir())
+    ...     sorted(path.name for path in Path(folder).glob("[!.]*"))
     ['manifest.json', 'note']
     """
     paths = [*(path for entry in entries for path in entry.paths.values()), *besides]
-    manifest = store.claim(root, settings, paths)
-    todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
-    _check_room(root, sum(map(size, todo)))
-    files = {
-        path.as_posix(): store.publish(root / path, put) for path, put in besides.items() if not (root / path).exists()
-    }
-    for done, written in enumerate(_work(root, todo, write, jobs), start=len(entries) - len(todo) + 1):
-        files |= written
-        if progress is not None:
-            progress(done, len(entries))
-    _finish(root, manifest, files, paths)
+    store.check_ours(root, settings, paths)  # before anything is written
+    with locked(root):
+        manifest = store.claim(root, settings, paths)
+        todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
+        _check_room(root, sum(map(size, todo)))
+        besides = {path: put for path, put in besides.items() if not (root / path).exists()}
+        files = {path.as_posix(): store.publish(root / path, put) for path, put in besides.items()}
+        for done, written in enumerate(_work(root, todo, write, jobs), start=len(entries) - len(todo) + 1):
+            files |= written
+            if progress is not None:
+                progress(done, len(entries))
+        _finish(root, manifest, files, paths)
 
 
 def _check_room(root: Path, need: int) -> None:

@@ -47,7 +47,7 @@ def write_card(path: Path, facts: dict[str, str], curve: dict[int, float], remar
         text += [f"![validation Chamfer distance by step]({path.stem}.png)", ""]
         text += ["| step | validation Chamfer distance |", "|---|---|", *rows, ""]
         write_whole(path.with_suffix(".png"), partial(_plot, path.stem, curve))
-    write_whole(path.with_suffix(".md"), "\n".join(text).encode())
+    write_whole(path.with_suffix(".md"), "\n".join(text).encode(errors="backslashreplace"))
 
 
 def _plot(title: str, curve: dict[int, float], file: IO[bytes]) -> None:
