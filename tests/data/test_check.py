@@ -13,8 +13,10 @@ import tifffile
 from PIL import Image
 
 from geoad.data import check_dataset
+from geoad.data.check import SPARSE, Contents
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
+from geoad.geometry import XYZImage
 from tests.trees import SMALL, make_scan, make_tree
 
 
@@ -183,3 +185,11 @@ def test_colours_are_counted_once_a_scan(tmp_path: Path) -> None:
     np.save(tmp_path / "xyz" / "a.npy", np.ones((5, 6)))
     Image.new("RGB", (5, 1)).save(tmp_path / "rgb" / "a.png")
     assert check_dataset("folder", tmp_path).contents[0].colours == 1
+
+
+def test_a_few_flying_points_make_no_other_unit() -> None:
+    points = np.random.default_rng(0).random((1, 200 * SPARSE, 3)).astype(np.float32)
+    points[0, : 2 * SPARSE : SPARSE] = 1e4  # a stray in a hundred
+    contents = Contents()
+    contents.add("a", XYZImage(points))
+    assert contents.lengths["a"] < 2

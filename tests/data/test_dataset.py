@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -85,3 +86,14 @@ def test_a_digest_is_of_all_files_and_of_the_camera(tree: Path, name: str) -> No
         path = tree / "bagel" / "test" / "dent" / name
         shutil.copyfile(path.with_stem("001"), path)
     assert digest() != before
+
+
+def test_a_copy_with_its_old_time_is_another_file(tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree, tmp_path / "copy")
+    path = tmp_path / "copy/bagel/test/dent/rgb/000.png"
+    digests, facts = [], path.stat()
+    for more in (b"", b"more"):
+        path.write_bytes(path.read_bytes() + more)
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        digests.append(open_dataset("mvtec3d", tmp_path / "copy", category="bagel", split="test").digest())
+    assert digests[0] != digests[1]

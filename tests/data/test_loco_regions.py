@@ -84,3 +84,7 @@ def test_the_card_adds_up():
     total = table.pop("all")
     assert len(table) == 5 and [sum(column) for column in zip(*table.values(), strict=True)] == total
     assert f"{sum(total[:5]):,}".replace(",", " ") + " images" in card
+
+
+def test_a_share_of_an_annotation_is_rounded_down():
+    assert [Saturation("cut", 0.5, True).area(annotated) for annotated in (201, 203)] == [100, 101]

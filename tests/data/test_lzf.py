@@ -54,3 +54,8 @@ def test_damage_is_an_error_or_the_right_size(packed: bytes, size: int) -> None:
     else:
         with pytest.raises(ValueError, match=f"does not hold {size} bytes"):
             decompress(packed, size)
+
+
+def test_distances_of_thirteen_bits() -> None:
+    plain = np.random.default_rng(0).integers(0, 256, 8192, np.uint8).tobytes()
+    assert decompress(compress_literally(plain) + bytes([0x3F, 0xFF]), 8195)[8192:] == plain[:3]

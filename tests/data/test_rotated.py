@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from geoad.checks import Blindfolded
-from geoad.data import open_dataset
+from geoad.data import open_dataset, rotated
 from geoad.data.rotated import Rotated
 from geoad.geometry import Camera, XYZImage
 from geoad.geometry.plane import Plane
@@ -173,3 +173,11 @@ def test_wrong_keywords(keywords: dict, error: str) -> None:
 def test_a_digest_knows_how_copies_are_turned() -> None:
     made = [Rotated(scans(), **how).digest() for how in ({}, {}, {"copies": 3}, {"degrees": 4.0}, {"seed": 1})]
     assert made[0] == made[1] and len(set(made)) == 4
+
+
+def test_the_plane_is_that_of_scans_from_the_whole_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [Sample(xyz=XYZImage(np.full((50, 60, 3), i + 1, np.float32))) for i in range(20)]
+    seen: list[np.ndarray] = []
+    monkeypatch.setattr(rotated, "fit_background", seen.append)
+    _ = Rotated(samples).plane
+    assert np.unique(seen[0]).tolist() == [1, 3, 6, 9, 11, 14, 17, 20] and len(seen[0]) == 8 * 2000

@@ -256,3 +256,8 @@ def test_coordinates_far_from_the_origin_name_the_file(tmp_path: Path) -> None:
 def test_the_seed_samples_a_mesh(tmp_path: Path, suffix: str) -> None:
     trimesh.creation.box((1, 2, 3)).export(path := tmp_path / f"box{suffix}")
     assert not np.array_equal(*(read_scan(path, points=50, seed=seed).xyz for seed in (0, 1)))
+
+
+def test_a_mesh_is_of_the_size_that_was_asked_for(tmp_path: Path) -> None:
+    trimesh.creation.box([1, 1, 1]).export(path := tmp_path / "box.ply")
+    assert scan_shape(path, points=50) == read_scan(path, points=50).shape == (1, 50)

@@ -124,3 +124,9 @@ def test_scenes_of_real_scans(shared_data: Path) -> None:
 def test_a_mesh_gives_more_points_than_its_scene_has(tmp_path: Path) -> None:
     trimesh.creation.box([1, 1, 1]).export(tmp_path / "part.ply")
     assert len(ScanFolder(tmp_path).scan(np.random.default_rng(0), least=50)) == 50 * OVERSAMPLE
+
+
+def test_a_mesh_is_sampled_anew_for_each_scene(tmp_path: Path) -> None:
+    trimesh.creation.box([1, 1, 1]).export(tmp_path / "box.ply")
+    source, rng = ScanFolder(tmp_path), np.random.default_rng(0)
+    assert not np.array_equal(source.scan(rng, least=5), source.scan(rng, least=5))

@@ -159,3 +159,14 @@ def test_other_settings_and_faults_write_nothing(tmp_path: Path) -> None:
         (tmp_path / "a" / "settings.json").write_text(damaged)
         with pytest.raises(ValueError, match=r"a/settings\.json: holds scenes of .*: choose another folder"):
             SceneFolder(tmp_path / "a", 2, k=5, **SMALL)
+
+
+def test_a_folder_of_the_same_name_elsewhere_is_another_source(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    for name, side in (("a", 1.0), ("b", 3.0)):
+        (tmp_path / name / "parts").mkdir(parents=True)
+        trimesh.creation.box([side, 1, 1]).export(tmp_path / name / "parts" / "box.stl")
+    how = {"k": 5, "points": 60, "objects": 1}
+    SceneFolder(tmp_path / "scenes", 1, source=f"meshes:{tmp_path}/a/parts", **how)[0]
+    with pytest.raises(ValueError, match="choose another folder"):
+        SceneFolder(tmp_path / "scenes", 1, source=f"meshes:{tmp_path}/b/parts", **how)

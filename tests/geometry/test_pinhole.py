@@ -31,3 +31,19 @@ def test_what_no_pinhole_sees_is_refused(what: str) -> None:
     image = {"cloud": xyz.reshape(1, -1, 3), "other frame": xyz, "nothing": 0 * xyz}[what]
     with pytest.raises(ValueError, match=r"add calibration/camera_parameters\.json"):
         fit_pinhole(XYZImage(image))
+
+
+def test_points_that_no_camera_sees_do_not_count() -> None:
+    xyz = depth_to_xyz(1 + np.random.default_rng(0).random((30, 40)), Camera.pinhole(50.0, (30, 40))).xyz.copy()
+    xyz[0, :4] *= -1
+    xyz[1, :4, 2] = 0
+    camera = fit_pinhole(XYZImage(xyz))
+    assert camera.focus / camera.sx == pytest.approx(50, rel=1e-5)
+
+
+def test_rays_that_are_off_by_pixels_are_no_pinholes() -> None:
+    rng = np.random.default_rng(0)
+    image = depth_to_xyz(1 + rng.random((30, 40)), Camera.pinhole(50.0, (30, 40)))
+    off = rng.normal(0, 1.5 / 50, (30, 40, 1)) * image.xyz[..., 2:] * [1, 0, 0]  # 1.5 pixels, where 0.4 may be
+    with pytest.raises(ValueError, match="no pinhole camera sees"):
+        fit_pinhole(XYZImage(image.xyz + off))

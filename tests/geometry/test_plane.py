@@ -53,3 +53,15 @@ def test_a_normal_has_length_one() -> None:
     assert Plane([0, 0, -1], [0, 0, 1]).normal.dtype == np.float64
     with pytest.raises(ValueError, match=r"normal must have length 1, got \[0\.0, 0\.0, -2\.0\]"):
         Plane(np.array([0, 0, -2.0]), np.zeros(3))
+
+
+def test_a_table_of_which_a_fifth_is_seen_behind_a_flat_part() -> None:
+    points = table(slope=0.0)
+    points[:1280, 2] -= 0.04
+    assert fit_background(points).point[2] == pytest.approx(0.5)
+
+
+def test_numpys_own_generator_is_left_alone() -> None:
+    before = repr(np.random.get_state(legacy=False))  # noqa: NPY002
+    fit_background(table())
+    assert repr(np.random.get_state(legacy=False)) == before  # noqa: NPY002

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from geoad.metrics import Curve, au_pro, average_precision, counting, pixel_auroc, rank_pixels, ranking_walk, roc_auc
 from geoad.metrics import ranking as ranking_module
+from geoad.metrics.pixel_ranking import official_ranks
 from geoad.metrics.threshold_rules import below_area
 from tests.metrics import reference
 from tests.metrics.cases import LIMITS, TEST_SETS, make_test_set
@@ -408,3 +409,29 @@ def test_maps_of_several_precisions_are_not_rounded(order):
     masks = [np.array([[1, 0, 0]]), np.array([[0, 1, 0]])][::order]
     expected = roc_auc([0.5, 1, 2, 1 + 1e-12, 1 + 2e-12, 1 + 3e-12], [1, 0, 0, 0, 1, 0])
     assert pixel_auroc(maps, masks) == expected
+
+
+def test_a_long_curve_is_exact_where_it_was_asked_for(monkeypatch):
+    monkeypatch.setattr(ranking_walk, "GRID", 16)
+    rng, mask = np.random.default_rng(5), np.zeros((60, 80), bool)
+    mask[20:40, 30:60] = True
+    scores = rng.random((60, 80)) + 0.4 * mask
+    found = mask.ravel()[np.argsort(-scores.ravel())]
+    x, y = (np.r_[0, np.cumsum(part)] / part.sum() for part in (~found, found))
+    ranking = rank_pixels([scores], [mask], limits=[0.1234])
+    assert len(ranking.corners.score) < 600
+    assert ranking.au_pro(0.1234)[0.1234] == pytest.approx(Curve(x, y).area(0.1234), abs=1e-12)
+    good, bad = -np.sort(-scores[~mask]), np.sort(scores[mask])
+    above = official_ranks(len(good))
+    overlap = 1 - np.searchsorted(bad, good[above], side="right") / len(bad)
+    expected = Curve(np.r_[above / len(good), 1], np.r_[overlap, 1]).area(0.3)
+    assert rank_pixels([scores], [mask]).au_pro(0.3, "official")[0.3] == pytest.approx(expected, abs=1e-12)
+
+
+def test_scores_of_minus_infinity_in_several_passes(monkeypatch):
+    scores = np.array([[-np.inf, -np.inf, -np.inf, -np.inf, 1, 2, 0.5, 3]])
+    mask = np.array([[1, 1, 1, 0, 1, 0, 0, 1]])
+    whole = rank_pixels([scores], [mask])
+    monkeypatch.setattr(ranking_module, "CAPACITY", 2)
+    banded = rank_pixels([scores], [mask])
+    assert banded.auroc == whole.auroc and banded.au_pro(1.0) == pytest.approx(whole.au_pro(1.0), abs=1e-14)

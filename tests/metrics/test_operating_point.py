@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.metrics import Confusion, decide_pixels, threshold_at_fpr
+from geoad.metrics import Confusion, decide, decide_pixels, threshold_at_fpr
 from tests.metrics import reference
 from tests.metrics.cases import TEST_SETS, make_test_set
 
@@ -63,3 +63,8 @@ def test_several_processes_count_the_same():
 def test_a_threshold_that_is_no_number():
     with pytest.raises(ValueError, match="threshold must be a number, got NaN"):
         decide_pixels([np.ones((1, 2))], [None], np.nan)
+
+
+def test_a_score_of_fewer_bits_is_held_against_the_threshold_as_everywhere():
+    scores = np.array([[0.1]], np.float32)  # 0.100000001…
+    assert decide_pixels([scores], [[[1]]], 0.1).confusion == decide(scores.ravel(), [1], 0.1)

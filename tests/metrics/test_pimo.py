@@ -87,3 +87,10 @@ def test_undefined_and_wrong():
         aupimo([], [], bounds=(1e-4, 1e-5))
     with pytest.raises(TypeError, match="masks are read more than once"):
         aupimo([], iter([]))
+
+
+def test_rates_are_of_the_mean_over_images_where_one_has_most_of_the_high_scores():
+    high, low = 1 + np.arange(1000.0).reshape(20, 50) / 1000, np.zeros((20, 50))
+    maps = [high, low, low, np.full((2, 2), 1.1995)]
+    area = aupimo(maps, [None, None, None, np.eye(2)], bounds=(0.01, 0.3))[3]
+    assert area == pytest.approx(np.log(0.3 / (0.8 / 3)) / np.log(30), abs=1e-12)

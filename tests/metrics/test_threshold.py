@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from geoad.metrics import Threshold
 from geoad.metrics.threshold import SIGMAS
+from geoad.metrics.threshold_rules import below_area, quantile
 from tests.metrics.cases import TEST_SETS
 
 RAMP = (np.arange(10_000) / 9999).reshape(100, 100)
@@ -171,3 +172,9 @@ def test_sigmas_are_those_of_all_pixels_of_all_maps():
 def test_a_quantile_of_maps_of_several_precisions_is_exact():
     maps = [np.full((1, 3), 1 + 1e-12), np.zeros((1, 2), np.float32)]
     assert Threshold.fit(maps, "quantile", p=1).value == Threshold.fit(maps[::-1], "quantile", p=1).value == 1 + 1e-12
+
+
+def test_a_share_that_rounds_up_takes_no_rank_more():
+    scores = [np.arange(100.0).reshape(10, 10)]
+    assert 0.07 * 100 > 7 and quantile(scores, 0.07) == 6
+    assert below_area([np.arange(100.0)[::-1].reshape(10, 10)], 0.07) == 93

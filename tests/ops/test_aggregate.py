@@ -256,3 +256,11 @@ def test_arrays_are_refused() -> None:
     points, index, *rest = case(5, 5, 2, (2, 2))
     with pytest.raises(TypeError, match="index must be a torch tensor, got ndarray"):
         aggregate(points, index.numpy(), *rest)
+
+
+def test_a_bias_learns_where_the_weight_is_frozen():
+    points, features, weight = torch.rand(9, 3), torch.rand(9, 2), torch.rand(3, 4)
+    bias, index = torch.rand(3, requires_grad=True), torch.randint(9, (9, 4))
+    totals = [aggregate(points, index, weight, bias, features, backend=name).sum() for name in ("numba", "torch")]
+    (one,), (two,) = (torch.autograd.grad(total, bias, allow_unused=True) for total in totals)
+    torch.testing.assert_close(one, two)

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.ops import _threads, knn, reference
+from geoad.ops import _threads, knn, knn_torch, reference
 from tests.ops.clouds import KINDS, cloud, clouds
 
 EXACT = ("numba", "torch")
@@ -242,3 +242,11 @@ def test_distances_are_single_precision_whatever_the_default():
         assert knn(torch.rand(9, 3, dtype=torch.float32), 2, backend="torch").sq_dist.dtype == torch.float32
     finally:
         torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_torch_knows_each_point_in_every_piece(monkeypatch, include_self):
+    points = cloud("lattice", 400)
+    monkeypatch.setattr(knn_torch, "PAIRS", 4000)
+    expected = reference.knn(points, 5, include_self=include_self)
+    same(knn(points, 5, include_self=include_self, backend="torch"), expected)

@@ -215,3 +215,10 @@ def test_a_tensor_elsewhere_is_not_moved_silently():
         radius_search(torch.zeros((4, 3), device="meta"), 1, queries=torch.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"points is on meta, .*pass points.cpu\(\)"):
         radius_search(torch.zeros((4, 3), device="meta"), 1, backend="numba")
+
+
+def test_a_leaf_with_thousands_within_reach():
+    points = cloud("uniform", 9000)
+    for more in ({}, {"max_neighbours": 4000}):
+        how = {"queries": points[::300], **more}
+        same(radius_search(points, 0.5, **how), radius_search(points, 0.5, backend="torch", **how))

@@ -80,3 +80,14 @@ def test_bad_input(change, error, message):
     good = {"points": np.ones((4, 3)), "values": np.zeros(4), "camera": CAMERA, "shape": (7, 9)}
     with pytest.raises(error, match=message):
         splat_points(**{**good, **change})
+
+
+class Mirror:
+    """A camera that does not know what is behind it."""
+
+    def project(self, points):
+        return points[:, :2] / points[:, 2:] + 2
+
+
+def test_what_is_behind_a_camera_is_not_seen():
+    assert np.isnan(splat_points(np.array([[0.0, 0, -1]]), np.array([1.0]), Mirror(), (5, 5))).all()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from geoad.geometry.camera import Camera
 from geoad.ops import reference, splat_voxels
 from geoad.ops.hull_numba import sort_corners, trace
+from geoad.ops.splat_voxels_numba import _is_covered
 
 SHAPE = (13, 70)  # more columns than a word of the kernel has bits, and a part of a word
 CAMERA = Camera.pinhole(focal=20.0, shape=SHAPE)
@@ -211,3 +212,26 @@ def test_a_camera_that_returns_another_shape():
 
     with pytest.raises(ValueError, match=r"camera.project\(points\) must have shape \(27, 2\), got \(27, 3\)"):
         splat_voxels(np.zeros((2, 2, 2)), (0, 0, 1), 1.0, Camera(), (7, 9))
+
+
+class Mirror:
+    """A camera that does not know what is behind it."""
+
+    def project(self, points):
+        return points[:, :2] / points[:, 2:] + 2
+
+
+def test_what_is_behind_a_camera_is_not_seen():
+    assert np.isnan(splat_voxels(np.ones((1, 1, 1)), (-1, -1, -3), 1.0, Mirror(), (5, 5))).all()
+
+
+def test_a_box_is_covered_if_no_pixel_of_it_is_free():
+    rng = np.random.default_rng(0)
+    for _ in range(3000):  # boxes that meet up to six blocks of rows by four words of columns, with few gaps
+        rows = np.ones((48, 256), bool)
+        rows[rng.integers(0, 48, 2), rng.integers(0, 256, 2)] = False
+        done = np.packbits(rows, axis=1, bitorder="little").view(np.uint64)
+        whole = np.bitwise_and.reduce(done.reshape(6, 8, 4), axis=1)
+        (left, right), (top, bottom) = np.sort(rng.integers(0, 256, 2)), np.sort(rng.integers(0, 48, 2))
+        box = np.array([[left, right, top, bottom]], np.int32)
+        assert _is_covered(done, whole, box, 0, np.uint64(3)) == rows[top : bottom + 1, left : right + 1].all()
