@@ -18,6 +18,7 @@ from geoad import _check
 from geoad._digest import digest_of
 from geoad._parent import follow_parent
 from geoad._whole_file import write_whole
+from geoad.data.listing import files_below
 from geoad.data.reading import reading
 from geoad.data.scenes import Scenes
 
@@ -41,7 +42,7 @@ class SceneFolder(Sequence[Scene]):
     memory maps, copied on writing: of a table only what is looked at is read.
 
     Raises ValueError if the folder holds scenes of other settings (`count` and `k` may differ, and the place of a
-    source that is no longer where it was), or of files of other names and sizes.
+    source that is no longer where it was), or of files that are gone, or of another size now.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -60,9 +61,9 @@ class SceneFolder(Sequence[Scene]):
         self.folder = Path(folder)
         self._files = _Files(self.folder, count, k, settings)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._take(settings, _digest(settings.get("source"), getattr(scenes.source, "files", ())))
+        self._take(settings, _digests(settings.get("source"), getattr(scenes.source, "files", ())))
 
-    def _take(self, settings: dict[str, Any], files: str | None) -> None:
+    def _take(self, settings: dict[str, Any], files: list[str]) -> None:
         """Note in the folder what its scenes are of, or raise ValueError if there are others in it."""
         note = self.folder / "settings.json"
         text = json.dumps({**settings, **({"files": files} if files else {})}, sort_keys=True)
@@ -74,7 +75,7 @@ class SceneFolder(Sequence[Scene]):
         known = old.pop("files", files)  # older folders do not say it
         if old != settings and not _moved(old, settings):
             raise ValueError(f"{note}: holds scenes of {held}, not of {text}: choose another folder")
-        if known != files:
+        if not set(known) <= set(files):  # there may be more now: scenes that are there do not change
             raise ValueError(f"{note}: holds scenes of other files: choose another folder")
         if old != settings:
             write_whole(note, text.encode())
@@ -114,10 +115,13 @@ def _read(note: str) -> dict[str, Any]:
         return {}
 
 
-def _digest(source: object, files: Sequence[Path]) -> str | None:
-    """Return a digest of the names and sizes of a source's files, None if it has none."""
-    root = str(source).partition(":")[2]
-    return digest_of((path.relative_to(root).as_posix(), path.stat().st_size) for path in files) if files else None
+def _digests(source: object, files: Sequence[Path]) -> list[str]:
+    """Return a short digest of name and size of each file below a source's folder that is of the kinds of its own."""
+    if not files:
+        return []
+    root = Path(str(source).partition(":")[2])
+    every = files_below(root, {path.suffix.lower() for path in files})
+    return sorted(digest_of([path.relative_to(root).as_posix(), path.stat().st_size])[:8] for path in every)
 
 
 def _moved(old: dict[str, Any], settings: dict[str, Any]) -> bool:

@@ -124,8 +124,7 @@ class Trainer:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),  # also where the caller has switched them off
-            torch.autocast("cpu", enabled=False),  # `precision` says what is halved, and nobody else
-            torch.autocast("cuda", enabled=False),
+            _no_autocast(),  # `precision` says what is halved, and nobody else
             own_randomness(),
             _scratch(self.folder) as scratch,
             progress_bar() if self.progress else Silence() as bar,
@@ -168,6 +167,16 @@ class Trainer:
             return train, None
         left = max(memory - train.bytes, 0) if train.in_memory else memory
         return train, Cache(validation, module.prepare, left, scratch / "validation", **how)
+
+
+@contextmanager
+def _no_autocast() -> Iterator[None]:
+    """Switch a caller's autocast off, and with it the cache of halves: it would be emptied when the caller's ends."""
+    if not any(map(torch.is_autocast_enabled, ("cpu", "cuda"))):
+        yield
+        return
+    with torch.autocast("cpu", enabled=False, cache_enabled=False), torch.autocast("cuda", enabled=False):
+        yield
 
 
 @contextmanager

@@ -252,6 +252,15 @@ def test_no_halves(name: str, dtype: torch.dtype) -> None:
         detector.to(dtype).score(scans[0])
 
 
+def test_halves_are_of_the_weights_of_each_step_in_an_autocast_too() -> None:
+    scans, tiny = [synthetic_scan(seed) for seed in range(2)], {**detector_class("depth-ae").tiny(), "steps": 4}
+    trainer = Trainer(device="cpu", precision="bf16-mixed")
+    expected = make_detector("depth-ae", **tiny).fit(scans, trainer=trainer).score(scans[0]).pixels
+    with torch.autocast("cpu"):
+        found = make_detector("depth-ae", **tiny).fit(scans, trainer=trainer).score(scans[0]).pixels
+    assert np.array_equal(found, expected)
+
+
 def test_it_learns_where_gradients_are_off() -> None:
     scans, keywords = [synthetic_scan(seed) for seed in range(2)], {"points": 64, "k": 4, "steps": 2}
     expected = make_detector("3d-st", **keywords).fit(scans).score(scans[0]).pixels
