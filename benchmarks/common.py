@@ -22,7 +22,7 @@ from geoad.evaluation.results import environment, write_json
 
 def command() -> str:
     """Return what repeats this call; of absolute paths, which are one machine's, the names alone."""
-    words = (re.sub(r"(^|[=:])/(?:.*/)?", r"\1", word) for word in sys.argv[1:])
+    words = (re.sub(r"(^|[=:,])/(?:[^,]*/)?([^/,]+)/?(?=,|$)", r"\1\2", word) for word in sys.argv[1:])
     return shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *words])
 
 
@@ -53,8 +53,10 @@ def time_and_memory(run: Callable[[], object], repeats: int, *, gpu: bool, parts
 def measure_apart(calls: Iterable[Sequence[str]], out: Path | None, show: Callable[[dict[str, Any]], str]) -> int:
     """Call this script with each of these words, in a process of its own that prints a row; return 1 if one failed.
 
-    The file of rows is whole after each of them.
+    The file of rows is whole after each of them. An earlier file stands until all are there; till then they
+    lie in OUT.partial.json.
     """
+    draft = out.with_suffix(".partial.json") if out is not None and out.exists() else out
     rows: list[dict[str, Any]] = []
     failed = 0
     for words in calls:
@@ -65,8 +67,10 @@ def measure_apart(calls: Iterable[Sequence[str]], out: Path | None, show: Callab
             continue
         rows.append(json.loads(done.stdout))
         print(show(rows[-1]), flush=True)
-        if out is not None:
-            write_json(out, {**environment(), "command": command(), "rows": rows})
+        if draft is not None:
+            write_json(draft, {**environment(), "command": command(), "rows": rows})
+    if out is not None and draft is not None and draft.exists() and not failed:
+        draft.replace(out)
     return failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,12 @@ from geoad.geometry.camera import Camera
 from geoad.sample import Sample
 
 UNKNOWN = "unknown"
-DEPTH = 4  # CATEGORY/test/good/xyz/000.tiff
 
 
 class Scans(Dataset):
     """Scans of which nothing is known but where they are; a scan is called as its file.
 
-    Each has the camera of its dataset, if it lies in one: that of the nearest `calibration/` above it.
+    Each has the camera of the tree that it lies in, if that has one.
     """
 
     NAME = "scans"
@@ -30,7 +30,7 @@ class Scans(Dataset):
     def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
         path = self.entries[i].xyz
         assert path is not None
-        self.camera = _camera_above(path.resolve())
+        self.camera = _camera_of(Path(os.path.abspath(path)))
         return super().__getitem__(i)
 
 
@@ -47,9 +47,11 @@ def list_scans(places: Sequence[str]) -> list[Entry]:
     return list(entries.values())
 
 
-def _camera_above(path: Path) -> Camera | None:
-    places = (folder / CALIBRATION for folder in list(path.parents)[:DEPTH])
-    return next((Camera.load(place) for place in places if place.exists()), None)
+def _camera_of(path: Path) -> Camera | None:
+    """Return the camera of the tree of a scan: TREE/scan or TREE/split/kind/scan, with or without xyz/."""
+    tree = path.parent.parent if path.parent.name == "xyz" else path.parent
+    tree = tree.parent.parent if tree.parent.name in SPLITS else tree
+    return Camera.load(tree / CALIBRATION) if (tree / CALIBRATION).exists() else None
 
 
 def _file(path: Path) -> Entry:

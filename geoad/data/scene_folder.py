@@ -77,7 +77,7 @@ class SceneFolder(Sequence[Scene]):
             raise ValueError(f"{note}: holds scenes of {held}, not of {text}: choose another folder")
         if not set(known) <= set(files):  # there may be more now: scenes that are there do not change
             raise ValueError(f"{note}: holds scenes of other files: choose another folder")
-        if old != settings:
+        if held != text:
             write_whole(note, text.encode())
 
     def __len__(self) -> int:

@@ -72,12 +72,15 @@ class _Graph:
 
     def transposed(self, n: int) -> tuple[Tensor, Tensor]:
         """Return where the rows of each neighbour start (n + 1,), and the rows, sorted by the neighbour they have."""
-        if self._transposed is None or self._transposed[0] != n:
-            keys, order = torch.sort(self.table.reshape(-1), stable=True)
-            starts = torch.empty(n + 1, dtype=torch.int64, device=keys.device)
-            _cuda.call("geoad_aggregate_starts", keys.device, keys, len(keys), n, starts)
-            self._transposed = n, starts, (order // max(self.table.shape[1], 1)).int()
-        return self._transposed[1:]
+        if self._transposed is not None and self._transposed[0] == n:
+            return self._transposed[1:]
+        keys, order = torch.sort(self.table.reshape(-1), stable=True)
+        starts = torch.empty(n + 1, dtype=torch.int64, device=keys.device)
+        _cuda.call("geoad_aggregate_starts", keys.device, keys, len(keys), n, starts)
+        rows = (order // max(self.table.shape[1], 1)).int()
+        if not _cuda.is_capturing(keys.device):  # what is recorded is not there before it is replayed
+            self._transposed = n, starts, rows
+        return starts, rows
 
 
 _graphs: MutableMapping[Tensor, _Graph] = WeakTensorKeyDictionary()

@@ -47,12 +47,22 @@ def test_a_case_that_fails_takes_no_other_along(tmp_path: Path, monkeypatch: pyt
     found = json.loads((tmp_path / "rows.json").read_text())
     assert found["rows"] == [{"case": "first", "before": 0}, {"case": "last", "before": 1}]
     assert shlex.split(found["command"]) == ["python", "benchmarks/toy.py", "rows.json", "two words"]
+    before = (tmp_path / "rows.json").read_bytes()
+    assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode == 1
+    assert (tmp_path / "rows.json").read_bytes() == before  # an incomplete run replaces no result
+    assert len(json.loads((tmp_path / "rows.partial.json").read_text())["rows"]) == 2
+    (tmp_path / "toy.py").write_text(SCRIPT.replace('"bad", ', ""))
+    assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    rows = json.loads((tmp_path / "rows.json").read_text())["rows"]
+    assert [row["before"] for row in rows] == [2, 2] and not (tmp_path / "rows.partial.json").exists()
 
 
 def test_a_command_names_no_place_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["/data/me/scans", "--source", "meshes=meshes:/data/six", "--out", "results/a.json", "--cases", "a/b,c"]
+    words = ["/data/me/scans/", "--source", "meshes=meshes:/data/six", "--out", "results/a.json", "--cases", "a/b,c"]
+    words += ["--teachers", "3d-st-64,/a/t1.safetensors,/b/t2.safetensors"]
     monkeypatch.setattr(sys, "argv", ["/data/me/geoad/benchmarks/toy.py", *words])
     told = "python benchmarks/toy.py scans --source meshes=meshes:six --out results/a.json --cases a/b,c"
+    told += " --teachers 3d-st-64,t1.safetensors,t2.safetensors"
     assert load("common").command() == told
 
 

@@ -368,7 +368,16 @@ def test_a_scan_of_a_dataset_has_its_camera_by_name_too(geoad, tree: Path, train
     shutil.copy(tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat")
     assert geoad("score", trained, "--data", f"mvtec3d:{tree}", "--out", tmp_path / "all").code == 0
     expected = read_map(tmp_path / "all/bagel/test/dent/000.tiff")
-    for i, given in enumerate((tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat")):
+    (tmp_path / "flat" / "deeper").mkdir()
+    alone = shutil.copy(tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat" / "deeper")
+    assert "has no camera" in geoad("score", trained, alone, "--out", tmp_path / "alone").err
+    (tmp_path / "linked" / "test" / "dent").mkdir(parents=True)
+    (link := tmp_path / "linked/test/dent/000.tiff").symlink_to(alone)
+    shutil.copytree(tree / "bagel" / "calibration", tmp_path / "linked" / "calibration")
+    shutil.rmtree(tmp_path / "flat" / "deeper")
+    link.unlink()
+    link.symlink_to(tree / "bagel/test/dent/xyz/000.tiff")
+    for i, given in enumerate((tree / "bagel/test/dent/xyz/000.tiff", tmp_path / "flat", link)):
         said = geoad("score", trained, given, "--out", tmp_path / str(i))
         assert said.code == 0 and not said.err
         assert np.array_equal(read_map(tmp_path / str(i) / "000.tiff"), expected)

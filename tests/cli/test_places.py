@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from geoad.cli.terminating import terminated_as_interrupted
 from tests.cli.said import SMALL, assert_one_line
 
 PRETRAIN = ("--width", 8, "--steps", 1, "--scenes", 1, "--validation-scenes", 1, "--points", 60, "--set", "k=4")
@@ -172,3 +173,13 @@ def test_a_folder_of_runs_names_them(geoad, trained: Path, tree: Path, tmp_path:
     said = geoad("score", scan, trained, "--out", tmp_path / "maps")  # the other way round
     assert_one_line(said, f"{scan}: is no run folder")
     assert geoad("score").err.count("the following arguments are required: RUN, --out") == 1
+
+
+def test_who_ignores_being_ended_goes_on() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with terminated_as_interrupted():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)

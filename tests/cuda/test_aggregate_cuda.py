@@ -169,7 +169,14 @@ def test_what_an_index_gives_is_kept_as_long_as_the_index(operator, monkeypatch,
         monkeypatch.setattr(_cuda, "is_capturing", lambda _, now=capturing: now)
         aggregate_cuda._graph(index, 11)
         assert len(made) == count
-    del index
+    monkeypatch.setattr(_cuda, "is_capturing", lambda _: True)
+    graph = aggregate_cuda._graph(index, 11)
+    recorded = graph.transposed(11)
+    assert graph._transposed is None
+    monkeypatch.setattr(_cuda, "is_capturing", lambda _: False)
+    assert all(torch.equal(a, b) for a, b in zip(recorded, graph.transposed(11), strict=True))
+    assert graph._transposed is not None
+    del index, graph
     gc.collect()
     assert len(kept) == before
 

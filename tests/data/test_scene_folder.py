@@ -135,8 +135,17 @@ def test_scenes_of_files_that_are_gone_are_not_those_of_others(tmp_path: Path) -
     settings = json.loads(note.read_text())
     del settings["files"]
     note.write_text(json.dumps(settings, sort_keys=True))  # as older versions wrote it
+    grown = meshes(one, 1) / "another.off"
+    shutil.copy(one / "part.off", grown)
+    open_folder(one)
+    grown.unlink()
+    with pytest.raises(ValueError, match=r"settings\.json: holds scenes of other files: choose another folder"):
+        open_folder(one)
+    shutil.rmtree(one)
+    note.write_text(json.dumps(settings, sort_keys=True))
     open_folder(meshes(moved, 2))
-    assert json.loads(note.read_text()) == settings
+    upgraded = json.loads(note.read_text())
+    assert upgraded.pop("files") and upgraded == settings
 
 
 def test_numbers_of_numpy_are_settings(tmp_path: Path) -> None:
