@@ -42,7 +42,7 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
 
 
 def _filled(fill: Callable[[IO[bytes]], object]) -> memoryview:
-    """Return what fills a file: written in one piece, for of a full disk numpy and torch do not say that it is full."""
+    """Return what is to fill a file, to be written in one piece: numpy and torch do not say that a disk is full."""
     buffer = io.BytesIO()
     fill(buffer)
     return buffer.getbuffer()

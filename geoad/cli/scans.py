@@ -10,7 +10,6 @@ from geoad.cli.arguments import UsageError
 from geoad.data import open_dataset
 from geoad.data.dataset import CALIBRATION, SPLITS, Dataset, Entry
 from geoad.geometry.camera import Camera
-from geoad.sample import Sample
 
 UNKNOWN = "unknown"
 
@@ -25,13 +24,14 @@ class Scans(Dataset):
 
     def __init__(self, entries: list[Entry]) -> None:
         self.entries = entries
-        self.codes = None
+        self.camera, self.codes = None, None
 
-    def __getitem__(self, i: int) -> Sample:  # type: ignore[override]
-        path = self.entries[i].xyz
-        assert path is not None
-        self.camera = _camera_of(Path(os.path.abspath(path)))
-        return super().__getitem__(i)
+    def camera_of(self, entry: Entry) -> Camera | None:
+        """Return the camera of the tree: TREE/scan or TREE/split/kind/scan, with or without xyz/."""
+        folder = Path(os.path.abspath(entry.xyz or "")).parent
+        tree = folder.parent if folder.name == "xyz" else folder
+        tree = tree.parent.parent if tree.parent.name in SPLITS else tree
+        return Camera.load(tree / CALIBRATION) if (tree / CALIBRATION).exists() else None
 
 
 def list_scans(places: Sequence[str]) -> list[Entry]:
@@ -45,13 +45,6 @@ def list_scans(places: Sequence[str]) -> list[Entry]:
                 )
             entries[entry.name] = entry
     return list(entries.values())
-
-
-def _camera_of(path: Path) -> Camera | None:
-    """Return the camera of the tree of a scan: TREE/scan or TREE/split/kind/scan, with or without xyz/."""
-    tree = path.parent.parent if path.parent.name == "xyz" else path.parent
-    tree = tree.parent.parent if tree.parent.name in SPLITS else tree
-    return Camera.load(tree / CALIBRATION) if (tree / CALIBRATION).exists() else None
 
 
 def _file(path: Path) -> Entry:

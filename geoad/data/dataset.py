@@ -159,10 +159,14 @@ class Dataset(Sequence[Sample]):
             mask=self._mask(entry, shape),
             label=self.label(i),
             kind=entry.kind,
-            camera=self.camera,
+            camera=self.camera_of(entry),
             name=entry.name,
             path=str(entry.xyz or entry.rgb),
         )
+
+    def camera_of(self, entry: Entry) -> Camera | None:  # noqa: ARG002
+        """Return the camera that has seen an entry: the dataset's."""
+        return self.camera
 
     def read_xyz(self, entry: Entry) -> XYZImage | None:
         """Read the scan of an entry with its colours."""

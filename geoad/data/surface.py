@@ -20,7 +20,7 @@ def sample_surface(
     corner, along, across = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
     area = np.linalg.norm(np.cross(along, across), axis=1)
     if not 0 < area.sum() < np.inf:
-        raise ValueError(f"no face of positive area: all of them have {area.sum() / 2}")
+        raise ValueError(f"no face of positive area: all must have a positive, finite area, got {area.sum() / 2}")
     face = np.repeat(np.arange(len(area)), rng.multinomial(n, area / area.sum()))
     u, v = rng.random((2, n, 1))
     flip = u + v > 1

@@ -34,5 +34,5 @@ def test_density_is_uniform_by_area() -> None:
 
 
 def test_no_area_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"no face of positive area: all of them have 0\.0"):
+    with pytest.raises(ValueError, match=r"positive, finite area, got 0.0"):
         sample_surface(np.zeros((2, 3, 3)), 5, np.random.default_rng(0))

@@ -111,9 +111,8 @@ def check_ours(root: Path, settings: dict[str, Any], paths: Collection[PurePosix
     manifest = _read(root / MANIFEST)
     if manifest is not None:
         _compare(root, manifest, settings)
-    _refuse_foreign(
-        root, {root / path for path in (*paths, PurePosixPath(MANIFEST))} if manifest is not None else set()
-    )
+    ours = () if manifest is None else (*paths, PurePosixPath(MANIFEST))
+    _refuse_foreign(root, {root / path for path in ours})
     return manifest
 
 
