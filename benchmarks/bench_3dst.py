@@ -40,7 +40,7 @@ from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.ops import _cuda
 from geoad.ops.farthest_point_sample import farthest_point_sample
 from geoad.sample import Sample
-from geoad.training.memory import kept_memory
+from geoad.training.heap import kept_memory
 from geoad.training.optimizer import make_optimizer
 
 RESULTS = Path(__file__).parent / "results" / "bench_3dst.json"

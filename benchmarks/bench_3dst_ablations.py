@@ -39,7 +39,7 @@ from geoad.bench.memory import CUDA_MEMORY_RULE, MEMORY_RULE, peak_memory
 from geoad.cli.arguments import setting
 from geoad.data import open_dataset
 from geoad.data.sim3d import CATEGORIES
-from geoad.descriptors.teacher import WEIGHTS, load_teacher
+from geoad.descriptors.teacher import WEIGHTS, Teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.detectors.points.student_teacher import StudentTeacher3D
@@ -116,7 +116,7 @@ class Teachers:
         Raises ValueError for one of another width, k or kind of coordinates.
         """
         path = Path(self.path(name))
-        teacher, wanted = load_teacher(path), {"coordinates": "relative", **self._recipes[name]}
+        teacher, wanted = Teacher.from_pretrained(path), {"coordinates": "relative", **self._recipes[name]}
         own = {"width": teacher.network.width, "k": teacher.k, "coordinates": teacher.network.coordinates}
         for key, value in own.items():
             if value != wanted[key]:

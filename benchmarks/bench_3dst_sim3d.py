@@ -40,7 +40,7 @@ from scipy.spatial.transform import Rotation
 from geoad._lock import locked
 from geoad.data import Dataset
 from geoad.data.sim3d import CATEGORIES
-from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher
+from geoad.descriptors.teacher import WEIGHTS, Teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.point_detector import PointDetector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
@@ -92,7 +92,7 @@ def random_teacher(seed: int, folder: str, width: int = 64) -> str:
     """Write a teacher that has learnt nothing, and return its path."""
     path = f"{folder}/random{seed}.safetensors"
     torch.manual_seed(1000 + seed)
-    save_teacher(path, Teacher(LocalFeatures(width), 32))
+    Teacher(LocalFeatures(width), 32).save(path)
     return path
 
 

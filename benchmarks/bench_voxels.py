@@ -35,7 +35,7 @@ from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.moments import Moments
 from geoad.sample import Sample
 from geoad.training.batches import stack
-from geoad.training.memory import kept_memory
+from geoad.training.heap import kept_memory
 from geoad.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results" / "bench_voxels.json"

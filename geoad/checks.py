@@ -134,7 +134,7 @@ class Case:
     def fit(self, samples: Sequence[Sample]) -> Detector:
         """Return a new detector fitted to `samples` on the CPU."""
         detector = self.factory()
-        fit(detector, samples)
+        _fit(detector, samples)
         return detector
 
     def maps(self, detector: Detector) -> list[NDArray[np.float32]]:
@@ -142,13 +142,8 @@ class Case:
         return [detector.score(sample).pixels for sample in (self.good[0], self.bad[0])]
 
 
-def fit(detector: Detector, samples: Sequence[Sample]) -> Any:
-    """Fit on the CPU, where the same seed gives the same bits.
-
-    >>> from geoad.detectors import make_detector
-    >>> bool(fit(make_detector("voxel-vm", resolution=16), [synthetic_scan(0)]).fitted)
-    True
-    """
+def _fit(detector: Detector, samples: Sequence[Sample]) -> Detector:
+    """Fit on the CPU, where the same seed gives the same bits."""
     return detector.fit(samples, trainer=Trainer(device="cpu"))
 
 
@@ -196,7 +191,7 @@ def _config_makes_the_same_detector(case: Case) -> None:
 def _no_samples_raise(case: Case) -> None:
     detector = case.factory()
     with _expect_raises(ValueError, "fit without samples"):
-        fit(detector, [])
+        _fit(detector, [])
 
 
 def _ground_truth_is_never_read(case: Case) -> None:
@@ -222,13 +217,13 @@ def _arrays(sample: Sample) -> list[NDArray[Any]]:
 
 def _fit_returns_self(case: Case) -> None:
     detector = case.factory()
-    _expect(fit(detector, case.train[:2]) is detector, "fit must return the detector itself")
+    _expect(_fit(detector, case.train[:2]) is detector, "fit must return the detector itself")
 
 
 def _fit_and_score_leave_torchs_randomness(case: Case) -> None:
     detector, train = case.factory(), case.train[:2]  # to make a detector draws its weights
     before = torch.random.get_rng_state()
-    fit(detector, train)
+    _fit(detector, train)
     detector.score(case.good[0])
     _expect(torch.equal(before, torch.random.get_rng_state()), "torch's global generator was left changed")
 
@@ -304,7 +299,7 @@ def _copies_are_equal(case: Case) -> None:
 def _refit_starts_afresh(case: Case) -> None:
     other = [synthetic_scan(seed, defect=True) for seed in range(300, 303)]
     detector = case.fit(other if case.factory().supervised else [replace(s, mask=None, label=0) for s in other])
-    fit(detector, case.train)
+    _fit(detector, case.train)
     _expect_same(case.maps(case.fitted), case.maps(detector), "a second fit remembers the first")
 
 

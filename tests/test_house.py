@@ -21,7 +21,7 @@ PACKAGE = ROOT / "geoad"
 FILES = sorted(PACKAGE.rglob("*.py"))
 FLOOR = {
     "_check": 0, "_digest": 0, "_lazy": 0, "_lock": 1, "_numba_cache": 0, "_optional": 0, "_parent": 0,
-    "_tensors": 0, "_thread_count": 0,
+    "_safetensors": 1, "_thread_count": 0,
     "_whole_file": 0, "ops": 1, "geometry": 2, "sample": 3,
     "data": 4, "metrics": 4, "nn": 4, "descriptors": 4, "training": 4, "weights": 4,
     "detectors": 5, "evaluation": 6, "checks": 6, "bench": 6, "cli": 7, "__main__": 8, "__init__": 8,

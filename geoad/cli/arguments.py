@@ -100,21 +100,17 @@ def words(text: str) -> tuple[str, ...]:
 
 def seconds(text: str) -> float:
     """Read a length of time."""
-    return _time(text, "seconds")
+    return _above(text, "a number of seconds above 0")
 
 
 def hours(text: str) -> float:
     """Read a longer one."""
-    return _time(text, "hours")
+    return _above(text, "a number of hours above 0")
 
 
 def factor(text: str) -> float:
     """Read what to multiply by."""
     return _above(text, "a number above 0, such as 0.5")
-
-
-def _time(text: str, unit: str) -> float:
-    return _above(text, f"a number of {unit} above 0")
 
 
 def _above(text: str, what: str) -> float:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from geoad._optional import need
 from geoad._whole_file import make_folder, write_whole
 from geoad.bench import KERNELS
 from geoad.bench.contest import GOOD, Row, hold
@@ -143,7 +142,6 @@ def _write(out: Path, kernel: Kernel, command: str, rows: list[Row], absent: lis
     write_json(place, content)
     picture = place.with_suffix(".png")
     try:
-        need("matplotlib", "draw benchmarks")
         write_whole(picture, lambda file: draw(rows, file))
         print(f"{place}, and {picture.name} beside it\n")
     except ImportError as error:

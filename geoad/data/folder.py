@@ -12,7 +12,7 @@ from pathlib import Path
 from geoad import _check
 from geoad.data import image_file, mask_file, scan_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
-from geoad.data.listing import files_by_stem, match, subfolders
+from geoad.data.listing import add_unpaired, files_by_stem, subfolders
 from geoad.geometry.xyz_image import XYZImage
 
 # In which somebody may have drawn masks that are not read.
@@ -128,7 +128,7 @@ def _survey_kind(folder: Path, place: str, kind: str, masks: dict[str, Path]) ->
     if not scans:
         faults.append(Fault(str(where), f"no scan: put files there that end in one of {_FORMATS}"))
     if scans and colours:
-        match(scans, colours, folder / "rgb", "rgb", faults)
-    match({stem: scans[stem] for stem in scans.keys() & masks.keys()}, masks, where, "mask", faults)
+        add_unpaired(scans, colours, folder / "rgb", "rgb", faults)
+    add_unpaired({stem: scans[stem] for stem in scans.keys() & masks.keys()}, masks, where, "mask", faults)
     entries = [Entry(f"{place}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
     return entries, faults

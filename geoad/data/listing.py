@@ -58,11 +58,11 @@ def files_by_stem(folder: Path, suffixes: Collection[str], faults: list[Fault]) 
     return found
 
 
-def match(scans: dict[str, Path], other: dict[str, Path], folder: Path, what: str, faults: list[Fault]) -> None:
+def add_unpaired(scans: dict[str, Path], other: dict[str, Path], folder: Path, what: str, faults: list[Fault]) -> None:
     """Add a fault for every scan without its `what` in `folder`, and for every `what` without a scan.
 
     >>> faults: list[Fault] = []
-    >>> match({"000": Path("xyz/000.tiff")}, {}, Path("gt"), "mask", faults)
+    >>> add_unpaired({"000": Path("xyz/000.tiff")}, {}, Path("gt"), "mask", faults)
     >>> print(faults[0])
     gt/000.png: no mask for xyz/000.tiff: add it, or remove the scan
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from geoad.data import image_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
-from geoad.data.listing import files_by_stem, match, subfolders
+from geoad.data.listing import add_unpaired, files_by_stem, subfolders
 from geoad.data.sim3d.store import checksum
 
 _TREE = "a category holds train/good, validation/good and test/<kind>"
@@ -105,8 +105,8 @@ def _survey_kind(folder: Path, split: str) -> tuple[list[Entry], list[Fault]]:
     if not scans:
         faults.append(Fault(str(folder / "xyz"), "no .tiff scan: put the scans there, or remove the kind"))
     if scans and colours:
-        match(scans, colours, folder / "rgb", "rgb", faults)
+        add_unpaired(scans, colours, folder / "rgb", "rgb", faults)
     if scans and (masks or (split == "test" and kind != GOOD)):
-        match(scans, masks, folder / "gt", "mask", faults)
+        add_unpaired(scans, masks, folder / "gt", "mask", faults)
     entries = [Entry(f"{split}/{kind}/{s}", kind, path, colours.get(s), masks.get(s)) for s, path in scans.items()]
     return entries, faults

@@ -12,10 +12,10 @@ import numpy as np
 from geoad import _check
 from geoad._digest import digest_made_of
 from geoad.geometry.camera import Camera
-from geoad.geometry.drawn import drawn
 from geoad.geometry.pinhole import fit_pinhole
 from geoad.geometry.plane import Plane, fit_background
 from geoad.geometry.rotate import rotate_scan
+from geoad.geometry.subset import draw_subset
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -101,7 +101,7 @@ class Rotated(Sequence[Sample]):
         clouds = []
         for scan in (_scan(self.samples[i]) for i in chosen):
             points = scan.xyz[scan.valid]
-            clouds.append(points[drawn(len(points), POINTS)])
+            clouds.append(points[draw_subset(len(points), POINTS)])
         try:
             return fit_background(np.concatenate(clouds))
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -97,15 +97,9 @@ class SceneFolder(Sequence[Scene]):
     def fill(self, jobs: int = 1, progress: Callable[[int], None] | None = None) -> None:
         """Make what is not there yet, in `jobs` processes; `progress` is told how many scenes are done."""
         missing = [i for i in range(len(self)) if not self._files.has(i)]
-        # Spawned, not forked: a fork after torch or numba has started threads can hang.
-        with _pool(jobs) if jobs > 1 and missing else _Here() as pool:
-            try:
-                for done, _ in enumerate(pool.map(self._files.make, missing), len(self) - len(missing) + 1):
-                    if progress is not None:
-                        progress(done)
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        for done, _ in enumerate(_each(self._files.make, missing, jobs), len(self) - len(missing) + 1):
+            if progress is not None:
+                progress(done)
 
 
 def _read(note: str) -> dict[str, Any]:
@@ -161,24 +155,18 @@ class _Files:
             _save(self.table(index), np.asarray(table, np.int32))
 
 
-class _Here:
-    """A pool of no other process."""
-
-    def __enter__(self) -> _Here:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def shutdown(self, cancel_futures: bool) -> None:
-        pass
-
-    map = map
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    """Return processes that leave an interrupt to this one: it lets them finish the scenes that they are at."""
-    return ProcessPoolExecutor(jobs, get_context("spawn"), partial(follow_parent, interrupts=False))
+def _each(make: Callable[[int], None], numbers: Sequence[int], jobs: int) -> Iterator[None]:
+    """Yield whenever one is made; an interrupt is left to this process, which lets the others finish theirs."""
+    if jobs == 1 or not numbers:
+        yield from map(make, numbers)
+        return
+    # Spawned, not forked: a fork after torch or numba has started threads can hang.
+    with ProcessPoolExecutor(jobs, get_context("spawn"), partial(follow_parent, interrupts=False)) as pool:
+        try:
+            yield from pool.map(make, numbers)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _map(path: Path) -> NDArray[Any]:

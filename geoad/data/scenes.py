@@ -101,11 +101,8 @@ class Scenes(Sequence[NDArray[np.float32]]):
         oversample: int = 10,
     ) -> None:
         whole = {"count": count, "points": points, "objects": objects, "seed": seed, "oversample": oversample}
-        for name, value in whole.items():
-            if isinstance(value, bool) or not isinstance(value, int | np.integer):
-                raise TypeError(f"{name} must be an integer, got {value!r}")
-            if name != "seed":
-                _check.positive(**{name: value})
+        _check.kinds(Scenes.__init__, whole)
+        _check.positive(count=count, points=points, objects=objects, oversample=oversample)
         _check.not_negative(seed=seed)
         if not isinstance(source, str) and not (hasattr(source, "draw") or hasattr(source, "scan")):
             raise TypeError(f"source must be a name or have draw(rng) or scan(rng, least), got {source!r}")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.descriptors.surface_normals import local_points, to_viewpoint, viewpoint_from
+from geoad.descriptors.surface_normals import local_points, oriented_normals, viewpoint_from
 from geoad.ops import _arrays, _threads, knn
 
 SMALLEST = 512  # points a thread
@@ -48,7 +48,7 @@ def fpfh(
     seen_from = viewpoint_from(viewpoint, place)
     index, sq_dist = knn(cloud, k if normals is not None else max(k, normal_k))
     if normals is None:
-        direction = to_viewpoint(cloud, index[:, :normal_k], seen_from)
+        direction = oriented_normals(cloud, index[:, :normal_k], seen_from)
     else:
         direction = _unit(_arrays.to_floats("normals", normals, (len(cloud), 3)))
     return _arrays.like(_histograms(cloud, direction, index[:, :k], sq_dist[:, :k]), points)

@@ -29,7 +29,7 @@ def normals(points: Any, k: int = 30, *, viewpoint: Any = (0.0, 0.0, 0.0)) -> An
     """
     cloud, place = local_points(points)
     index = knn(cloud, min(_arrays.whole("k", k), max(len(cloud), 1))).index
-    return _arrays.like(to_viewpoint(cloud, index, viewpoint_from(viewpoint, place)), points)
+    return _arrays.like(oriented_normals(cloud, index, viewpoint_from(viewpoint, place)), points)
 
 
 def local_points(points: Any) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -65,12 +65,13 @@ def viewpoint_from(viewpoint: Any, place: NDArray[np.float64]) -> NDArray[np.flo
     return seen - place
 
 
-def to_viewpoint(
+def oriented_normals(
     cloud: NDArray[np.float32], index: NDArray[np.int64], viewpoint: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the normals (N, 3) of points (N, 3) from a table (N, k) of their neighbours, −1 for none.
 
-    >>> to_viewpoint(np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]] * 3), np.array([0, 0, 9]))[0]
+    >>> corner = np.float32([[0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    >>> oriented_normals(corner, np.array([[0, 1, 2]] * 3), np.array([0, 0, 9]))[0]
     array([0., 0., 1.], dtype=float32)
     """
     from geoad.descriptors.surface_normals_numba import covariances

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geoad import _check
-from geoad._tensors import read_tensors
-from geoad._whole_file import write_whole
+from geoad._safetensors import read_safetensors, write_safetensors
 from geoad.descriptors.neighbourhood import neighbourhood
 from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
@@ -64,13 +63,37 @@ class Teacher(nn.Module):
 
         Raises ValueError for an unknown name (the known ones are listed), a file that is no teacher, or a `device`
         that is not here.
+
+        >>> Teacher.from_pretrained("3d-st-64").network.width
+        64
         """
-        teacher = load_teacher(name)
+        teacher = _read(name)
         try:
             return teacher.to(device)
         except (AssertionError, RuntimeError) as error:  # torch has either, and several lines
             reason = str(error).partition("\n")[0]
             raise ValueError(f"device must be one that torch has here, got {str(device)!r}: {reason}") from error
+
+    def save(self, path: str | Path, **note: Any) -> None:
+        """Write a .safetensors file for `from_pretrained`, whole or not at all; `note` goes to its metadata.
+
+        Raises ValueError for a path that `from_pretrained` would take for a name.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Teacher(LocalFeatures(8, 1), k=4).save(f"{folder}/mine.safetensors")
+        ...     Teacher.from_pretrained(f"{folder}/mine.safetensors").k
+        4
+        """
+        if Path(path).suffix != ".safetensors":
+            raise ValueError(f"a teacher's file must be called *.safetensors, got {path}")
+        network = self.network
+        own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": self.k}
+        if network.outputs != network.width:
+            own["outputs"] = network.outputs
+        # One entry: safetensors writes several in no fixed order, and equal teachers should be equal files.
+        text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
+        write_safetensors(path, network.state_dict(), text)
 
     @torch.no_grad()  # and not in inference mode, whose tensors no layer that learns could take
     def forward(self, points: Any, spacing: float | None = None, *, chunk: int = CHUNK) -> Any:
@@ -166,12 +189,8 @@ def shipped_teachers() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
-def load_teacher(name: str | Path) -> Teacher:
-    """Load a shipped teacher by its name, or any teacher by its path.
-
-    >>> load_teacher("3d-st-64").network.width
-    64
-    """
+def _read(name: str | Path) -> Teacher:
+    """Return a shipped teacher by its name, or any teacher by its path."""
     if not isinstance(name, str | Path):
         raise TypeError(f"a teacher must be a name or a path, got {type(name).__name__}")
     path = Path(name)
@@ -179,7 +198,7 @@ def load_teacher(name: str | Path) -> Teacher:
         _check.one_of("teacher", str(name), shipped_teachers())
         path = WEIGHTS / f"{name}.safetensors"
     try:
-        state, metadata = read_tensors(path)
+        state, metadata = read_safetensors(path)
         note = json.loads(metadata.get("geoad", "{}"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such teacher file; shipped ones: {', '.join(shipped_teachers())}") from None
@@ -200,27 +219,3 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
     except RuntimeError as error:
         raise ValueError(f"{path}: its tensors are not those of a teacher of width {note['width']}") from error
     return Teacher(network, note["k"]).eval().requires_grad_(False)
-
-
-def save_teacher(path: str | Path, teacher: Teacher, **note: Any) -> None:
-    """Write a teacher to a .safetensors file, whole or not at all; `note` goes to its metadata.
-
-    Raises ValueError for a path that `load_teacher` would take for a name.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_teacher(f"{folder}/mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
-    ...     load_teacher(f"{folder}/mine.safetensors").k
-    4
-    """
-    from safetensors.torch import save
-
-    if Path(path).suffix != ".safetensors":
-        raise ValueError(f"a teacher's file must be called *.safetensors, got {path}")
-    network = teacher.network
-    own = {"format": FORMAT, "width": network.width, "blocks": len(network.blocks), "k": teacher.k}
-    if network.outputs != network.width:
-        own["outputs"] = network.outputs
-    # One entry: safetensors writes several in no fixed order, and equal teachers should be equal files.
-    text = {"geoad": json.dumps({**note, **own, "coordinates": network.coordinates}, sort_keys=True)}
-    write_whole(path, save({key: value.contiguous().cpu() for key, value in network.state_dict().items()}, text))

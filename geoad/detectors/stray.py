@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.geometry.drawn import drawn
+from geoad.geometry.subset import draw_subset
 
 SOME = 20_000
 """How many points of a scan tell where most of them are."""
@@ -22,7 +22,7 @@ def stray_points(points: NDArray[np.float32]) -> str | None:
     >>> stray_points(plate) is None, stray_points(np.vstack([plate, [[0.1, 0.05, 10.0]]]))
     (True, 'has a point 9.99 from most others, which span 0.196')
     """
-    some = points[drawn(len(points), SOME)]
+    some = points[draw_subset(len(points), SOME)]
     lower, upper = np.quantile(some, [0.01, 0.99], axis=0)
     span, away = (upper - lower).max(), max((lower - points.min(0)).max(), (points.max(0) - upper).max())
     return f"has a point {away:.3g} from most others, which span {span:.3g}" if away > span > 0 else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoad._lock import locked
-from geoad._tensors import read_tensors
+from geoad._safetensors import read_safetensors, write_safetensors
 from geoad._whole_file import check_empty, make_folder, write_whole
 from geoad.evaluation.results import environment, write_json
 from geoad.metrics import Threshold
@@ -136,13 +136,9 @@ class Run:
 
     def save_detector(self, detector: nn.Module) -> None:
         """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
-        from safetensors.torch import save
-
         from geoad.training.state import copy_state
 
-        state = {name: tensor.contiguous() for name, tensor in copy_state(detector).items()}
-        content = save(state, metadata={"detector": self._name})
-        write_whole(self.checkpoint, content)
+        write_safetensors(self.checkpoint, copy_state(detector), {"detector": self._name})
 
     def load_detector(self) -> Detector:
         """Return the trained detector, on the CPU and in evaluation mode.
@@ -193,7 +189,7 @@ class Run:
         if not self.is_trained:
             raise FileNotFoundError(f"{self.checkpoint}: no such file: training has not ended; repeat the fit command")
         try:
-            state, note = read_tensors(self.checkpoint)
+            state, note = read_safetensors(self.checkpoint)
         except ValueError as error:
             raise self._fault(f"is truncated or no safetensors file ({error})") from error
         return note.get("detector"), state

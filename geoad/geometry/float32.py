@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.geometry.drawn import drawn
+from geoad.geometry.subset import draw_subset
 
 SHARE = 0.1
 """How much of the distance between points may be lost."""
@@ -33,7 +33,7 @@ def as_float32(name: str, points: NDArray[np.floating]) -> NDArray[np.float32]:
     valid = np.flatnonzero(np.isfinite(kept).all(1) & (kept != 0).any(1))
     if not len(valid):
         return rounded
-    some = valid[drawn(len(valid), SOME)]
+    some = valid[draw_subset(len(valid), SOME)]
     lost = float(np.abs(exact[some] - kept[some]).max())
     span = float((exact[some].max(0) - exact[some].min(0)).max())
     if span and lost > SHARE * span / np.sqrt(len(valid)):

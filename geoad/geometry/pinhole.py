@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geoad.geometry.camera import Camera
-from geoad.geometry.drawn import drawn
+from geoad.geometry.subset import draw_subset
 from geoad.geometry.xyz_image import XYZImage
 
 WORST = 0.01
@@ -27,7 +27,7 @@ def fit_pinhole(image: XYZImage) -> Camera:
     [40.0, 15.5]
     """
     pixel = np.flatnonzero(image.valid & (image.xyz[..., 2] > 0))
-    pixel = pixel[drawn(len(pixel), POINTS)]
+    pixel = pixel[draw_subset(len(pixel), POINTS)]
     points = image.xyz.reshape(-1, 3)[pixel].astype(np.float64)
     places = np.stack([pixel % image.shape[1], pixel // image.shape[1]], -1)
     lines, squares = [], 0.0

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from geoad.ops import _arrays
 from geoad.ops.knn_torch import batch_bounds, to_clouds
+from geoad.ops.radius_search import EDGES, admit
 
 PAIRS = 1 << 22  # pairs a piece: 16 MiB of distances
 
@@ -20,8 +21,6 @@ def search(
     points: Any, queries: Any, batch: Any, limit: np.float32, include_self: bool, most: int | None
 ) -> tuple[Any, Any, Any]:
     """Return index, sq_dist (E,) and offsets (Q + 1,) of the same kind as `points`."""
-    from geoad.ops.radius_search import EDGES, admit
-
     cloud, asked = to_clouds(points, queries)
     rows = cloud if asked is None else asked
     bounds = batch_bounds(batch, len(cloud))

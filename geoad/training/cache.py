@@ -14,7 +14,7 @@ from torch import Tensor
 
 from geoad.training.seed import seed_torch
 from geoad.training.stage import Batch
-from geoad.training.tensor_file import write_tensors
+from geoad.training.torch_file import write_torch
 
 
 class Cache:
@@ -79,7 +79,7 @@ class Cache:
         item = _read(self._file(position))
         if item is None:
             item = self._make(position)
-            write_tensors(self._file(position), item)
+            write_torch(self._file(position), item)
         return item
 
     def _make(self, position: int) -> Batch:
@@ -103,7 +103,7 @@ class Cache:
         if old is None or _digest(old) != self.fingerprint:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder.mkdir(parents=True)
-            write_tensors(self._file(0), first)
+            write_torch(self._file(0), first)
 
 
 def _digest(item: Batch) -> str:

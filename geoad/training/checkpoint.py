@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from geoad._digest import same_samples
-from geoad.training.tensor_file import write_tensors
+from geoad.training.torch_file import write_torch
 
 NAME, VERSION = "checkpoint.pt", 1
 WEIGHTS = "weights"  # what a file of them is called, before its hash
@@ -64,7 +64,7 @@ class Checkpoint:
     def save(self, path: Path) -> None:
         """Write the file whole or not at all."""
         content = {f.name: getattr(self, f.name) for f in fields(self)}
-        write_tensors(path, content)
+        write_torch(path, content)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

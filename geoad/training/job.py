@@ -15,11 +15,11 @@ from geoad.training.batches import Batches, stack
 from geoad.training.cache import Cache
 from geoad.training.checkpoint import plain_keywords
 from geoad.training.device import open_fabric
+from geoad.training.heap import kept_memory
 from geoad.training.log import Log
-from geoad.training.memory import kept_memory
 from geoad.training.monitor import Monitor
 from geoad.training.processes import run_processes
-from geoad.training.progress import Relay, Silence
+from geoad.training.progress import ProgressBar, Relay
 from geoad.training.ranks import ALONE, Ranks, joined
 from geoad.training.run import Run
 from geoad.training.seed import own_randomness
@@ -37,7 +37,7 @@ class Job:
     >>> module.stages = lambda: iter([Visit("look", lambda batch: seen.append(float(batch["x"])))])
     >>> train = Cache([1.0, 2.0], lambda sample: {"x": torch.tensor(sample)}, 1e6, Path("unused"))
     >>> job = Job(module=module, train=train, validation=None, seed=0, precision="32-true", path=None, log=None)
-    >>> job.run("cpu", Silence())
+    >>> job.run("cpu", ProgressBar())
     >>> seen
     [1.0, 2.0]
     """
@@ -53,7 +53,7 @@ class Job:
     checkpoint_every: int = 500
     stop: Callable[[], bool] = never
 
-    def run(self, device: str, bar: Silence, ranks: Ranks = ALONE) -> None:
+    def run(self, device: str, bar: ProgressBar, ranks: Ranks = ALONE) -> None:
         """Run the stages in this process, one of `ranks`."""
         fabric = open_fabric(device, self.precision)
         with own_randomness(fabric.device), kept_memory():
@@ -87,7 +87,7 @@ class Job:
                 stop=self.stop,
             ).execute()
 
-    def run_on(self, devices: list[str], bar: Silence) -> None:
+    def run_on(self, devices: list[str], bar: ProgressBar) -> None:
         """Run the stages in a process for each device, and take over the state with which the first ends."""
         self.module.cpu()
 
@@ -104,7 +104,7 @@ class Job:
         """Do one process's part and return the state; the caches are filled first, each by its share."""
         if devices[rank] != "cpu":
             torch.cuda.set_device(devices[rank])  # for kernels that ask for the current device
-        bar = Silence() if rank else Relay(tell)
+        bar = ProgressBar() if rank else Relay(tell)
         with joined(rank, len(devices), meeting, devices[rank]) as ranks:
             for cache in filter(None, (self.train, self.validation)):
                 self._fill(cache, ranks, bar)
@@ -113,7 +113,7 @@ class Job:
         torch.save(copy_state(self.module), state)
         return state.getvalue()
 
-    def _fill(self, cache: Cache, ranks: Ranks, bar: Silence) -> None:
+    def _fill(self, cache: Cache, ranks: Ranks, bar: ProgressBar) -> None:
         """Prepare every sample once, in one of the processes; the rest read its file."""
         bar.start("preparation", len(cache), 0)
         for position in range(ranks.rank, len(cache), ranks.size):

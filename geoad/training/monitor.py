@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geoad.training.log import Log
-from geoad.training.progress import Silence
+from geoad.training.progress import ProgressBar
 
 SECOND = 1.0
 
@@ -17,12 +17,12 @@ SECOND = 1.0
 class Monitor:
     """Collects the losses of each step of a stage; speaks once a second, and at the stage's last step.
 
-    >>> monitor = Monitor(Silence(), Log(None))
+    >>> monitor = Monitor(ProgressBar(), Log(None))
     >>> monitor.start("student", total=2, done=0)
     >>> monitor.step(1, {"total": torch.tensor(3.0)})
     """
 
-    def __init__(self, bar: Silence, log: Log) -> None:
+    def __init__(self, bar: ProgressBar, log: Log) -> None:
         self._bar, self._log = bar, log
         self._begun = time.monotonic()
 

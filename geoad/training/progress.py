@@ -11,10 +11,10 @@ from typing import Any, Self
 MINUTE = 60.0
 
 
-class Silence:
+class ProgressBar:
     """Shows nothing: the form of progress that nobody asked for.
 
-    >>> with Silence() as bar:
+    >>> with ProgressBar() as bar:
     ...     bar.start("student", total=2, done=0)
     ...     bar.advance(1, "total 3.0")
     """
@@ -32,7 +32,7 @@ class Silence:
         """Show that `step` steps are done, and `text` beside it."""
 
 
-class Relay(Silence):
+class Relay(ProgressBar):
     """Tells a bar in another process: `tell` takes the name of a method and its arguments there.
 
     >>> Relay(print).advance(1, "total 3.0")
@@ -49,7 +49,7 @@ class Relay(Silence):
         self._tell(("advance", step, text))
 
 
-class Lines(Silence):
+class Lines(ProgressBar):
     """A line a minute on standard error: stage, step, rate, losses, minutes left.
 
     >>> with Lines() as bar:

@@ -23,10 +23,10 @@ from geoad.training.stop import Stopped, never
 
 
 @dataclass
-class Descent:
+class DescentState:
     """How far a `Descend` is: the steps behind it, its optimisers, the best validation loss and its state.
 
-    >>> Descent(0, []).best_loss
+    >>> DescentState(0, []).best_loss
     inf
     """
 
@@ -119,7 +119,7 @@ class Run:
         elif saved is not None and isinstance(stage, Descend):
             if self._lacks_validation(stage, done):
                 self.monitor.start(stage.name, total, done)
-            self._load_best(stage, index, Descent(done, [], saved.best_loss, saved.best))
+            self._load_best(stage, index, DescentState(done, [], saved.best_loss, saved.best))
 
     def _check_done(self, index: int, saved: Checkpoint) -> None:
         """Raise ValueError if a stage that is behind the checkpoint is now another, or of another length."""
@@ -162,12 +162,12 @@ class Run:
             self.monitor.step(step + 1, {})
             if step + 1 < total and self.stop():
                 raise Stopped(f"stopped in stage {stage.name!r} at step {step + 1} of {total}")
-        self._save(index, Descent(total, []))
+        self._save(index, DescentState(total, []))
 
     def _descend(self, stage: Descend, index: int, total: int, saved: Checkpoint | None) -> None:
         """Run the gradient steps of a stage, from its beginning or from the checkpoint."""
         raw = [update.optimizer(_parameters(update.module)) for update in stage.updates]
-        descent = Descent(0, raw) if saved is None else self._restore(raw, saved)
+        descent = DescentState(0, raw) if saved is None else self._restore(raw, saved)
         driven = [self.fabric.setup_optimizers(optimizer) for optimizer in raw]
         selects = self._selects_best(stage)
         if stage.select == "best" and not selects:
@@ -188,7 +188,7 @@ class Run:
         self._save(index, descent)  # before a validation that a longer run would not have made here
         self._load_best(stage, index, descent)
 
-    def _load_best(self, stage: Descend, index: int, descent: Descent) -> None:
+    def _load_best(self, stage: Descend, index: int, descent: DescentState) -> None:
         """End with the state of the lowest validation loss, if that is asked for; the last state is among them."""
         if self._lacks_validation(stage, descent.step):
             self._validate(stage, index, descent)
@@ -200,7 +200,7 @@ class Run:
         every = stage.validate_every or stage.epoch_steps(self.facts["samples"])
         return self._selects_best(stage) and step % every > 0
 
-    def _between(self, stage: Descend, index: int, descent: Descent, total: int) -> None:
+    def _between(self, stage: Descend, index: int, descent: DescentState, total: int) -> None:
         """Write the checkpoint when it is time for it, or to stop."""
         stops = self.stop()
         if stops or descent.step % self.checkpoint_every == 0:
@@ -241,7 +241,7 @@ class Run:
         """Return whether a stage keeps the state of the lowest validation loss."""
         return stage.select == "best" and self._validates
 
-    def _validate(self, stage: Descend, index: int, descent: Descent) -> None:
+    def _validate(self, stage: Descend, index: int, descent: DescentState) -> None:
         """Keep the state if its mean loss over the validation samples, always under the same seeds, is the lowest."""
         self.module.eval()
         total, count = 0.0, 0.0
@@ -278,7 +278,7 @@ class Run:
         if not isfinite(largest):
             raise _not_finite("gradient", stage, largest, f"step {step}, {self.batches.name(batch)}")
 
-    def _finite_parameters(self, stage: Descend, descent: Descent) -> None:
+    def _finite_parameters(self, stage: Descend, descent: DescentState) -> None:
         """Raise ValueError if what the last step has made of the parameters, and is kept, is not finite."""
         learnt = (p.detach() for update in stage.updates for p in _parameters(update.module))
         kept = descent.best is None or self._lacks_validation(stage, descent.step)
@@ -299,7 +299,7 @@ class Run:
             self._precision.load_state_dict(saved.scaler)
         return saved
 
-    def _save(self, index: int, descent: Descent) -> None:
+    def _save(self, index: int, descent: DescentState) -> None:
         """Write the checkpoint, if there is a folder for it; the first process does."""
         if self.path is None or not self.ranks.first:
             return
@@ -321,7 +321,7 @@ class Run:
         """What scales losses, if anything does."""
         return self.fabric.strategy.precision
 
-    def _restore(self, optimizers: list[Any], saved: Checkpoint) -> Descent:
+    def _restore(self, optimizers: list[Any], saved: Checkpoint) -> DescentState:
         """Return how far a stage was, the optimisers' states loaded."""
         if len(saved.optimizers) != len(optimizers):
             gone = "it is of a finished stage, whose optimisers were not kept"
@@ -329,7 +329,7 @@ class Run:
             raise self._fault(other if saved.optimizers else gone)
         for optimizer, state in zip(optimizers, saved.optimizers, strict=True):
             optimizer.load_state_dict(state)
-        return Descent(saved.step, optimizers, saved.best_loss, saved.best)
+        return DescentState(saved.step, optimizers, saved.best_loss, saved.best)
 
     def _seed(self, *place: int | str) -> None:
         """Seed torch for a place in the training."""

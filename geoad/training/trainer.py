@@ -18,7 +18,7 @@ from geoad.training import checkpoint
 from geoad.training.cache import Cache
 from geoad.training.device import check_precision, devices_of
 from geoad.training.job import Job
-from geoad.training.progress import Silence, progress_bar
+from geoad.training.progress import ProgressBar, progress_bar
 from geoad.training.seed import own_randomness
 from geoad.training.stop import never
 
@@ -127,7 +127,7 @@ class Trainer:
             _no_autocast(),  # `precision` says what is halved, and nobody else
             own_randomness(),
             _scratch(self.folder) as scratch,
-            progress_bar() if self.progress else Silence() as bar,
+            progress_bar() if self.progress else ProgressBar() as bar,
         ):
             if self._checkpoint is None or not self._checkpoint.exists():
                 shutil.rmtree(scratch, ignore_errors=True)  # prepared by a run that this one does not continue

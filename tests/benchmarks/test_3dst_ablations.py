@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.nn.local_features import LocalFeatures
@@ -52,7 +52,7 @@ def run(bench: ModuleType, scans: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         folder.mkdir(parents=True)
         torch.manual_seed(len(call.pretrained))  # type: ignore[attr-defined]
         network = LocalFeatures(keywords["width"], 1, keywords.get("coordinates", "relative"))
-        save_teacher(path := folder / f"3d-st-{keywords['width']}.safetensors", Teacher(network, keywords["k"]))
+        Teacher(network, keywords["k"]).save(path := folder / f"3d-st-{keywords['width']}.safetensors")
         return path
 
     def call(*words: str) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def test_rows_of_other_settings_are_kept(run: Any, scans: Path, tmp_path: Path) 
             run(*words)
     with pytest.raises(ValueError, match="features fpfh has other parameters in earlier rows: choose another --out"):
         run("--only", "features")
-    save_teacher(other := tmp_path / "other.safetensors", Teacher(LocalFeatures(8, 1), 8))
+    Teacher(LocalFeatures(8, 1), 8).save(other := tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="teacher base is not the one of the earlier rows"):
         run("--only", "points", "--teacher", f"base={other}")
     with pytest.raises(ValueError, match=r"teacher k4 must have k 4, got 8 in .*other\.safetensors"):

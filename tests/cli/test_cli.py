@@ -26,7 +26,7 @@ from geoad.cli import main
 from geoad.cli.score import _scans
 from geoad.data import open_dataset
 from geoad.data.sim3d.plan import SIZES
-from geoad.descriptors.teacher import WEIGHTS, Teacher, save_teacher, shipped_teachers
+from geoad.descriptors.teacher import WEIGHTS, Teacher, shipped_teachers
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.detectors.voxels.variation_model import VoxelVariationModel
 from geoad.evaluation import Run, read_map
@@ -215,7 +215,7 @@ def test_help_says_what_a_command_without_category_takes(geoad) -> None:
 
 
 def test_a_killed_fit_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) -> None:
-    save_teacher(tmp_path / "teacher.safetensors", Teacher(LocalFeatures(8, 1), k=8))
+    Teacher(LocalFeatures(8, 1), k=8).save(tmp_path / "teacher.safetensors")
     settings = [f"teacher={tmp_path / 'teacher.safetensors'}", "points=100", "k=8", "steps=600"]
     words = ["fit", "3d-st", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--checkpoint-every", "50"]
     words += [f"--set={setting}" for setting in settings]

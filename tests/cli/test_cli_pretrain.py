@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from geoad.descriptors.teacher import load_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.training.stop import Stop
 from tests.cli.said import assert_one_line
@@ -24,7 +24,7 @@ def test_keywords_reach_the_teacher_and_the_card(geoad, tmp_path: Path) -> None:
     ablations = ("--set", "coordinates=absolute", "--set", "rotate=True", "--precision", "bf16-mixed")
     said = geoad("pretrain", "--out", tmp_path, *FAST, "--steps", "2", *ablations)
     assert said.code == 0, said.err
-    teacher = load_teacher(tmp_path / "3d-st-8.safetensors")
+    teacher = Teacher.from_pretrained(tmp_path / "3d-st-8.safetensors")
     assert (teacher.k, teacher.network.coordinates, teacher.network.hops) == (4, "absolute", 2)
     card = (tmp_path / "3d-st-8.md").read_text()
     assert "--precision bf16-mixed --set blocks=1 --set k=4" in card
@@ -86,7 +86,7 @@ def test_a_signal_ends_a_sitting_in_order(tmp_path: Path, number: signal.Signals
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err
-    assert "3d-st-8.safetensors" in out and load_teacher(tmp_path / "3d-st-8.safetensors").k == 4
+    assert "3d-st-8.safetensors" in out and Teacher.from_pretrained(tmp_path / "3d-st-8.safetensors").k == 4
     assert "Not finished" in (tmp_path / "3d-st-8.md").read_text()
 
 

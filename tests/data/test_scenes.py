@@ -135,7 +135,7 @@ def test_the_end_of_the_sequence() -> None:
 def test_settings_must_be_positive_integers(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
         Scenes(**{name: 0})
-    with pytest.raises(TypeError, match=f"{name} must be an integer, got 2.5"):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number, got 2.5"):
         Scenes(**{name: 2.5})
 
 

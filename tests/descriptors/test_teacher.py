@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from geoad.descriptors import Teacher, fpfh, load_teacher, save_teacher, teacher_fpfh
+from geoad.descriptors import Teacher, fpfh, teacher_fpfh
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.local_features import LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
@@ -293,24 +293,24 @@ def test_a_teacher_on_a_gpu() -> None:
 
 def test_a_saved_teacher_can_be_loaded(tmp_path: Path) -> None:
     saved = Teacher(LocalFeatures(8, 1, outputs=4), k=4).eval()
-    save_teacher(tmp_path / "mine.safetensors", saved)
+    saved.save(tmp_path / "mine.safetensors")
     points = surface(100)
-    assert np.array_equal(load_teacher(tmp_path / "mine.safetensors")(points), saved(points))
+    assert np.array_equal(Teacher.from_pretrained(tmp_path / "mine.safetensors")(points), saved(points))
     with pytest.raises(ValueError, match=r"must be called \*\.safetensors, got mine\.pt"):
-        save_teacher("mine.pt", saved)
+        saved.save("mine.pt")
 
 
 def test_a_teacher_that_cannot_be_opened_is_not_called_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    Teacher(LocalFeatures(8, 1), k=4).save(tmp_path / "mine.safetensors")
     (tmp_path / "half.safetensors").write_bytes((tmp_path / "mine.safetensors").read_bytes()[:-1])
     with pytest.raises(ValueError, match=r"half\.safetensors: not a whole safetensors file"):
-        load_teacher(tmp_path / "half.safetensors")
+        Teacher.from_pretrained(tmp_path / "half.safetensors")
     monkeypatch.setattr(Path, "read_bytes", closed)  # the superuser may read everything
     with pytest.raises(PermissionError, match=r"mine\.safetensors") as caught:
-        load_teacher(tmp_path / "mine.safetensors")
+        Teacher.from_pretrained(tmp_path / "mine.safetensors")
     assert "again" not in str(caught.value)
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from geoad.checks import synthetic_scan
-from geoad.descriptors import Teacher, save_teacher
+from geoad.descriptors import Teacher
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import Detector, NotFittedError
 from geoad.nn.local_features import LocalFeatures
@@ -212,7 +212,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
 
 
 def test_a_path_names_a_teacher(tmp_path: Path) -> None:
-    save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    Teacher(LocalFeatures(8, 1), k=4).save(tmp_path / "mine.safetensors")
     for name in ("3d-st", "feature-bank"):
         detector = make_detector(name, teacher=tmp_path / "mine.safetensors", points=64)
         assert detector.config["teacher"] == str(tmp_path / "mine.safetensors")

@@ -97,11 +97,11 @@ def test_a_loaded_detector_scores_the_same(trained):
 
 def test_a_run_keeps_the_weights_that_its_detector_was_made_of(tmp_path, monkeypatch):
     from geoad.checks import synthetic_scan
-    from geoad.descriptors.teacher import Teacher, save_teacher
+    from geoad.descriptors.teacher import Teacher
     from geoad.nn.local_features import LocalFeatures
 
     monkeypatch.chdir(tmp_path)
-    save_teacher("mine.safetensors", Teacher(LocalFeatures(8, 1), k=4))
+    Teacher(LocalFeatures(8, 1), k=4).save("mine.safetensors")
     params = {"teacher": "mine.safetensors", "points": 60, "k": 4, "steps": 2}
     run = Run.create("run", {"detector": "3d-st", "params": params, "seed": 0})
     detector = run.make_detector()

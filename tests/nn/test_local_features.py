@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from geoad.descriptors.teacher import load_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.nn.local_features import FieldDecoder, LocalFeatures
 from geoad.nn.point_graph import neighbour_distance, point_graph
 from geoad.ops import _aggregate_op, aggregate_torch
@@ -69,7 +69,7 @@ def by_hand(state: dict[str, np.ndarray], points: np.ndarray, index: np.ndarray,
 @pytest.mark.parametrize("which", ["3d-st-64", "relative", "absolute"])
 def test_the_network_is_that_of_the_figure(which: str) -> None:
     points, index, scale = graph(k=8)
-    net = load_teacher(which).network.double() if which == "3d-st-64" else network(coordinates=which)
+    net = Teacher.from_pretrained(which).network.double() if which == "3d-st-64" else network(coordinates=which)
     state = {name: value.detach().numpy() for name, value in net.state_dict().items()}
     found = net(points, index, scale).detach().numpy()
     np.testing.assert_allclose(found, by_hand(state, points.numpy(), index.numpy(), scale), rtol=0, atol=1e-10)

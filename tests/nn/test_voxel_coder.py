@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from geoad.nn.gaussian import divergence
+from geoad.detectors.voxels.voxel_vae import divergence
 from geoad.nn.voxel_coder import voxel_decoder, voxel_encoder
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from geoad.training.batches import Batches, stack
 from geoad.training.log import Log
 from geoad.training.monitor import Monitor
-from geoad.training.progress import Lines, Silence
+from geoad.training.progress import Lines, ProgressBar
 from geoad.training.stage import Batch, Descend, Stage, Update, Visit
 from geoad.training.trainer import Trainer
 from tests.training.toys import Calm, Toy, numbers, states_equal
@@ -496,7 +496,7 @@ def test_seed_and_stage_decide_the_order_of_an_epoch() -> None:
 def test_the_log_has_the_mean_of_the_steps_since_its_last_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for second, expected in ((math.inf, [3.0]), (0.0, [1.0, 2.0, 6.0])):
         monkeypatch.setattr("geoad.training.monitor.SECOND", second)
-        monitor = Monitor(Silence(), Log(path := tmp_path / str(second)))
+        monitor = Monitor(ProgressBar(), Log(path := tmp_path / str(second)))
         monitor.start("fit", total=3, done=0)
         for step, loss in enumerate((1.0, 2.0, 6.0), 1):
             monitor.step(step, {"total": torch.tensor(loss)})

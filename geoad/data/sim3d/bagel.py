@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 RING, TUBE, HEIGHT = 29.0, 16.0, 15.0  # mm: radius of the ring's middle, half width and half height of the tube
 CRUST, PALE, CRUMB = (0.58, 0.33, 0.13), (0.85, 0.64, 0.36), (0.95, 0.87, 0.68)

@@ -9,11 +9,9 @@ from geoad.data.sim3d import defects
 from geoad.data.sim3d.bends import bend
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
-
-Floats = NDArray[np.float64]
 
 THREAD, CREST, TOOTH, PITCH = (-31.0, -13.0), 10.0, 1.3, 2.5  # mm: ends along the axis, outer radius, depth, lead
 AXIS = 13.0  # height of the axis above the table, mm: half the width across flats

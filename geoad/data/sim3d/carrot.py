@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 LENGTH, THICK = 112.0, 14.5  # mm: from crown to tip, radius at the shoulder
 STUB = 5.0  # mm of stalk left on the crown

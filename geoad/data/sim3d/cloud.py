@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad.data.sim3d.category import Category
-from geoad.data.sim3d.mesh import Mesh
+from geoad.data.sim3d.mesh import Floats, Mesh
 from geoad.data.sim3d.render import cast
 from geoad.data.sim3d.scan import ATTEMPTS, DENSITY, moved, spoil
 from geoad.data.sim3d.scene import turned
 from geoad.data.surface import sample_surface
 from geoad.geometry.camera import Camera
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PIXELS = 300  # of the view that places the defect, and of those that say what can be seen from outside

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, cells, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 RADIUS, HEIGHT = 30.0, 10.5  # mm
 DOUGH, TOASTED, CRUMB = (0.77, 0.55, 0.3), (0.58, 0.36, 0.16), (0.84, 0.68, 0.44)

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
-from geoad.data.sim3d.mesh import Mesh
+from geoad.data.sim3d.mesh import Floats, Mesh
 from geoad.data.sim3d.noise import bumps, noise_table
 
-Floats = NDArray[np.float64]
 Range = tuple[float, float]
 
 

@@ -9,12 +9,10 @@ from geoad.data.sim3d import defects
 from geoad.data.sim3d.bends import bend
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 HALF, RADIUS = 23.0, 5.0  # mm: half the length, radius over the ridges
 FLUTES, GROOVE = 20, 0.4  # number of grooves around, depth in mm

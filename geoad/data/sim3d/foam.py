@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, cells, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign, stain
-
-Floats = NDArray[np.float64]
 
 SIZE = (80.0, 60.0, 26.0)  # mm
 ROUND = 2.5  # radius of the edges, mm

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
-from geoad.data.sim3d.mesh import Mesh, ball, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, ball, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose, turned
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 RADIUS = 32.0  # mm
 YELLOW, RED, DARK, FLESH = (0.9, 0.66, 0.3), (0.62, 0.16, 0.12), (0.3, 0.17, 0.08), (0.93, 0.75, 0.35)

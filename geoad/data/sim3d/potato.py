@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Defect
-from geoad.data.sim3d.mesh import Mesh, ball, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, ball, grid
 from geoad.data.sim3d.noise import bumps, cells, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign, nail
-
-Floats = NDArray[np.float64]
 
 AXES = (43.0, 31.0, 26.0)  # mm: half the length, width and height
 PALE, EARTHY, BROWN, FLESH = (0.76, 0.62, 0.4), (0.6, 0.46, 0.28), (0.3, 0.21, 0.13), (0.9, 0.84, 0.58)

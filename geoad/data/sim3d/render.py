@@ -8,9 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from geoad.data.sim3d.mesh import Floats
 from geoad.geometry.camera import Camera
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

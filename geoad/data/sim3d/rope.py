@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, grid
+from geoad.data.sim3d.mesh import Floats, Mesh, grid
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 LENGTH, LAY = 156.0, 62.0  # mm: of the strands, and along the rope for one turn of theirs
 OFFSET, STRAND = 5.7, 5.3  # mm: from the rope's axis to a strand's, radius of a strand

@@ -10,11 +10,10 @@ from scipy import ndimage
 
 from geoad.data.sim3d.category import Category
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, length
+from geoad.data.sim3d.mesh import Floats, Mesh, length
 from geoad.data.sim3d.scene import Pose, Station, View
 from geoad.data.sim3d.sensor import Sensor, photograph, sense
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 CHANGE = 3e-4  # metres: a surface that moves by less, along the ray or aside, is not called changed

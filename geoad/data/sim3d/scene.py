@@ -9,11 +9,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geoad.data.sim3d.mesh import Mesh, length
+from geoad.data.sim3d.mesh import Floats, Mesh, length
 from geoad.data.sim3d.render import Hits, cast
 from geoad.geometry.camera import Camera
-
-Floats = NDArray[np.float64]
 
 DISTANCE = 0.5  # metres from the camera to the table along the ray of the image's centre, unless a category says else
 FOCUS, KAPPA = 0.0103431, -2205.03  # a real structured-light scanner's lens (MVTec 3D-AD, tire)

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from geoad.data.sim3d.mesh import length
+from geoad.data.sim3d.mesh import Floats, length
 from geoad.data.sim3d.scene import DISTANCE, Station, View
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 

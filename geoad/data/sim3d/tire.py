@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from geoad.data.sim3d import defects
 from geoad.data.sim3d.category import Category, Counts
 from geoad.data.sim3d.defects import Anchor, Defect
-from geoad.data.sim3d.mesh import Mesh, grid, length
+from geoad.data.sim3d.mesh import Floats, Mesh, grid, length
 from geoad.data.sim3d.noise import bumps, noise_table
 from geoad.data.sim3d.scene import Pose
 from geoad.data.sim3d.strangers import foreign
-
-Floats = NDArray[np.float64]
 
 CROWN, WIDE = 54.0, 23.0  # mm: radius below the blocks, half the width
 ROWS, HIGH = 28, 3.0  # rows of blocks around, their height in mm

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
@@ -90,17 +90,11 @@ def _work(
         return
     with single_threaded(), ProcessPoolExecutor(jobs, get_context("spawn"), follow_parent) as pool:
         try:
-            yield from _results({pool.submit(write, root, entry) for entry in todo})
+            written = as_completed([pool.submit(write, root, entry) for entry in todo])
+            yield from (future.result() for future in written)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _results(pending: set[Future[dict[str, str]]]) -> Iterator[dict[str, str]]:
-    """Yield results as they come."""
-    while pending:
-        finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-        yield from (future.result() for future in finished)
 
 
 def _finish(root: Path, manifest: dict[str, Any], files: dict[str, str], paths: Iterable[PurePosixPath]) -> None:

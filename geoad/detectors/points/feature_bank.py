@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from geoad import _check
-from geoad.descriptors.teacher import load_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.points.point_detector import PointDetector, check_varied
 from geoad.detectors.unit import check_spacing
 from geoad.nn.moments import Moments
@@ -68,7 +68,7 @@ class FeatureBank(PointDetector):
         normalise: bool = False,
         image_quantile: float = 1.0,
     ) -> None:
-        made = load_teacher(teacher)
+        made = Teacher.from_pretrained(teacher)
         k = made.k if k is None else k
         super().__init__(points=points, k=k, smooth=smooth, normalise=normalise, image_quantile=image_quantile)
         _check.positive(bank=bank)

@@ -85,7 +85,7 @@ class TeacherPretraining(nn.Module):
         self._lengths = Lengths()
         self.register_buffer("spacing_sum", torch.zeros((), dtype=torch.float64))
         self.register_buffer("spacing_count", torch.zeros((), dtype=torch.int64))
-        self._descent().check()
+        self._teacher_stage().check()
 
     @classmethod
     def quick(cls) -> dict[str, Any]:
@@ -115,9 +115,9 @@ class TeacherPretraining(nn.Module):
         self._lengths = Lengths()
         yield Visit("neighbour distance", self._see_spacing)
         check_spacing("scenes", self.spacing)
-        yield self._descent()
+        yield self._teacher_stage()
 
-    def _descent(self) -> Descend:
+    def _teacher_stage(self) -> Descend:
         update = Update(self, self._loss, self.optimizer)
         return Descend(
             "teacher",

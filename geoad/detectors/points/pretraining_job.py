@@ -20,7 +20,7 @@ from geoad._optional import need
 from geoad._whole_file import check_empty, check_place
 from geoad.data.scene_folder import SceneFolder
 from geoad.data.scenes import DIVIDED
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.pretraining_card import write_card
 from geoad.nn.default_dtype import float32_by_default
@@ -29,9 +29,9 @@ from geoad.training.cache import Cache
 from geoad.training.checkpoint import Checkpoint, cannot_resume, plain_keywords
 from geoad.training.device import torch_device
 from geoad.training.history import History
-from geoad.training.progress import Silence, progress_bar
+from geoad.training.progress import ProgressBar, progress_bar
 from geoad.training.seed import own_randomness, seed_torch
-from geoad.training.state import load_state, state_mismatch
+from geoad.training.state import state_mismatch
 from geoad.training.stop import Stopped, never
 from geoad.training.trainer import Trainer
 
@@ -91,7 +91,7 @@ def pretrain(
     parts = _scenes(place, module.k, plan)
     with locked(folder):
         sitting.begin(folder, _machine(device), earlier)
-        with progress_bar() if progress else Silence() as bar:
+        with progress_bar() if progress else ProgressBar() as bar:
             _fill(parts, jobs, bar, stop)
         with suppress(Stopped), float32_by_default():
             trainer.run(module, *parts)
@@ -165,7 +165,7 @@ def _scenes(folder: Path, k: int, plan: dict[str, Any]) -> tuple[SceneFolder, Sc
     return train, part("validation", plan["validation_scenes"], 2 * seed + 1, "test")
 
 
-def _fill(parts: tuple[SceneFolder, SceneFolder], jobs: int, bar: Silence, stop: Callable[[], bool]) -> None:
+def _fill(parts: tuple[SceneFolder, SceneFolder], jobs: int, bar: ProgressBar, stop: Callable[[], bool]) -> None:
     """Make the scenes that are not there, unless stopped."""
     bar.start("scenes", sum(map(len, parts)), 0)
     before = 0
@@ -195,8 +195,8 @@ def _write(folder: Path, module: TeacherPretraining, plan: dict[str, Any], setti
         raise Stopped("stopped before the first step: the same command goes on")
     path = folder / f"3d-st-{plan['width']}.safetensors"
     if saved.step < plan["steps"]:  # else the trainer has left the best one
-        load_state(module, saved.best or saved.module, {})
-    save_teacher(path, Teacher(module.teacher, module.k), spacing=module.spacing, steps=saved.step)
+        module.load_state_dict(saved.best or saved.module)
+    Teacher(module.teacher, module.k).save(path, spacing=module.spacing, steps=saved.step)
     history = History(saved.log)
     sittings = len(history.sittings)
     words = _words(plan, settings)

@@ -124,7 +124,7 @@ class StudentTeacher3D(PointDetector):
             raise ValueError(f"rotate=True needs a network to teach, got the function {self.foreign.name}")
         self.scales = nn.ModuleList(Scale(size, students, partial(self._student, shape)) for size in sizes)
         self._forget()
-        self._descent().check()
+        self._student_stage().check()
 
     @classmethod
     def tiny(cls) -> dict[str, Any]:
@@ -168,7 +168,7 @@ class StudentTeacher3D(PointDetector):
         processes = distributed.get_world_size() if distributed.is_initialized() else 1
         self._targets = KeptTargets(KEPT_TARGETS / processes, disk=self.device.type == "cpu")
         try:
-            yield self._descent()
+            yield self._student_stage()
         finally:
             self._forget()
         yield from self.levels()
@@ -177,7 +177,7 @@ class StudentTeacher3D(PointDetector):
         """Let go of what was kept of the clouds of a training."""
         self._targets, self._patches = KeptTargets(0, disk=False), PatchCentres()
 
-    def _descent(self) -> Descend:
+    def _student_stage(self) -> Descend:
         update = Update(self.scales, self.loss, self._optimizer)
         return Descend(
             "student",
@@ -193,7 +193,7 @@ class StudentTeacher3D(PointDetector):
         rules: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
         if self.decay:
             scans = int(next(self._scales()).spacing.count)
-            rules["steps"] = self._descent().total_steps(scans)
+            rules["steps"] = self._student_stage().total_steps(scans)
         return make_optimizer(parameters, self.optimizer, **rules)
 
     def _see_spacing(self, batch: Batch) -> None:

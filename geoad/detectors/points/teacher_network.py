@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from geoad import _check
-from geoad.descriptors.teacher import Teacher, load_teacher, shipped_teachers
+from geoad.descriptors.teacher import Teacher, shipped_teachers
 from geoad.nn.local_features import LocalFeatures
 
 RANDOM = "random"
@@ -33,7 +33,7 @@ def teacher_network(
         if teacher not in known:
             other = "or a .safetensors file, or package.module:function"
             raise ValueError(f"unknown teacher {teacher!r}{_check.likely(teacher, known)}, {other}")
-    loaded = load_teacher(teacher)
+    loaded = Teacher.from_pretrained(teacher)
     network = loaded.network
     own = {"width": network.width, "blocks": len(network.blocks), "coordinates": network.coordinates}
     for name, value in given.items():

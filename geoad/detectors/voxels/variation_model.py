@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from geoad.detectors.deviation_scores import Reduce, check_deviation_keywords, deviation_scores
@@ -15,7 +16,6 @@ from geoad.detectors.voxels.deviation_floor import FLOORS, floor_losses
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source, VoxelDetector
 from geoad.geometry.convert import EMPTY
 from geoad.geometry.voxel_grid import VoxelGrid
-from geoad.nn.gaussian_blur import gaussian_blur
 from geoad.nn.sparse_moments import SparseMoments
 from geoad.training.stage import Batch, Stage, Visit
 
@@ -58,7 +58,7 @@ class VoxelVariationModel(VoxelDetector):
         check_deviation_keywords(reduce, floor)
         if not 0 <= smooth < resolution:
             raise ValueError(f"smooth must be 0 or more cells, and less than the grid's {resolution}, got {smooth}")
-        self.given, self.reduce, self.smooth = floor, reduce, smooth
+        self.given_floor, self.reduce, self.smooth = floor, reduce, smooth
         self.moments = SparseMoments(self.channels, empty=EMPTY)
         self.register_buffer("losses", torch.zeros(len(FLOORS), dtype=torch.float64))
         # Cells have flat numbers: the length of this says of which grid, so that no state of another one is loaded.
@@ -72,20 +72,20 @@ class VoxelVariationModel(VoxelDetector):
     @property
     def floor(self) -> float:
         """The least deviation of a cell: the one given, or the one chosen."""
-        if self.given is not None:
-            return self.given
+        if self.given_floor is not None:
+            return self.given_floor
         return FLOORS[int(self.losses.argmin())] if self.losses.any() else FLOOR
 
     def extra_repr(self) -> str:
         """Say which floor holds, and where it is from."""
-        origin = "given" if self.given is not None else "chosen" if self.losses.any() else "until one is chosen"
+        origin = "given" if self.given_floor is not None else "chosen" if self.losses.any() else "until one is chosen"
         return f"floor={self.floor:g} ({origin}), smooth={self.smooth:g}"
 
     def stages(self) -> Iterator[Stage]:
         """Find the box, then the moments of the cells in it, then the floor if none is given."""
         yield self.box()
         yield Visit("moments", self._see_cells, refine=self.cells)
-        if self.given is None:
+        if self.given_floor is None:
             yield Visit("floor", self._see_floor, refine=self.cells)
 
     def _see_cells(self, batch: Batch) -> None:
@@ -102,7 +102,8 @@ class VoxelVariationModel(VoxelDetector):
     def scored_grid(self, cloud: Batch) -> tuple[NDArray[np.float32], VoxelGrid]:
         """Return the scores (X, Y, Z) of the cells of a scan, and the grid that knows each point's cell."""
         filled, cells = self.fill(cloud)
-        return self._scores(*self._row(cells)).cpu().numpy(), filled
+        scores = self._scores(*self._row(cells)).cpu().numpy()
+        return gaussian_filter(scores, self.smooth, mode="nearest"), filled
 
     def _scores(self, cells: Tensor, values: Tensor) -> Tensor:
         """Return the scores (X, Y, Z) of a grid by its occupied cells (m,), ascending, and their values (C, m)."""
@@ -111,4 +112,4 @@ class VoxelVariationModel(VoxelDetector):
         row[:, torch.searchsorted(known, cells)] = values
         scores = torch.zeros(self.resolution**3, device=self.device)
         scores[known] = deviation_scores(row, self.moments.at(known), self.floor, self.reduce).float()
-        return gaussian_blur(scores.reshape((self.resolution,) * 3), self.smooth)
+        return scores.reshape((self.resolution,) * 3)

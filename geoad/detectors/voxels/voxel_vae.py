@@ -8,7 +8,6 @@ from torch import Tensor
 from geoad import _check
 from geoad.detectors.voxels.voxel_autoencoder import VoxelAutoencoder
 from geoad.detectors.voxels.voxel_detector import Outside, Project, Source
-from geoad.nn.gaussian import divergence
 from geoad.training.stage import Batch
 
 
@@ -74,3 +73,14 @@ class VoxelVAE(VoxelAutoencoder):
         mean, _ = self.encoder(grids).chunk(2, 1)
         decoded: Tensor = self.decoder(mean)
         return decoded
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, exp(log_variance)) || N(0, 1)) in nats, summed over the code, the mean over the batch (B, …).
+
+    >>> import torch
+    >>> float(divergence(torch.ones(2, 3), torch.zeros(2, 3)))
+    1.5
+    """
+    each = (log_variance.exp() + mean.square() - 1 - log_variance) / 2
+    return each.flatten(1).sum(1).mean()

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from geoad.data.scenes import Scenes
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.geometry.xyz_image import XYZImage
@@ -59,7 +59,7 @@ def teacher(folder: Path, seed: int, steps: int, coordinates: str = "relative") 
         assert np.mean(told[:3]) > 8  # spec 7.11: from 12.5 to 2.05 in 400 steps, to 1.75 … 2.16 in 1600
         assert np.mean(told[-50:]) < (2.6 if steps <= 400 else 2.3)
     path = folder / f"{seed}-{steps}-{coordinates}.safetensors"
-    save_teacher(path, Teacher(module.teacher, 8))
+    Teacher(module.teacher, 8).save(path)
     return str(path)
 
 

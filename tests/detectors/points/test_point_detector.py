@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from geoad.checks import synthetic_scan
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.base import Detector
 from geoad.detectors.points.feature_bank import FeatureBank
 from geoad.detectors.points.point_detector import _lowest
@@ -104,7 +104,7 @@ def test_nothing_to_teach(scans: list[Sample], tmp_path: Path) -> None:
         detector.fit(scans)
     teacher = Teacher(LocalFeatures(8, 1), k=8)
     torch.nn.init.zeros_(teacher.network.output.weight)
-    save_teacher(tmp_path / "same.safetensors", teacher)
+    teacher.save(tmp_path / "same.safetensors")
     with pytest.raises(ValueError, match="the teacher describes all points of all training scans alike"):
         FeatureBank(teacher=str(tmp_path / "same.safetensors"), points=300).fit(scans)
 
@@ -119,7 +119,7 @@ def test_a_unit_that_float32_does_not_hold(make: Any, factor: float) -> None:
 
 @pytest.mark.parametrize("outputs", [4, 12])
 def test_descriptors_may_be_of_another_length_than_the_width(outputs: int, scans: list[Sample], tmp_path: Path) -> None:
-    save_teacher(tmp_path / "t.safetensors", Teacher(LocalFeatures(8, 1, outputs=outputs), k=8))
+    Teacher(LocalFeatures(8, 1, outputs=outputs), k=8).save(tmp_path / "t.safetensors")
     for make in (partial(StudentTeacher3D, steps=2), FeatureBank):
         detector = make(teacher=str(tmp_path / "t.safetensors"), points=300).fit(scans)
         assert np.isfinite(detector.score(scans[0]).pixels).all()
@@ -148,7 +148,7 @@ def test_invalid_rows_of_a_cloud_get_the_lowest_score() -> None:
 
 @pytest.mark.parametrize("make", [StudentTeacher3D, FeatureBank])
 def test_k_is_by_default_that_of_the_teacher(make: Any, tmp_path: Path) -> None:
-    save_teacher(tmp_path / "t.safetensors", Teacher(LocalFeatures(8, 1), k=5))
+    Teacher(LocalFeatures(8, 1), k=5).save(tmp_path / "t.safetensors")
     made = make(teacher=str(tmp_path / "t.safetensors"))
     assert made.k == made.config["k"] == 5
     assert make(teacher=str(tmp_path / "t.safetensors"), k=9).k == 9 and make().k == 32

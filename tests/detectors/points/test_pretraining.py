@@ -8,7 +8,7 @@ import torch
 
 from geoad.data.scene_folder import Scene
 from geoad.data.scenes import Scenes
-from geoad.descriptors.teacher import load_teacher, shipped_teachers
+from geoad.descriptors.teacher import Teacher, shipped_teachers
 from geoad.detectors.base import OddScan
 from geoad.detectors.points.pretraining import TeacherPretraining
 from geoad.nn.local_features import LocalFeatures
@@ -36,7 +36,7 @@ def test_defaults_are_the_thesis() -> None:
     }  # fmt: skip
     assert result.decoder(torch.zeros(16, 64)).shape == (16, 1024, 3)
     assert result.optimizer.keywords == {"name": "adam", "lr": 1e-3, "weight_decay": 1e-6, "steps": None}
-    assert result._descent().prolongs
+    assert result._teacher_stage().prolongs
 
 
 def test_it_is_float32_whatever_the_default_is() -> None:
@@ -255,17 +255,17 @@ def test_shipped_teachers_have_cards_and_load() -> None:
     for name in shipped_teachers():
         import hashlib
 
-        teacher = load_teacher(name)
+        teacher = Teacher.from_pretrained(name)
         assert not any(p.requires_grad for p in teacher.parameters())
         digest = hashlib.sha256((WEIGHTS / f"{name}.safetensors").read_bytes()).hexdigest()
         assert digest in (WEIGHTS / f"{name}.md").read_text()
 
 
 def test_truncated_teacher_is_named(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    from geoad.descriptors.teacher import Teacher, save_teacher
+    from geoad.descriptors.teacher import Teacher
 
     path = tmp_path / "t.safetensors"
-    save_teacher(path, Teacher(LocalFeatures(8, 1), k=4))
+    Teacher(LocalFeatures(8, 1), k=4).save(path)
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(ValueError, match=r"t\.safetensors: not a whole safetensors file"):
-        load_teacher(path)
+        Teacher.from_pretrained(path)

@@ -14,12 +14,12 @@ import torch
 from geoad._lock import locked
 from geoad.cli.parser import build_parser
 from geoad.data.scenes import Scenes
-from geoad.descriptors.teacher import load_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors.points import pretraining_job
 from geoad.detectors.points.pretraining_job import pretrain
 from geoad.training.checkpoint import Checkpoint
 from geoad.training.history import History
-from geoad.training.progress import Silence
+from geoad.training.progress import ProgressBar
 from geoad.training.stop import Stopped
 from tests.training.test_stop import after
 
@@ -49,7 +49,7 @@ def test_the_defaults_are_the_thesis_s_here_and_on_the_command_line() -> None:
 
 
 def test_it_writes_weights_card_and_picture(whole: Path) -> None:
-    teacher = load_teacher(whole)
+    teacher = Teacher.from_pretrained(whole)
     assert (teacher.k, teacher.network.width) == (4, 8)
     text = card(whole)
     assert "| scenes | 2 + 1 of 60 points, source solids |" in text
@@ -66,7 +66,7 @@ def test_the_best_teacher_is_the_one_that_is_written(whole: Path) -> None:
     curve = History(saved.log).curve(6)
     assert saved.best is not None and saved.best_loss == min(curve.values())
     assert f"{saved.best_loss:.4f} at step {min(curve, key=lambda step: curve[step])}" in card(whole)
-    for name, value in load_teacher(whole).network.state_dict().items():
+    for name, value in Teacher.from_pretrained(whole).network.state_dict().items():
         assert torch.equal(value, saved.best[f"teacher.{name}"])
 
 
@@ -85,7 +85,7 @@ def test_a_stopped_sitting_writes_what_there_is_and_the_next_goes_on_to_the_same
     run = tmp_path / "run"
     path = pretrain(run, **SMALL, scenes_folder=tmp_path / "scenes", stop=after(stop))
     text = card(path)
-    assert f"| steps | {stop} of 6 |" in text and load_teacher(path).k == 4
+    assert f"| steps | {stop} of 6 |" in text and Teacher.from_pretrained(path).k == 4
     assert "Not finished. `geoad pretrain --out FOLDER --continue-from checkpoint.pt --width 8 --steps 6" in text
     assert pretrain(run, **SMALL, scenes_folder=tmp_path / "scenes").read_bytes() == whole.read_bytes()
     assert "Not finished" not in card(path) and " in 2 sittings |" in card(path)
@@ -150,7 +150,7 @@ def test_the_bar_counts_scenes_of_both_parts_and_ends_before_the_training_has_it
 ) -> None:
     told: list[object] = []
 
-    class Told(Silence):
+    class Told(ProgressBar):
         def __exit__(self, *_: object) -> None:
             told.append("end")
 
@@ -288,5 +288,5 @@ def test_a_stopped_sitting_leaves_the_best_teacher_and_not_the_last(tmp_path: Pa
     path = pretrain(tmp_path, **SMALL, stop=after(3 + 1 + 2))  # scenes, the visit of two, steps
     saved = Checkpoint.load(tmp_path / "checkpoint.pt")
     assert saved.best is not None and saved.step == 3
-    for name, value in load_teacher(path).network.state_dict().items():
+    for name, value in Teacher.from_pretrained(path).network.state_dict().items():
         assert torch.equal(value, saved.best[f"teacher.{name}"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geoad.checks import synthetic_scan
-from geoad.descriptors.teacher import Teacher, load_teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.kept_targets import KeptTargets
 from geoad.detectors.points.patch_centres import PatchCentres
@@ -48,7 +48,7 @@ def test_the_thesis_is_what_the_thesis_says() -> None:
     assert (config["optimizer"], config["learning_rate"], config["weight_decay"]) == ("adam", 1e-3, 1e-5)
     assert (config["batch_size"], config["steps"], config["patch"], detector.level) == (1, None, None, None)
     for keywords in (StudentTeacher3D.thesis(), {**StudentTeacher3D.thesis(), "optimizer": "muon"}):
-        (update,) = StudentTeacher3D(**keywords)._descent().updates
+        (update,) = StudentTeacher3D(**keywords)._student_stage().updates
         assert update.optimizer(update.module.parameters()).defaults["weight_decay"] == 1e-5
 
 
@@ -57,7 +57,7 @@ def test_epochs_stand_for_the_default_steps() -> None:
     for keywords, steps, epochs in lengths:
         config = StudentTeacher3D(**keywords).config  # type: ignore[arg-type]
         assert (config["steps"], config["epochs"]) == (steps, epochs)
-    assert StudentTeacher3D(**StudentTeacher3D.thesis())._descent().total_steps(24) == 2400
+    assert StudentTeacher3D(**StudentTeacher3D.thesis())._student_stage().total_steps(24) == 2400
 
 
 def test_the_default_training_finds_defects(scans: list[Sample]) -> None:
@@ -200,7 +200,7 @@ def test_decay_ends_at_zero(scans: list[Sample]) -> None:
 
 def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "mine.safetensors"
-    save_teacher(path, Teacher(LocalFeatures(8, 2), k=8))
+    Teacher(LocalFeatures(8, 2), k=8).save(path)
     detector = StudentTeacher3D(**{**SMALL, "teacher": str(path)}).fit(scans)
     assert detector.scales[0].students[0].width == 8 and len(detector.teacher.blocks) == 2
 
@@ -460,7 +460,7 @@ def test_a_training_at_the_size_of_the_thesis() -> None:
     """Spec 7.7 with 64 000 points: the teacher learns nothing, and what is trained on scores below what is not good."""
     scans = [synthetic_scan(seed, size=(240, 320)) for seed in range(2)]
     detector = StudentTeacher3D(steps=60).fit(scans)
-    frozen = load_teacher("3d-st-64").network.state_dict()
+    frozen = Teacher.from_pretrained("3d-st-64").network.state_dict()
     assert all(torch.equal(value, frozen[name]) for name, value in detector.teacher.state_dict().items())  # type: ignore[union-attr]
     defective = synthetic_scan(9, size=(240, 320), defect=True)
     known, pixels = detector.score(scans[0]).pixels, detector.score(defective).pixels

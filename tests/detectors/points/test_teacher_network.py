@@ -10,7 +10,7 @@ import torch
 
 from geoad.checks import synthetic_scan
 from geoad.cli.arguments import setting
-from geoad.descriptors.teacher import Teacher, save_teacher
+from geoad.descriptors.teacher import Teacher
 from geoad.detectors import make_detector
 from geoad.detectors.points.student_teacher import StudentTeacher3D
 from geoad.evaluation import Run
@@ -49,7 +49,7 @@ def test_a_random_teacher_is_saved_with_its_student(scans: list[Sample], tmp_pat
 
 
 def test_absolute_coordinates_reach_teacher_and_student(scans: list[Sample], tmp_path: Path) -> None:
-    save_teacher(tmp_path / "mine.safetensors", Teacher(LocalFeatures(8, 1, "absolute"), k=8))
+    Teacher(LocalFeatures(8, 1, "absolute"), k=8).save(tmp_path / "mine.safetensors")
     plain = {**SMALL, "normalise": False, "smooth": 0}  # what is left of a level may be 0
     pretrained = {**plain, "teacher": str(tmp_path / "mine.safetensors"), "coordinates": "absolute"}
     moved = []
@@ -87,7 +87,7 @@ def test_what_says_the_same_is_no_contradiction() -> None:
 def test_a_teacher_file_whose_weights_are_of_another_width(tmp_path: Path) -> None:
     network = LocalFeatures(8, 1)
     network.width = 12
-    save_teacher(tmp_path / "odd.safetensors", Teacher(network, k=8))
+    Teacher(network, k=8).save(tmp_path / "odd.safetensors")
     with pytest.raises(ValueError, match=r"odd.safetensors: its tensors are not those of a teacher of width 12"):
         StudentTeacher3D(teacher=str(tmp_path / "odd.safetensors"))
 

@@ -11,12 +11,12 @@ import torch
 from geoad._whole_file import write_whole
 
 
-def write_tensors(path: str | Path, content: Any) -> None:
+def write_torch(path: str | Path, content: Any) -> None:
     """Write what `torch.save` takes, as `write_whole` does.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_tensors(f"{folder}/a.pt", {"x": torch.ones(2)})
+    ...     write_torch(f"{folder}/a.pt", {"x": torch.ones(2)})
     ...     torch.load(f"{folder}/a.pt")["x"]
     tensor([1., 1.])
     """

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def drawn(count: int, most: int) -> NDArray[np.int64]:
+def draw_subset(count: int, most: int) -> NDArray[np.int64]:
     """Return at most `most` of the numbers below `count`, at random and always the same.
 
     Every n-th pixel of a scan without holes would lie in a few columns of the image.
 
-    >>> sorted(drawn(3, 5).tolist()), len(drawn(1000, 5))
+    >>> sorted(draw_subset(3, 5).tolist()), len(draw_subset(1000, 5))
     ([0, 1, 2], 5)
     """
     return np.random.default_rng(0).choice(count, min(most, count), replace=False)

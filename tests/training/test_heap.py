@@ -9,12 +9,12 @@ import sys
 
 import pytest
 
-from geoad.training.memory import kept_memory
+from geoad.training.heap import kept_memory
 
 ROUNDS = """
 import resource, torch
 from contextlib import nullcontext
-from geoad.training.memory import kept_memory
+from geoad.training.heap import kept_memory
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
