@@ -47,7 +47,9 @@ def rotate_scan(image: XYZImage, plane: Plane, degrees: float, camera: Camera) -
     turned = rotate_points(points, plane, degrees)
     target = _moved(pixel, points, turned, camera)
     seen = np.flatnonzero(target >= 0)
-    seen = seen[np.argsort(-turned[seen, 2], kind="stable")]  # the nearest is written last
+    nearest = np.full(image.valid.size, np.inf)
+    np.minimum.at(nearest, target[seen], turned[seen, 2])
+    seen = seen[turned[seen, 2] == nearest[target[seen]]]
     xyz = np.zeros((image.valid.size, 3), np.float32)
     xyz[target[seen]] = turned[seen]
     rgb = None

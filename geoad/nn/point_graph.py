@@ -65,10 +65,14 @@ def _break_ties(points: Tensor, index: Tensor, sq_dist: Tensor) -> Tensor:
 def join_graphs(graphs: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return several graphs as one, their tables shifted but for −1; tensors under other keys are concatenated.
 
+    The tensors of a single graph are its own, not copies.
+
     >>> one = {"points": torch.zeros(2, 3), "index": torch.tensor([[1], [0]])}
     >>> join_graphs([one, one])["index"].tolist()
     [[1], [0], [3], [2]]
     """
+    if len(graphs) == 1:  # as in each step of a training on single clouds, and tables are megabytes
+        return dict(graphs[0])
     starts = np.cumsum([0] + [len(graph["points"]) for graph in graphs])
     tables = [graph["index"] for graph in graphs]
     tables = [table.where(table < 0, table + int(start)) for table, start in zip(tables, starts, strict=False)]

@@ -108,7 +108,7 @@ class VoxelDetector(Detector):
         return Visit("bounding box", self._see_box)
 
     def _see_box(self, batch: Batch) -> None:
-        lower, upper = batch["points"].amin(0), batch["points"].amax(0)
+        lower, upper = batch["points"].aminmax(dim=0)
         if (stray := stray_points(batch["points"].cpu().numpy())) is not None:
             told = f"{stray}: the grid is to hold them all, and gets coarse: remove them"
             self.warn_of_training("stray", batch, told)
