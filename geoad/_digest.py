@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Any
 
 KINDS = ("files", "parts")
-"""What digests are of that cannot be held against each other, though the samples may be the same."""
+"""The first word of a digest says what was hashed: the same samples have another digest of each kind."""
 
 
 def digest_of(parts: Iterable[Any]) -> str:

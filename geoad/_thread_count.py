@@ -1,4 +1,4 @@
-"""How many threads the libraries use that are imported, and the processes that are started, from now on."""
+"""The number of threads of libraries that are imported, and of processes that are started, from now on."""
 
 from __future__ import annotations
 

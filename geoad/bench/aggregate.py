@@ -14,7 +14,7 @@ from geoad import ops
 from geoad.bench.aggregate_forms import SLOPE, concatenate_then_mean, mean_then_concatenate
 from geoad.bench.cases import cloud
 from geoad.bench.contestant import ANY, Contestant, Kernel, Verdict, own_backends
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 ROUNDING = 1e-4  # of the largest value of a result: the weights' gradients are sums over n · k edges
 CHUNK = 4096  # centres at a time, for the answer in double precision
@@ -88,7 +88,7 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
     )
 
 
-def _start(form: Callable[..., Tensor], problem: Problem, device: str) -> Run:
+def _start(form: Callable[..., Tensor], problem: Problem, device: str) -> Call:
     points, index, *learned = (tensor.to(device) for tensor in problem.inputs)
     leaves = [tensor.requires_grad_() for tensor in (part.clone() for part in learned)]
     gradient = problem.gradient.to(device)
@@ -100,7 +100,7 @@ def _start(form: Callable[..., Tensor], problem: Problem, device: str) -> Run:
     return run
 
 
-def _start_own(problem: Problem, device: str, backend: str | None) -> Run:
+def _start_own(problem: Problem, device: str, backend: str | None) -> Call:
     return _start(partial(ops.aggregate, slope=SLOPE, backend=backend), problem, device)
 
 

@@ -15,7 +15,7 @@ from geoad.bench.cases import Floats
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.project import turn
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.geometry.camera import Camera
 
 TILTS = {"straight": 0.0, "tilted 0.2": 0.2, "tilted 0.5": 0.5, "tilted 0.8": 0.8}  # radians, about two axes
@@ -106,7 +106,7 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
     return Verdict(share == 1, share, None, "" if share == 1 else f"{1 - share:.1%} of the compared pixels differ")
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     values = torch.from_numpy(problem.values).to(device)
     where = problem.origin, problem.cell, problem.camera, problem.camera.shape
     return lambda: ops.splat_voxels(values, *where, axes=problem.axes, **choice(backend))

@@ -13,7 +13,7 @@ import torch
 from geoad import _optional
 from geoad.bench.contestant import Contestant, Kernel, Verdict
 from geoad.bench.memory import peak_memory
-from geoad.bench.timing import Lap, Rounds, Run, summarise, time_call, time_in_turn
+from geoad.bench.timing import Call, Lap, Rounds, summarise, time_call, time_in_turn
 
 GOOD = 0.99  # the recall from which on a peer counts as one to be measured against
 Row = dict[str, Any]
@@ -76,7 +76,7 @@ class _Tried(NamedTuple):
     """A contestant after its first call: no `run` if that raised, and `lacks` if for want of a library."""
 
     contestant: Contestant
-    run: Run | None
+    run: Call | None
     verdict: Verdict
     lacks: bool = False
 
@@ -120,7 +120,7 @@ def _try_all(kernel: Kernel, problem: Any, present: Sequence[Contestant], device
     return tried
 
 
-def _measure(runs: Mapping[str, Run], device: str, rounds: Rounds) -> dict[str, tuple[list[Lap], int | None]]:
+def _measure(runs: Mapping[str, Call], device: str, rounds: Rounds) -> dict[str, tuple[list[Lap], int | None]]:
     """Return the laps and the peak memory of each."""
     gc.collect()  # what is freed later would be missing from someone's peak
     peaks = {name: peak_memory(run, device) for name, run in runs.items()}
@@ -154,7 +154,7 @@ def to_array(output: Any) -> Any:
     return output.detach().cpu().numpy() if isinstance(output, torch.Tensor) else np.asarray(output)
 
 
-def _warm_up(runs: Mapping[str, Run], device: str) -> None:
+def _warm_up(runs: Mapping[str, Call], device: str) -> None:
     """A GPU takes a few calls to settle (clocks, allocator); a CPU has had two by now."""
     for run in runs.values() if device != "cpu" else ():
         spent = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 ANY = 1 << 62
 
@@ -37,7 +37,7 @@ class Contestant(NamedTuple):
     """
 
     name: str
-    start: Callable[[Any, str], Run]
+    start: Callable[[Any, str], Call]
     limits: Mapping[str, int] = {"cpu": ANY}
     most_k: int = ANY
     own: bool = False
@@ -68,7 +68,7 @@ class Kernel(NamedTuple):
 
 def own_backends(
     op: str,
-    start: Callable[[Any, str, str | None], Run],
+    start: Callable[[Any, str, str | None], Call],
     *,
     bits: bool = True,
     peers: Collection[str] = (),
@@ -90,7 +90,7 @@ def own_backends(
     for backend in getattr(import_module(f"geoad.ops.{op}"), "BACKENDS", ()) or (None,):
         name = f"geoad-{backend}" if backend in peers else backend or "numba"
 
-        def begin(problem: Any, device: str, backend: str | None = backend) -> Run:
+        def begin(problem: Any, device: str, backend: str | None = backend) -> Call:
             return start(problem, device, backend)
 
         limits, most = _limits(backend, quadratic), (most_k or {}).get(backend or "", ANY)

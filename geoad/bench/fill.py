@@ -14,7 +14,7 @@ from geoad.bench.cases import Floats
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.fill_peers import PEERS
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.ops import reference
 
 KNOWN = 0.1024  # 65536 of 800 x 800
@@ -72,7 +72,7 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
     return Verdict(bool(right.all()) and kept, float(right.mean()), float(away.max()), note)
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     values, known = (torch.from_numpy(array).to(device) for array in (problem.values, problem.known))
     return lambda: ops.harmonic_fill(values, known, **choice(backend))
 

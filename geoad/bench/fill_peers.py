@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from geoad._optional import need
 from geoad.bench.cases import Floats
 from geoad.bench.contestant import Contestant
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.ops import reference
 
 
-def _start_direct(problem: Any, _device: str) -> Run:
+def _start_direct(problem: Any, _device: str) -> Call:
     need("scipy.sparse", "be compared with")
     return lambda: reference.harmonic_fill(problem.values, problem.known).astype(np.float32)
 
 
-def _start_cg(problem: Any, _device: str) -> Run:
+def _start_cg(problem: Any, _device: str) -> Call:
     """Conjugate gradients with Jacobi's preconditioner, as scipy has them, to a residual that gives such an error."""
     sparse, linalg = (need(f"scipy.sparse{part}", "be compared with") for part in ("", ".linalg"))
 

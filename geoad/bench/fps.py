@@ -15,7 +15,7 @@ from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.fps_peers import PEERS
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 MOST = 65_536
 STEPS = 25_000_000_000  # distances that the reference computes: all picks of 64 k of 360 k, less of larger clouds
@@ -72,7 +72,7 @@ def judge(problem: Problem, output: Any, bits: bool) -> Verdict:
     return Verdict(share == 1, share, None, "" if share == 1 else f"{share:.1%} of the picks were the farthest")
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     points = torch.from_numpy(problem.points).to(device)
     return lambda: ops.farthest_point_sample(points, problem.count, **choice(backend))
 

@@ -9,17 +9,17 @@ import torch
 
 from geoad._optional import need
 from geoad.bench.contestant import ANY, Contestant
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 HEIGHTS = (5, 7, 9)  # of fpsample's tree, around what its authors recommend
 
 
-def _start_fpsample(height: int, problem: Any, _device: str) -> Run:
+def _start_fpsample(height: int, problem: Any, _device: str) -> Call:
     sample = need("fpsample", "be compared with").bucket_fps_kdline_sampling
     return lambda: sample(problem.points, problem.count, h=height, start_idx=0)
 
 
-def _start_torch(problem: Any, device: str) -> Run:
+def _start_torch(problem: Any, device: str) -> Call:
     """The loop that users of torch write."""
     points = torch.from_numpy(problem.points).to(device)
 
@@ -34,7 +34,7 @@ def _start_torch(problem: Any, device: str) -> Run:
     return run
 
 
-def _start_torch_cluster(problem: Any, device: str) -> Run:
+def _start_torch_cluster(problem: Any, device: str) -> Call:
     sample = need("torch_cluster", "be compared with").fps
     points = torch.from_numpy(problem.points).to(device)
     ratio = problem.count / len(points)

@@ -15,7 +15,7 @@ from geoad.bench.cases import Floats, cloud, ragged
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
 from geoad.bench.knn_peers import PEERS
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.ops.knn import MOST_CUDA
 
 WHOLE = 16_384  # up to here every row is compared, beyond it QUERIES of them
@@ -103,7 +103,7 @@ def _judge_index(problem: Problem, index: NDArray[Any]) -> Verdict:
     return Verdict(equal, recall, worst, "" if equal else f"recall {recall:.4f}")
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     points = torch.from_numpy(problem.points).to(device)
     batch = None if problem.batch is None else torch.from_numpy(problem.batch).to(device)
     k = problem.about["k"]

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from geoad._optional import need
 from geoad.bench.cases import Floats
 from geoad.bench.contestant import ANY, Contestant
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 PURPOSE = "be compared with"
 PAIRS = 1 << 24  # distances that torch holds at once
 Search = Callable[[Any, int], Any]  # points (N, 3), k -> index (N, k)
 
 
-def _cloud_by_cloud(search: Search, device: str | None = None) -> Callable[[Any, str], Run]:
+def _cloud_by_cloud(search: Search, device: str | None = None) -> Callable[[Any, str], Call]:
     """Return the start of a peer that knows no batch: it is called once a cloud; tensors if `device` is "torch"."""
 
-    def start(problem: Any, where: str) -> Run:
+    def start(problem: Any, where: str) -> Call:
         points, k = problem.points, problem.about["k"]
         if device == "torch":
             points = torch.from_numpy(points).to(where)

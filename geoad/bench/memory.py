@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 MEMORY_RULE = (
     "most of the process's resident memory during one call (VmHWM, reset before it), less that before the call"
@@ -16,7 +16,7 @@ MEMORY_RULE = (
 CUDA_MEMORY_RULE = "most that torch had allocated during one call, less that before the call"
 
 
-def peak_memory(run: Run, device: str) -> int | None:
+def peak_memory(run: Call, device: str) -> int | None:
     """Return the bytes that one call adds at most, its result included; None where the system does not tell.
 
     >>> import numpy as np

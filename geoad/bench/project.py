@@ -13,7 +13,7 @@ from geoad import ops
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.geometry.camera import Camera
 
 
@@ -83,12 +83,12 @@ def judge(problem: Problem, output: Any, _bits: bool) -> Verdict:
     return Verdict(share == 1, share, None, "" if share == 1 else f"{1 - share:.1%} of the pixels differ")
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     points, values = (torch.from_numpy(array).to(device) for array in (problem.points, problem.values))
     return lambda: ops.splat_points(points, values, problem.camera, problem.image.shape, **choice(backend))
 
 
-def _start_numpy(problem: Problem, _device: str) -> Run:
+def _start_numpy(problem: Problem, _device: str) -> Call:
     return lambda: _plain(problem.camera, problem.points, problem.values)
 
 

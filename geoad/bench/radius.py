@@ -16,7 +16,7 @@ from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, own_backends
 from geoad.bench.knn import some_rows
 from geoad.bench.radius_peers import PEERS
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 BORDER = 1e-5  # relative: a peer that rounds otherwise may differ by what lies so near to the border
 
@@ -89,7 +89,7 @@ def _judge_sets(problem: Problem, owner: NDArray[np.int64], index: NDArray[np.in
     return Verdict(equal, recall, None, note)
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     points = torch.from_numpy(problem.points).to(device)
     return lambda: tuple(ops.radius_search(points, problem.radius, backend=backend))
 

@@ -10,12 +10,12 @@ import torch
 
 from geoad._optional import need
 from geoad.bench.contestant import Contestant
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 PURPOSE = "be compared with"
 
 
-def _start_scipy(problem: Any, _device: str) -> Run:
+def _start_scipy(problem: Any, _device: str) -> Call:
     tree = need("scipy.spatial", PURPOSE).cKDTree
     threads = torch.get_num_threads()
     return lambda: tree(problem.points).query_ball_point(problem.points, problem.radius, workers=threads)
@@ -27,7 +27,7 @@ def _read_scipy(output: Any) -> Any:
     return index, np.concatenate([[0], np.cumsum(counts)])
 
 
-def _start_open3d(problem: Any, _device: str) -> Run:
+def _start_open3d(problem: Any, _device: str) -> Call:
     core = need("open3d", PURPOSE).core
     tensor = core.Tensor.from_numpy(problem.points)
 

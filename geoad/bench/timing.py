@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-Run = Callable[[], Any]
+Call = Callable[[], Any]
 
 
 class Lap(NamedTuple):
@@ -35,7 +35,7 @@ class Rounds(NamedTuple):
     patience: float
 
 
-def time_in_turn(runs: Mapping[str, Run], device: str, rounds: Rounds) -> Iterator[tuple[str, Lap]]:
+def time_in_turn(runs: Mapping[str, Call], device: str, rounds: Rounds) -> Iterator[tuple[str, Lap]]:
     """Yield (name, Lap) of one call after the other, each of `runs` once a round.
 
     >>> laps = list(time_in_turn({"a": list, "b": dict}, "cpu", Rounds(repeats=2, patience=1.0)))
@@ -51,7 +51,7 @@ def time_in_turn(runs: Mapping[str, Run], device: str, rounds: Rounds) -> Iterat
                 yield name, lap
 
 
-def time_call(run: Run, device: str) -> Lap:
+def time_call(run: Call, device: str) -> Lap:
     """Call once; on a CUDA device the clock stops when the device has finished.
 
     >>> time_call(lambda: time.sleep(0.01), "cpu").wall >= 0.01

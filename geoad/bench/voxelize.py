@@ -13,7 +13,7 @@ from geoad import ops
 from geoad.bench.cases import Floats, cloud
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.bench.voxelize_peers import PEERS, SIDE, plain
 
 ROUNDING = 1e-4  # what a peer's mean of values in [0, 1] may be off that sums in single precision
@@ -73,7 +73,7 @@ def judge(problem: Problem, output: Any, bits: bool) -> Verdict:
     return Verdict(equal, recall, float(error.max()), "" if equal else f"{np.count_nonzero(~same)} voxels differ")
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     points, values = (torch.from_numpy(array).to(device) for array in (problem.points, problem.values))
     return lambda: tuple(
         ops.voxelize(points, problem.origin, problem.cell, (SIDE,) * 3, values=values, **choice(backend))

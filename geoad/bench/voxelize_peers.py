@@ -10,7 +10,7 @@ import torch
 from geoad._optional import need
 from geoad.bench.cases import Floats
 from geoad.bench.contestant import ANY, Contestant
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 SIDE = 64
 
@@ -28,11 +28,11 @@ def plain(points: Floats, values: Floats, origin: tuple[float, float, float], ce
     return index, count, (sums / np.maximum(count, 1)[:, None]).astype(np.float32)
 
 
-def _start_numpy(problem: Any, _device: str) -> Run:
+def _start_numpy(problem: Any, _device: str) -> Call:
     return lambda: plain(problem.points, problem.values, problem.origin, problem.cell)
 
 
-def _start_torch(problem: Any, device: str) -> Run:
+def _start_torch(problem: Any, device: str) -> Call:
     points, values = (torch.from_numpy(array).to(device) for array in (problem.points, problem.values))
     origin = torch.tensor(problem.origin, dtype=torch.float64, device=device)
 
@@ -46,7 +46,7 @@ def _start_torch(problem: Any, device: str) -> Run:
     return run
 
 
-def _start_open3d(problem: Any, _device: str) -> Run:
+def _start_open3d(problem: Any, _device: str) -> Call:
     """Its grid keeps mean colours, but neither counts nor each point's voxel: only what it does is timed."""
     open3d = need("open3d", "be compared with")
     cloud = open3d.geometry.PointCloud(open3d.utility.Vector3dVector(problem.points.astype(np.float64)))

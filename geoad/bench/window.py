@@ -15,7 +15,7 @@ from geoad.bench.cases import Floats, organised
 from geoad.bench.contest import to_array
 from geoad.bench.contestant import Contestant, Kernel, Verdict, choice, own_backends
 from geoad.bench.knn import ROUNDING
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 from geoad.bench.window_peers import PEERS
 
 WINDOWS = {"window 7": 7, "window 11": 11}
@@ -100,7 +100,7 @@ def judge(problem: Problem, output: Any, bits: bool) -> Verdict:
     return Verdict(not wrong, recall, None, note)
 
 
-def _start(problem: Problem, device: str, backend: str | None) -> Run:
+def _start(problem: Problem, device: str, backend: str | None) -> Call:
     xyz = torch.from_numpy(problem.xyz).to(device)
     k, window = problem.about["k"], problem.about["window"]
     return lambda: tuple(ops.window_knn(xyz, k, window=window, **choice(backend)))

@@ -9,13 +9,13 @@ import numpy as np
 from geoad import ops
 from geoad.bench.contestant import Contestant
 from geoad.bench.knn_peers import search_pykdtree, search_scipy
-from geoad.bench.timing import Run
+from geoad.bench.timing import Call
 
 
 def _whole(search: Any) -> Any:
     """Return the start of an exact search among the valid points, its answer brought back to the image."""
 
-    def start(problem: Any, _device: str) -> Run:
+    def start(problem: Any, _device: str) -> Call:
         def run() -> Any:
             address = np.flatnonzero(problem.valid)
             index = np.full((problem.valid.size, problem.about["k"]), -1, np.int64)

@@ -7,7 +7,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import active_children, get_context
@@ -113,19 +113,22 @@ def in_processes(cells: Sequence[Any], jobs: int, measure: Callable[[Any], Any])
     """
     waiting = deque(cells)
     while waiting:
-        for cell in (yield from _side_by_side(waiting, jobs, measure)):  # one has died, and has taken others along
-            if (yield from _side_by_side(deque([cell]), 1, measure)):
-                yield cell, DIED
+        lost = list[Any]()  # one has died, and has taken others along
+        for cell, outcome in _side_by_side(waiting, jobs, measure):
+            if outcome == DIED:
+                lost.append(cell)
+            else:
+                yield cell, outcome
+        for cell in lost:
+            yield from _side_by_side(deque([cell]), 1, measure)
 
 
-def _side_by_side(
-    waiting: deque[Any], jobs: int, measure: Callable[[Any], Any]
-) -> Generator[tuple[Any, Any], None, list[Any]]:
-    """Take cells from those `waiting` and yield each as it ends; return those that ran when a process died, if one did.
+def _side_by_side(waiting: deque[Any], jobs: int, measure: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+    """Take cells from those `waiting` and yield each as it ends; with DIED, those that ran when a process died.
 
     No process is given a cell before it has done with the last, so that an interrupt waits for none that has not begun.
     """
-    running, lost, broken = dict[Future[Any], Any](), list[Any](), False
+    running, broken = dict[Future[Any], Any](), False
     with ProcessPoolExecutor(jobs, get_context("spawn"), _begin_worker) as pool:
         try:
             while running or (waiting and not broken):
@@ -139,7 +142,7 @@ def _side_by_side(
                     cell = running.pop(task)
                     if isinstance(task.exception(), BrokenExecutor):
                         broken = True
-                        lost.append(cell)
+                        yield cell, DIED
                     else:
                         yield cell, task.result()
             if broken:
@@ -156,7 +159,6 @@ def _side_by_side(
         except BaseException:
             _kill_workers()
             raise
-    return lost
 
 
 def _kill_workers() -> None:

@@ -26,7 +26,7 @@ from geoad.training.stop import Stop, Stopped, never
 from geoad.training.trainer import Trainer
 
 
-class Job(NamedTuple):
+class Fitting(NamedTuple):
     """One detector to train, and where it goes."""
 
     folder: Path
@@ -78,7 +78,7 @@ def _preset(detector: str, name: str) -> dict[str, Any]:
     return keywords
 
 
-def _jobs(arguments: Namespace) -> Iterator[Job]:
+def _jobs(arguments: Namespace) -> Iterator[Fitting]:
     """Yield the asked category, or every one of the dataset in a folder of its own."""
     name, root = arguments.data
     for category in asked_categories(arguments.data, arguments.category):
@@ -88,7 +88,7 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
         train, validation = (open_dataset(name, root, category=category, split=s) for s in ("train", "validation"))
         if arguments.hold_out is not None:
             train, validation = _divide(train, validation, arguments.hold_out)
-        yield Job(folder, category, train, validation)
+        yield Fitting(folder, category, train, validation)
 
 
 def _divide(train: Dataset, validation: Dataset, share: float) -> tuple[Dataset, Dataset]:
@@ -101,7 +101,7 @@ def _divide(train: Dataset, validation: Dataset, share: float) -> tuple[Dataset,
     return train[:kept], train[kept:]
 
 
-def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
+def _fit(job: Fitting, params: dict[str, Any], arguments: Namespace) -> None:
     """Train one detector, from the beginning or from where an earlier run stopped."""
     config = {
         "detector": arguments.detector,
@@ -125,7 +125,7 @@ def _fit(job: Job, params: dict[str, Any], arguments: Namespace) -> None:
     shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
 
 
-def _train(run: Run, job: Job, name: str, arguments: Namespace) -> None:
+def _train(run: Run, job: Fitting, name: str, arguments: Namespace) -> None:
     """Train the detector of a run that nobody else works in, unless that is done."""
     if run.is_trained:
         print(f"{name}: trained already, in {job.folder}")
@@ -167,7 +167,7 @@ def _trainer(folder: Path, arguments: Namespace, stop: Callable[[], bool]) -> Tr
     )
 
 
-def _fit_threshold(run: Run, detector: Detector, job: Job, arguments: Namespace) -> None:
+def _fit_threshold(run: Run, detector: Detector, job: Fitting, arguments: Namespace) -> None:
     """Save what good parts tell of a threshold; say that there is none without validation parts."""
     if len(job.validation):
         fit_threshold(detector, job.validation, arguments.threshold).save(run.threshold)

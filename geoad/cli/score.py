@@ -26,7 +26,7 @@ from geoad.metrics import Threshold
 from geoad.training.progress import progress_bar
 
 
-class Job(NamedTuple):
+class Scoring(NamedTuple):
     """A run and a split that it maps."""
 
     run: Run
@@ -62,7 +62,7 @@ def _score_splits(arguments: Namespace) -> Iterator[tuple[str, Exception]]:
             _print_split(job, done, Path(arguments.out, job.category or ""))
 
 
-def _jobs(arguments: Namespace) -> Iterator[Job]:
+def _jobs(arguments: Namespace) -> Iterator[Scoring]:
     """Yield a job for each category: of one run, or of a folder of runs."""
     name, root = arguments.data
     check_category(arguments.data, arguments.category)
@@ -73,13 +73,13 @@ def _jobs(arguments: Namespace) -> Iterator[Job]:
         category = arguments.category or fitted
         if fitted and category != fitted:
             warn(f"{folder} was fitted to {fitted}, and scores {category}")
-        yield Job(one, category, open_dataset(name, root, category=category, split=arguments.split))
+        yield Scoring(one, category, open_dataset(name, root, category=category, split=arguments.split))
         return
     for each in [arguments.category] if arguments.category else categories:
-        yield Job(Run.open(folder / each), each, open_dataset(name, root, category=each, split=arguments.split))
+        yield Scoring(Run.open(folder / each), each, open_dataset(name, root, category=each, split=arguments.split))
 
 
-def _score_split(job: Job, arguments: Namespace) -> list[Exported]:
+def _score_split(job: Scoring, arguments: Namespace) -> list[Exported]:
     """Map one split, whole: a scan that cannot be scored is a fault of the dataset."""
     if not len(job.dataset):
         raise ValueError(f"{job.dataset.root}: holds no scan for {arguments.split}: choose another --split")
@@ -181,7 +181,7 @@ def _verdict(exported: Exported, threshold: Threshold | None) -> str | None:
     return "defective" if threshold.flags(exported.score) else "good"
 
 
-def _print_split(job: Job, done: list[Exported], folder: Path) -> None:
+def _print_split(job: Scoring, done: list[Exported], folder: Path) -> None:
     seconds = [exported.seconds for exported in done if exported.seconds is not None]
     took = f"{sum(seconds) / len(seconds):.2f} s a scan" if seconds else "all of them there already"
     threshold = job.run.load_threshold()

@@ -25,7 +25,7 @@ DATASETS = {
     "sim3d": "geoad.data.mvtec3d:Sim3D",
 }
 
-_ABOUT = {
+_DESCRIPTIONS = {
     "folder": "your own scans: .tiff .npy .pcd .ply .off .obj .stl, flat and all good, or train/good and test/<kind>",
     "mvtec3d": "MVTec 3D-AD: ten categories from a structured-light sensor, 41 kinds of defects, official splits",
     "sim3d": "simulated scans with exact ground truth, in the tree of mvtec3d (geoad data make sim3d ROOT)",
@@ -79,7 +79,7 @@ def list_datasets() -> dict[str, str]:
     >>> list_datasets()["sim3d"]
     'simulated scans with exact ground truth, in the tree of mvtec3d (geoad data make sim3d ROOT)'
     """
-    return dict(_ABOUT)
+    return dict(_DESCRIPTIONS)
 
 
 def list_categories(name: str, root: str | Path) -> list[str]:

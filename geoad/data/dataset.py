@@ -190,9 +190,11 @@ class Dataset(Sequence[Sample]):
 
     def digest(self) -> str:
         """Return a hash of names and contents of all files, and of the camera; they are read again if they changed."""
-        files = [(entry.name, path) for entry in self.entries for path in entry[2:] if path is not None]
-        facts = tuple((*file, (found := file[1].stat()).st_size, found.st_mtime_ns) for file in files)
-        return f"files {_digest_files(facts, self.camera)}"
+        facts = []
+        for name, path in ((entry.name, path) for entry in self.entries for path in entry[2:] if path is not None):
+            found = path.stat()
+            facts.append((name, path, found.st_size, found.st_mtime_ns))
+        return f"files {_digest_files(tuple(facts), self.camera)}"
 
     def mask(self, i: int) -> NDArray[np.bool_] | None:
         """Return the ground truth (H, W): nothing on a good sample, None for a defect that nobody marked."""

@@ -20,7 +20,7 @@ def subfolders(folder: Path) -> list[str]:
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Return the visible files with one of `suffixes` in `folder` and below it, sorted, and of linked folders.
+    """Return the visible files with one of `suffixes` in `folder` and below it, sorted; also in linked folders.
 
     >>> files_below(Path("no such folder"), (".off",))
     []

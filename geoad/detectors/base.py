@@ -99,7 +99,8 @@ class Detector(nn.Module):
             if type(self) is cls:  # not while a subclass is still constructing
                 bound = signature(construct).bind(self, **keywords)
                 bound.apply_defaults()
-                self.config = {**dict(list(bound.arguments.items())[1:]), **self.resolved}
+                given = {name: value for name, value in bound.arguments.items() if name != "self"}
+                self.config = {**given, **self.resolved}
                 self._free = free_shapes(self)
 
         cls.__init__ = remembering  # type: ignore[method-assign]
@@ -202,7 +203,7 @@ class Detector(nn.Module):
             warnings.warn(told, OddScan, stacklevel=4)  # in `map`: where score was called
 
     def compare_unit(self, batch: Batch, length: float, what: str) -> None:
-        """Warn of a training scan of which a length says that it is in another unit than the scans before it.
+        """Warn if a length of a training scan says that it is in another unit than those before it.
 
         `what` it has, with {} for the number: "neighbours {} apart". A stage calls this once a scan.
         """

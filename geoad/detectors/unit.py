@@ -12,7 +12,7 @@ FIRST = 32
 
 
 def check_spacing(what: str, spacing: float) -> None:
-    """Raise ValueError if the mean distance to the neighbours, in `what`, is no unit of length.
+    """Raise ValueError unless the mean distance to the neighbours, in `what`, is positive and finite.
 
     >>> check_spacing("training scans", 0.001)
     """
@@ -31,7 +31,7 @@ def is_other_unit(length: float, usual: float) -> bool:
 
 
 class Lengths:
-    """The same length of one training scan after another, of which those in another unit are told.
+    """Notices training scans of which a length does not fit those before: metres against millimetres.
 
     >>> lengths = Lengths()
     >>> lengths.see(0.001, "neighbours {} apart"), lengths.see(0.001, "neighbours {} apart")

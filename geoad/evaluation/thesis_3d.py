@@ -9,7 +9,7 @@ from geoad import _check
 ITERATIONS = 500
 """Of each gradient stage at the size `small`; the thesis has, by category, 6 600 (depth AE) to 180 500 (critics)."""
 TEACHER = "3d-st-64-thesis"
-"""Of 3D-ST at the size `full`: it has learnt for all of the thesis's 250 000 steps."""
+"""The teacher of 3D-ST at the size `full`: pretrained for the thesis's 250 000 steps."""
 BATCH = 4
 """Of the depth autoencoder at the size `small`: the thesis's 32 take ten times as long on a CPU."""
 LIMITS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -21,7 +21,7 @@ from geoad.training.monitor import Monitor
 from geoad.training.processes import run_processes
 from geoad.training.progress import ProgressBar, Relay
 from geoad.training.ranks import ALONE, Ranks, joined
-from geoad.training.run import Run
+from geoad.training.run import StageRun
 from geoad.training.seed import own_randomness
 from geoad.training.state import copy_state, free_shapes, load_state
 from geoad.training.stop import never
@@ -29,7 +29,9 @@ from geoad.training.stop import never
 
 @dataclass(kw_only=True)
 class Job:
-    """A module, its prepared samples, and what the trainer was told; `path` is the checkpoint's, `data` its hashes.
+    """A module, its prepared samples, and what the trainer was told; `path` is the checkpoint's.
+
+    `data` are the digests of the training and validation samples.
 
     >>> from geoad.training.stage import Visit
     >>> seen = []
@@ -59,7 +61,7 @@ class Job:
         with own_randomness(fabric.device), kept_memory():
             free = free_shapes(self.module)
             fabric.to_device(self.module)
-            Run(
+            StageRun(
                 fabric=fabric,
                 module=self.module,
                 batches=Batches(

@@ -37,7 +37,7 @@ class DescentState:
 
 
 @dataclass(kw_only=True)
-class Run:
+class StageRun:
     """One call of `Trainer.run`; of several processes (`ranks`) all run the same stages, on different batches.
 
     `path` is the checkpoint's, `facts` (seed, samples, fingerprint, …) say whose it is, `plans` (name, steps) are
@@ -49,7 +49,7 @@ class Run:
     >>> net.prepare = lambda sample: {"x": torch.tensor([sample])}
     >>> update = Update(net, lambda batch: {"total": net(batch["x"]).square().mean()}, torch.optim.Adam)
     >>> net.stages = lambda: iter([Descend("to zero", [update], steps=400)])
-    >>> bool(Trainer(device="cpu").run(net, [1.0])(torch.ones(1)).abs() < 0.2)  # makes a Run and executes it
+    >>> bool(Trainer(device="cpu").run(net, [1.0])(torch.ones(1)).abs() < 0.2)  # makes a StageRun and executes it
     True
     """
 

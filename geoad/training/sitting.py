@@ -16,7 +16,7 @@ def begin(folder: Path, where: str, file: Path | None = None) -> None:
     """Make `folder` ready for a sitting: note in its log.jsonl that one begins at `where`.
 
     `file` is the checkpoint of an earlier sitting, from here or from another machine: it is taken up, with its log, if
-    the folder has none. A log without a checkpoint is of a run that is not continued, and goes.
+    the folder has none. A log without a checkpoint is of a run that is not continued, and is deleted.
 
     Raises ValueError if the folder has a checkpoint of an earlier step than the file's.
 

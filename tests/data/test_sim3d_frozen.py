@@ -11,7 +11,7 @@ from geoad.data.sim3d import get_category
 from geoad.data.sim3d.cloud import simulate_cloud
 from geoad.data.sim3d.cloud_plan import CLOUD_SIZES, CloudEntry
 from geoad.data.sim3d.make import VERSION
-from geoad.data.sim3d.plan import SIZES, Entry, plan
+from geoad.data.sim3d.plan import SIZES, PlannedScan, plan
 from geoad.data.sim3d.scan import simulate
 
 SCANS = {
@@ -43,7 +43,7 @@ def test_a_cloud_has_the_bits_of_its_version() -> None:
 
 
 def test_the_streams_of_scans_and_clouds_are_those_of_their_version() -> None:
-    entries = (kind("bagel", "test", "hole", 3) for kind in (Entry, CloudEntry))
+    entries = (kind("bagel", "test", "hole", 3) for kind in (PlannedScan, CloudEntry))
     assert [int(entry.seed(7).generate_state(1)[0]) for entry in entries] == [209850815, 4089757495]
 
 

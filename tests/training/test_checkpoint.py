@@ -16,7 +16,7 @@ import torch
 from geoad.training import job
 from geoad.training.checkpoint import Checkpoint, plain_keywords
 from geoad.training.device import fabric_package
-from geoad.training.run import Run
+from geoad.training.run import StageRun
 from geoad.training.stage import Descend, Update, Visit
 from geoad.training.trainer import Trainer
 from tests.training.test_trainer import SGD, Plan, train
@@ -57,15 +57,15 @@ def test_kill_9_and_the_same_command_again_gives_the_same_weights(tmp_path: Path
 
 def interrupt_after(saves: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have somebody press Ctrl-C once, after so many checkpoints."""
-    save, count = Run._save, []
+    save, count = StageRun._save, []
 
-    def dying(self: Run, *place: Any) -> None:
+    def dying(self: StageRun, *place: Any) -> None:
         save(self, *place)
         count.append(place)
         if len(count) == saves:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "_save", dying)
+    monkeypatch.setattr(StageRun, "_save", dying)
 
 
 @pytest.mark.parametrize("saves", range(1, 8))

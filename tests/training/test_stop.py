@@ -50,10 +50,13 @@ def test_handlers_are_put_back() -> None:
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
-def test_hours_pass() -> None:
-    stop = Stop(hours=0.05 / 3600)
+def test_hours_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stop = Stop(hours=2)
+    now += 7199
     assert not stop()
-    time.sleep(0.06)
+    now += 2
     assert stop() and not stop.interrupted
     with pytest.raises(ValueError, match="hours must be positive, got 0"):
         Stop(hours=0)

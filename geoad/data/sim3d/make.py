@@ -13,7 +13,7 @@ import numpy as np
 from geoad import _check
 from geoad.data.sim3d import CATEGORIES, get_category, store
 from geoad.data.sim3d.cloud_plan import CLOUD_SIZES, plan_clouds, write_cloud
-from geoad.data.sim3d.plan import CAMERA, SIZES, Entry, Size, plan
+from geoad.data.sim3d.plan import CAMERA, SIZES, PlannedScan, Size, plan
 from geoad.data.sim3d.scan import simulate
 from geoad.data.sim3d.sensor import Sensor
 from geoad.data.sim3d.tree import fill
@@ -110,14 +110,14 @@ def make_clouds(
     return root
 
 
-def write_scan(root: Path, entry: Entry, pixels: Mapping[str, int], seed: int) -> dict[str, str]:
+def write_scan(root: Path, entry: PlannedScan, pixels: Mapping[str, int], seed: int) -> dict[str, str]:
     """Simulate one scan and write the files that are missing; return their SHA-256 by path.
 
     `pixels` is the longer side of the images of each category.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     sorted(write_scan(Path(folder), Entry("foam", "train", "good", 0), {"foam": 64}, seed=0))
+    ...     sorted(write_scan(Path(folder), PlannedScan("foam", "train", "good", 0), {"foam": 64}, seed=0))
     ['foam/train/good/rgb/000.png', 'foam/train/good/xyz/000.tiff']
     """
     scan = simulate(get_category(entry.category), entry.kind, entry.seed(seed), pixels=pixels[entry.category])

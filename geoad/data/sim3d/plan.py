@@ -38,10 +38,10 @@ CAMERA = PurePosixPath("calibration", "camera_parameters.json")
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedScan:
     """One scan of the plan.
 
-    >>> Entry("bagel", "test", "hole", 3).paths["xyz"].as_posix()
+    >>> PlannedScan("bagel", "test", "hole", 3).paths["xyz"].as_posix()
     'bagel/test/hole/xyz/003.tiff'
     """
 
@@ -67,7 +67,7 @@ class Entry:
         return np.random.SeedSequence([seed, *self.name.encode()])
 
 
-def plan(category: Category, size: Size) -> list[Entry]:
+def plan(category: Category, size: Size) -> list[PlannedScan]:
     """Return the scans of a category; defective ones are shared out evenly over its kinds, unless known.
 
     >>> from geoad.data.sim3d import get_category
@@ -80,4 +80,4 @@ def plan(category: Category, size: Size) -> list[Entry]:
     groups = [("train", "good", counts.train), ("validation", "good", counts.validation), ("test", "good", counts.good)]
     known = {} if size.counts else category.known
     groups += [("test", kind, known.get(kind, each + (i < rest))) for i, kind in enumerate(defects)]
-    return [Entry(category.name, split, kind, i) for split, kind, count in groups for i in range(count)]
+    return [PlannedScan(category.name, split, kind, i) for split, kind, count in groups for i in range(count)]

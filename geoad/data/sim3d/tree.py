@@ -21,8 +21,8 @@ Progress = Callable[[int, int], object]
 class Planned(Protocol):
     """Something to be written, and its files below the root.
 
-    >>> from geoad.data.sim3d.plan import Entry
-    >>> len(Entry("foam", "train", "good", 0).paths)
+    >>> from geoad.data.sim3d.plan import PlannedScan
+    >>> len(PlannedScan("foam", "train", "good", 0).paths)
     2
     """
 

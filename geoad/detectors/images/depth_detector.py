@@ -58,7 +58,7 @@ class DepthDetector(Detector):
 
     def map(self, sample: Sample) -> AnomalyMap:
         """Score every pixel."""
-        (image,) = (tensor.to(self.device) for tensor in self.prepare(sample).values())
+        image = self.prepare(sample)["image"].to(self.device)
         if (odd := other_unit(image[0], self.farthest)) is not None:
             self.warn_once("unit", sample.place, odd)
         pixels = self.pixel_scores(image, sample.shape).cpu().numpy()

@@ -45,7 +45,7 @@ class DepthVariationModel(DepthDetector):
 
     def prepare(self, sample: Sample) -> Batch:
         """Return the channels (C, H, W): depth in metres, 0 where invalid, and colours in 0..1 if asked for."""
-        return {"channels": torch.from_numpy(depth_channels(sample, self.rgb))}
+        return {"image": torch.from_numpy(depth_channels(sample, self.rgb))}
 
     def stages(self) -> Iterator[Stage]:
         """Find the size and the scale, then the moments of the pixels."""
@@ -58,14 +58,14 @@ class DepthVariationModel(DepthDetector):
         return zoom_nearest(scores[None], shape)[0]
 
     def _see_scale(self, batch: Batch) -> None:
-        channels = batch["channels"][0]
+        channels = batch["image"][0]
         self.see_depth(batch, channels[0])
         if not self.size.any():
             self.size = torch.tensor(channels.shape[1:], device=self.device)
             self.moments = Moments(channels.numel()).to(self.device)
 
     def _see_pixels(self, batch: Batch) -> None:
-        self.moments.see(self._scaled(batch["channels"][0]).reshape(1, -1))
+        self.moments.see(self._scaled(batch["image"][0]).reshape(1, -1))
 
     def _scaled(self, channels: Tensor) -> Tensor:
         """Return channels (C, H, W) at the size of the training set, depth in units of its largest."""
