@@ -34,8 +34,10 @@ def _wanted(expected: tuple[int | str, ...]) -> str:
     return f"({', '.join(map(str, expected))}{',' if len(expected) == 1 else ''})"
 
 
-def colours(name: str, rgb: Any, expected: tuple[int | str, ...]) -> None:
-    """Raise ValueError unless `rgb` is uint8 of this shape: shares of 1 would be taken for black.
+def colours(name: str, rgb: Any, expected: tuple[int | str, ...]) -> Any:
+    """Return `rgb` as a plain array; raise ValueError unless it is uint8 of this shape, and nothing in it masked.
+
+    Shares of 1 would be taken for black, and what is computed of a masked array leaves masked colours as they are.
 
     >>> import numpy as np
     >>> colours("rgb", np.full((5, 3), 0.5), ("N", 3))
@@ -45,6 +47,24 @@ def colours(name: str, rgb: Any, expected: tuple[int | str, ...]) -> None:
     shape(name, rgb, expected)
     if str(rgb.dtype) != "uint8":
         raise ValueError(f"{name} must be uint8 in 0..255, got {rgb.dtype}: scale and convert it")
+    import numpy as np  # who holds an array has imported it
+
+    if np.ma.is_masked(rgb):
+        raise ValueError(f"{name} must not be masked: fill in the colours that are meant")
+    return np.asarray(rgb)
+
+
+def instance(name: str, value: Any, kind: type, how: str) -> None:
+    """Raise TypeError unless `value` is of a class; `how` is an example of making one.
+
+    >>> from pathlib import Path
+    >>> instance("folder", "maps", Path, 'Path("maps")')
+    Traceback (most recent call last):
+    TypeError: folder must be a Path, such as Path("maps"), got str
+    """
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOX" else "a"
+        raise TypeError(f"{name} must be {article} {kind.__name__}, such as {how}, got {type(value).__name__}")
 
 
 def plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from geoad import _check
 from geoad._digest import digest_of
 from geoad.geometry.camera import Camera
 from geoad.geometry.xyz_image import XYZImage
-from geoad.ops._arrays import without_mask
+from geoad.ops._arrays import from_tensor, to_mask, to_numbers, without_mask
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,8 +43,10 @@ class Sample:
             raise ValueError("a sample needs xyz, rgb or views")
         if not all(isinstance(view, Sample) for view in self.views or ()):
             raise TypeError(f"views must be samples, got {', '.join(type(view).__name__ for view in self.views)}")
-        if not isinstance(self.xyz, XYZImage | None):
-            raise TypeError(f"xyz must be an XYZImage, such as XYZImage(array), got {type(self.xyz).__name__}")
+        if self.xyz is not None:
+            _check.instance("xyz", self.xyz, XYZImage, "XYZImage(array)")
+        if self.camera is not None:
+            _check.instance("camera", self.camera, Camera, "Camera.load(path)")
         for field, value in (("rgb", self.rgb), ("mask", self.mask)):
             if value is not None and not hasattr(value, "shape"):
                 raise TypeError(f"{field} must be an array, got {type(value).__name__}")
@@ -54,10 +56,10 @@ class Sample:
             object.__setattr__(self, "rgb", self.xyz.rgb)
         if self.rgb is not None:
             self._check_colours(self.rgb)
+            object.__setattr__(self, "rgb", _check.colours(f"rgb of {self.place}", self.rgb, (*self.shape, 3)))
         if self.mask is not None:
             _check.shape("mask", self.mask, ("H", "W"))
-            mask = np.asarray(self.mask)
-            object.__setattr__(self, "mask", mask if mask.dtype == np.bool_ else mask > 0)
+            object.__setattr__(self, "mask", to_mask(f"mask of {self.place}", self.mask))
 
     def _check_colours(self, rgb: NDArray[np.uint8]) -> None:
         """Raise ValueError unless colours are red, green and blue in 0..255: others would be scored as wrong ones."""
@@ -123,17 +125,17 @@ class AnomalyMap:
     score: float | None = None
 
     def __post_init__(self) -> None:
-        pixels = without_mask("pixels", np.asanyarray(self.pixels)).astype(np.float32, copy=False)
+        pixels = without_mask("pixels", np.asanyarray(from_tensor(self.pixels))).astype(np.float32, copy=False)
         _check.shape("pixels", pixels, ("H", "W"))
         if not pixels.size:
             raise ValueError(f"an anomaly map must have pixels, got shape {pixels.shape}")
         if not np.isfinite(pixels).all():
             raise ValueError(f"an anomaly map must be finite, got {np.count_nonzero(~np.isfinite(pixels))} NaN or inf")
         object.__setattr__(self, "pixels", pixels)
-        if self.valid is None:
-            object.__setattr__(self, "valid", np.ones(pixels.shape, bool))
-        _check.shape("valid", self.valid, pixels.shape)
-        if self.score is None:
-            object.__setattr__(self, "score", float(pixels.max()))
-        elif not isfinite(self.score):
-            raise ValueError(f"the score of an anomaly map must be finite, got {self.score}")
+        valid = np.ones(pixels.shape, bool) if self.valid is None else self.valid
+        _check.shape("valid", valid, pixels.shape)
+        object.__setattr__(self, "valid", to_numbers("valid", valid) > 0)  # its own: that of a scan is the scan's
+        score = float(pixels.max() if self.score is None else to_numbers("score", self.score).item())
+        if not isfinite(score):
+            raise ValueError(f"the score of an anomaly map must be finite, got {score}")
+        object.__setattr__(self, "score", score)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from geoad import AnomalyMap, Sample, XYZImage
 
@@ -88,3 +89,33 @@ def test_what_stands_beside_views_is_checked_too() -> None:
 def test_a_map_has_pixels() -> None:
     with pytest.raises(ValueError, match=r"must have pixels, got shape \(0, 4\)"):
         AnomalyMap(np.zeros((0, 4), np.float32))
+
+
+def test_where_a_map_is_valid_is_its_own_and_true_or_false() -> None:
+    scan = XYZImage(np.ones((1, 2, 3)))
+    found = AnomalyMap(np.array([[1.0, 2.0]]), valid=scan.valid)
+    found.valid[:] = False
+    assert scan.valid.all(), "what is changed in a map is not changed in its scan"
+    coded = AnomalyMap(found.pixels, valid=np.array([[0, 255]], np.uint8))
+    assert coded.valid.dtype == bool and coded.pixels[coded.valid].tolist() == [2.0]
+
+
+def test_a_map_may_come_from_a_network_as_it_is() -> None:
+    pixels = torch.tensor([[0.5, 2.0]], requires_grad=True)
+    found = AnomalyMap(pixels, score=pixels.max())
+    assert found.pixels.tolist() == [[0.5, 2.0]] and type(found.score) is float and found.score == 2.0
+    assert type(AnomalyMap(found.pixels, score=np.float32(0.1)).score) is float
+
+
+def test_masks_and_colours_are_what_is_meant() -> None:
+    for bad in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="mask of 007 must be 0 where good and above 0 where defective"):
+            Sample(xyz=XYZ, mask=np.full((4, 5), bad), name="007")
+    with pytest.raises(ValueError, match="rgb of 007 must not be masked"):
+        Sample(rgb=np.ma.masked_equal(RGB, 0), name="007")
+    assert type(Sample(rgb=np.ma.masked_equal(RGB, 9)).rgb) is np.ndarray
+
+
+def test_a_camera_is_one() -> None:
+    with pytest.raises(TypeError, match=r"camera must be a Camera, such as Camera\.load\(path\), got str"):
+        Sample(xyz=XYZ, camera="camera_parameters.json")  # type: ignore[arg-type]

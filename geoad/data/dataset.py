@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import ClassVar, NamedTuple, Self, TypeVar, overload
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,21 @@ class Fault(NamedTuple):
     def of(cls, path: Path, error: Exception) -> Self:
         """Return the fault that an error about `path` tells of."""
         return cls(str(path), str(error).removeprefix(f"{path}: "))
+
+
+def entries_of(dataset: Any) -> Sequence[Entry]:
+    """Return the entries of a dataset; raise TypeError for samples alone, of which nothing says what they are called.
+
+    >>> entries_of([])
+    Traceback (most recent call last):
+    TypeError: dataset must have entries, as that of open_dataset(name, root) has, got list
+    """
+    if not hasattr(dataset, "entries"):
+        raise TypeError(
+            f"dataset must have entries, as that of open_dataset(name, root) has, got {type(dataset).__name__}"
+        )
+    entries: Sequence[Entry] = dataset.entries
+    return entries
 
 
 class Dataset(Sequence[Sample]):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad._whole_file import write_whole
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops._arrays import to_mask
 
 
 def write_scan(
@@ -36,15 +37,16 @@ def write_scan(
     image = xyz if isinstance(xyz, XYZImage) else XYZImage(xyz)
     colours = image.rgb if rgb is None else rgb
     if colours is not None:
-        _check.colours("rgb", colours, (*image.shape, 3))
+        colours = _check.colours("rgb", colours, (*image.shape, 3))
     if mask is not None:
         _check.shape("mask", mask, image.shape)
+        mask = to_mask("mask", mask)
     write_whole(
         Path(folder) / "xyz" / f"{stem}.tiff", lambda file: tifffile.imwrite(file, image.xyz, photometric="rgb")
     )
     if colours is not None:
-        picture = Image.fromarray(np.asarray(colours))
+        picture = Image.fromarray(colours)
         write_whole(Path(folder) / "rgb" / f"{stem}.png", partial(picture.save, format="png"))
     if mask is not None:
-        truth = Image.fromarray((np.asarray(mask) > 0).astype(np.uint8) * np.uint8(255))
+        truth = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
         write_whole(Path(folder) / "gt" / f"{stem}.png", partial(truth.save, format="png"))

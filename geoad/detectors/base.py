@@ -234,5 +234,4 @@ def _check_samples(told: str, samples: Any) -> None:
 
 
 def _check_sample(sample: Any) -> None:
-    if not isinstance(sample, Sample):
-        raise TypeError(f"a sample must be a Sample, such as Sample(xyz=XYZImage(array)), got {type(sample).__name__}")
+    _check.instance("a sample", sample, Sample, "Sample(xyz=XYZImage(array))")

@@ -30,6 +30,7 @@ from geoad.metrics import (
 )
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.passes import Progress
+from geoad.metrics.regions import check_connectivity
 from geoad.metrics.sizes import COMMUNITY, MODES, SIDE, Resized, community_maps, community_masks, maps_at_mask_size
 
 
@@ -57,7 +58,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check.one_of("mode", self.mode, MODES)
-        checked_limits(self.limits)
+        object.__setattr__(self, "limits", tuple(checked_limits(self.limits)))
+        _check.kinds(Settings, {name: _check.plain(value) for name, value in vars(self).items()})
+        _check.not_negative(resamples=self.resamples)
+        _check.positive(jobs=self.jobs)
+        check_connectivity(self.connectivity)
+        if self.threshold is not None:
+            _check.instance("threshold", self.threshold, Threshold, 'Threshold("by hand", 0.5, 0.5)')
 
     @property
     def readings(self) -> int:

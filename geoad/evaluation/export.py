@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from geoad._lock import locked
 from geoad._whole_file import make_folder, write_whole
-from geoad.data.dataset import Dataset, is_in_dataset
+from geoad.data.dataset import Dataset, entries_of, is_in_dataset
 from geoad.data.listing import files_below
 from geoad.evaluation.cloud_file import write_scored_cloud
 from geoad.evaluation.map_file import SUFFIXES, read_map, write_map
@@ -100,7 +100,7 @@ def export_maps(
     ['bagel/scores.json', 'bagel/test/hole/000.png', 'bagel/test/hole/000.tiff']
     """
     base = map_base(folder, category)
-    names = [entry.name for entry in dataset.entries]
+    names = [entry.name for entry in entries_of(dataset)]
     check_sources(base, dataset)
     make_folder(base)
     done = list[Exported]()

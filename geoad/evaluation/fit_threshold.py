@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad._whole_file import write_whole
-from geoad.data.dataset import Dataset
+from geoad.data.dataset import Dataset, entries_of
 from geoad.evaluation.export import Scorer
 from geoad.metrics import Threshold
 
@@ -36,7 +36,7 @@ def fit_threshold(detector: Scorer, dataset: Dataset, kind: str = "maximum", **o
     >>> threshold.value, threshold.part_value
     (1.0, 3.0)
     """
-    for i, entry in enumerate(dataset.entries):
+    for i, entry in enumerate(entries_of(dataset)):
         if dataset.label(i):
             raise ValueError(f"{entry.name}: a threshold is fitted to good parts, and this one is defective")
     with TemporaryDirectory() as folder:

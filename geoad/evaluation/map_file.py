@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
 from geoad._whole_file import write_whole
 from geoad.data.reading import reading
+from geoad.ops._arrays import to_mask
 from geoad.sample import AnomalyMap
 
 SUFFIXES = (".tiff", ".tif", ".npy")
@@ -26,6 +28,7 @@ def write_map(path: str | Path, anomaly_map: AnomalyMap) -> None:
     """
     import tifffile
 
+    _check.instance("anomaly_map", anomaly_map, AnomalyMap, "AnomalyMap(array)")
     path = Path(path)
     if path.suffix.lower() not in (".tiff", ".tif"):
         raise ValueError(f"{path}: maps are written as .tiff, got {path.suffix!r}: change the name")
@@ -44,7 +47,7 @@ def write_mask(path: str | Path, mask: NDArray[np.bool_]) -> None:
     """
     from PIL import Image
 
-    image = Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+    image = Image.fromarray(np.where(to_mask("mask", mask), 255, 0).astype(np.uint8))
     write_whole(path, lambda file: image.save(file, format="png"))
 
 

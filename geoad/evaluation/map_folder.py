@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad.data.dataset import Dataset
+from geoad.data.dataset import Dataset, entries_of
 from geoad.data.listing import files_below
 from geoad.data.loco_regions import LocoTest
 from geoad.evaluation.map_file import SUFFIXES, read_map
@@ -36,7 +36,7 @@ class MapFolder(Sequence[NDArray[np.floating]]):
 
     def __init__(self, folder: str | Path, dataset: Dataset | LocoTest, *, category: str | None = None) -> None:
         self.folder = map_base(folder, category)
-        names = [entry.name for entry in dataset.entries]
+        names = [entry.name for entry in entries_of(dataset)]
         if not names:
             raise ValueError(f"{folder}: no sample to compare with: the dataset is empty")
         if not self.folder.is_dir():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
 from geoad.evaluation.shading import shade
 from geoad.evaluation.view import View, views_of
 from geoad.sample import AnomalyMap, Sample
@@ -41,6 +42,8 @@ def draw_picture(sample: Sample, anomaly_map: AnomalyMap, *, limits: Limits | No
     >>> draw_picture(sample, AnomalyMap(np.zeros((256, 300)))).size
     (624, 328)
     """
+    _check.instance("sample", sample, Sample, "Sample(xyz=XYZImage(array))")
+    _check.instance("anomaly_map", anomaly_map, AnomalyMap, "AnomalyMap(array)")
     if anomaly_map.pixels.shape != sample.shape:
         raise ValueError(f"map of {sample.name} must be {sample.shape} like the sample, got {anomaly_map.pixels.shape}")
     ends = scale_limits([extent_of(anomaly_map)]) if limits is None else limits

@@ -30,13 +30,17 @@ class Published(NamedTuple):
     notes: list[str]
 
 
-@cache
 def read_published() -> tuple[dict[str, Any], ...]:
     """Return the published numbers that come with the package (published.csv): each names its table.
 
     >>> [row["value"] for row in read_published() if row["method"] == "3D-ST-128" and row["category"] == "mean"]
     [0.833, 0.748]
     """
+    return tuple(dict(row) for row in _rows())
+
+
+@cache
+def _rows() -> tuple[dict[str, Any], ...]:
     text = resources.files("geoad.evaluation").joinpath("published.csv").read_text(encoding="utf-8")
     return tuple(
         {**row, "limit": float(row["limit"]) if row["limit"] else None, "value": float(row["value"])}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import geoad
+from geoad import _check
 from geoad._whole_file import write_whole
 from geoad.evaluation.text_table import align
 
@@ -40,7 +41,8 @@ def write_results(
     ...     table.read_text().splitlines()
     ['metric,value', 'au_pro,0.75']
     """
-    plain = [{key: None if _is_nan(value) else value for key, value in row.items()} for row in rows]
+    numbers = [{key: _check.plain(value) for key, value in row.items()} for row in rows]
+    plain = [{key: None if _is_nan(value) else value for key, value in row.items()} for row in numbers]
     content = {**environment(), "command": command, **({"asked": asked} if asked else {}), "rows": plain}
     files = Path(folder) / "metrics.json", Path(folder) / "metrics.csv"
     write_json(files[0], content)

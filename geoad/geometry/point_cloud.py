@@ -38,7 +38,7 @@ class PointCloud:
         points = as_float32("points", points if points.dtype.kind == "f" else points.astype(np.float64))
         object.__setattr__(self, "points", points)
         if self.rgb is not None:
-            _check.colours("rgb", self.rgb, (len(self), 3))
+            object.__setattr__(self, "rgb", _check.colours("rgb", self.rgb, (len(self), 3)))
         for name, columns in (("normals", (3,)), ("pixel", ())):
             if (value := getattr(self, name)) is not None:
                 _check.shape(name, value, (len(self), *columns))

@@ -20,8 +20,8 @@ class XYZImage:
     coordinates are finite and not all are zero: `valid` is found once, so `xyz` must not change afterwards. `rgb` is
     (H, W, 3) uint8. An unorganised cloud of N points is an image of one row, (1, N, 3), or of one column.
 
-    Raises ValueError for another shape or other colours, and for coordinates too far from the origin for float32, and
-    TypeError for coordinates that are not floating.
+    Raises ValueError for another shape, other or masked colours, and for coordinates too far from the origin for
+    float32, and TypeError for coordinates that are not floating.
 
     >>> import numpy as np
     >>> image = XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))
@@ -41,7 +41,7 @@ class XYZImage:
             xyz = xyz.filled(np.nan)
         object.__setattr__(self, "xyz", np.ascontiguousarray(as_float32("xyz", xyz)))
         if self.rgb is not None:
-            _check.colours("rgb", self.rgb, (*self.shape, 3))
+            object.__setattr__(self, "rgb", _check.colours("rgb", self.rgb, (*self.shape, 3)))
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geoad import _check
-from geoad.metrics.pairs import to_array
+from geoad.ops._arrays import to_array, to_mask, to_numbers
 
 
 def roc_auc(scores: ArrayLike, labels: ArrayLike) -> float:
@@ -52,10 +52,10 @@ def scores_and_labels(scores: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.
     >>> scores_and_labels([0.5, 2], [0, 253])[1].tolist()
     [False, True]
     """
-    values, given = to_array(scores).astype(np.float64), to_array(labels)
+    values, given = to_numbers("scores", scores).astype(np.float64), to_array("labels", labels)
     if given.dtype.kind not in "biuf" or (given.dtype.kind == "f" and not (given % 1 == 0).all()):
         raise ValueError("labels must be whole numbers, 0 where good: the order is (scores, labels)")
-    anomalous = given > 0
+    anomalous = to_mask("labels", given)
     _check.shape("scores", values, ("N",))
     _check.shape("labels", anomalous, (len(values),))
     if np.isnan(values).any():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from geoad.metrics.classification import scores_and_labels, undefined
-from geoad.metrics.operating_point import Confusion
+from geoad.metrics.operating_point import Confusion, check_threshold
 
 
 class Best(NamedTuple):
@@ -25,9 +25,12 @@ class Best(NamedTuple):
 def decide(scores: ArrayLike, labels: ArrayLike, threshold: float) -> Confusion:
     """Return the confusion matrix of `scores` (N,) > `threshold` against `labels` (N,), > 0 where anomalous.
 
+    Raises ValueError for NaN, above which nothing is.
+
     >>> decide([3, 2, 1], [1, 0, 1], threshold=1.5)
     Confusion(tp=1, fp=1, tn=0, fn=1)
     """
+    check_threshold(threshold)
     values, anomalous = scores_and_labels(scores, labels)
     above = values > threshold
     cells = (above & anomalous, above & ~anomalous, ~above & ~anomalous, ~above & anomalous)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from geoad import _check
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import find_defects
+from geoad.metrics.pairs import check_iterable
 from geoad.metrics.passes import Progress, Source
 from geoad.metrics.pixel_ranking import PixelRanking
 from geoad.metrics.ranking import LIMITS, rank_source
@@ -98,5 +99,6 @@ def rank_pixels(
     ({1.0: 0.75}, 0.75, [0.4])
     """
     check_connectivity(connectivity)
+    check_iterable("masks", masks)
     find = partial(find_defects, connectivity=connectivity)
     return rank_source(Source(maps, masks, names), find, limits, jobs, progress)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from geoad.metrics.pairs import check_reiterable
+from geoad.metrics.pairs import check_iterable, check_reiterable
 from geoad.metrics.passes import Progress, Reader, Source
 from geoad.metrics.regions import check_connectivity, label_regions
 from geoad.metrics.threshold_rules import quantile
@@ -109,12 +109,23 @@ def decide_pixels(
     (Confusion(tp=1, fp=1, tn=0, fn=1), 0.5)
     """
     check_connectivity(connectivity)
-    if np.isnan(threshold):
-        raise ValueError("threshold must be a number, got NaN")
+    check_threshold(threshold)
+    check_iterable("masks", masks)
     with Reader(Source(maps, masks), jobs, progress) as reader:
         found = reader.run(_Found(partial(_decide, threshold=threshold, connectivity=connectivity)))
     tp, fp, tn, fn = (int(count) for count in found.counts)
     return PixelDecision(Confusion(tp, fp, tn, fn), np.array(found.overlaps))
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise ValueError for NaN: everything would be called good.
+
+    >>> check_threshold(math.nan)
+    Traceback (most recent call last):
+    ValueError: threshold must be a number, got NaN
+    """
+    if np.isnan(threshold):
+        raise ValueError("threshold must be a number, got NaN")
 
 
 def threshold_at_fpr(maps: Iterable[ArrayLike], masks: Iterable[ArrayLike | None], fpr: float) -> float:

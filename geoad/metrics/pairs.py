@@ -8,7 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoad import _check
+from geoad.ops._arrays import to_mask, to_numbers
+
 END = object()
+
+
+def check_iterable(name: str, arrays: Any) -> None:
+    """Raise TypeError unless there is an entry for each image: of a good one None may stand for the mask.
+
+    >>> check_iterable("masks", None)
+    Traceback (most recent call last):
+    TypeError: masks must be a list, one entry an image, got None
+    """
+    if not isinstance(arrays, Iterable) and not hasattr(arrays, "__getitem__"):
+        raise TypeError(f"{name} must be a list, one entry an image, got {arrays!r}")
 
 
 def check_reiterable(name: str, arrays: Iterable[Any]) -> None:
@@ -18,6 +32,7 @@ def check_reiterable(name: str, arrays: Iterable[Any]) -> None:
     Traceback (most recent call last):
     TypeError: maps are read more than once: give a list, or what can be iterated anew, got a one-shot generator
     """
+    check_iterable(name, arrays)
     if iter(arrays) is arrays:
         raise TypeError(
             f"{name} are read more than once: give a list, or what can be iterated anew, "
@@ -29,14 +44,17 @@ def checked_map(pixels: Any, name: int | str) -> NDArray[Any]:
     """Return a map as a float32 or float64 array (H, W): halves become float32, integers float64.
 
     Nothing is rounded. A torch tensor may be on any device and is evaluated on the CPU. Infinite scores rank as the
-    largest and smallest. Raises ValueError for NaN, which has no rank.
+    largest and smallest. Raises ValueError for NaN, which has no rank, and without a pixel.
 
     >>> import numpy as np
     >>> checked_map(np.ones((2, 3), np.float16), 0).dtype
     dtype('float32')
     """
-    array = _numbers(f"map {name}", pixels)
-    if array.size and np.isnan(array.max()):
+    array = to_numbers(f"map {name}", pixels)
+    _check.shape(f"map {name}", array, ("H", "W"))
+    if not array.size:
+        raise ValueError(f"map {name} must hold a pixel, got shape {array.shape}")
+    if np.isnan(array.max()):
         raise ValueError(f"map {name} holds {np.count_nonzero(np.isnan(array))} NaN: every pixel needs a score")
     return array.astype(np.float32 if array.dtype.kind == "f" and array.itemsize <= 4 else np.float64, copy=False)
 
@@ -49,36 +67,11 @@ def checked_mask(mask: Any, name: int | str, shape: tuple[int, int]) -> NDArray[
     >>> checked_mask([[0, 253]], 0, (1, 2)).tolist()
     [[False, True]]
     """
-    array = _numbers(f"mask {name}", mask)
+    array = to_numbers(f"mask {name}", mask)
+    _check.shape(f"mask {name}", array, ("H", "W"))
     if array.shape != shape:
         raise ValueError(
             f"mask {name} must have the size of its map, {shape}, got {array.shape}: "
             "write maps at native size, or have them resized (geoad evaluate --resize)"
         )
-    if array.dtype.kind in "if" and not (array >= 0).all():
-        raise ValueError(f"mask {name} must be 0 where good and above 0 where defective, got negative numbers or NaN")
-    return array if array.dtype == np.bool_ else array > 0
-
-
-def to_array(value: Any) -> NDArray[Any]:
-    """Return an array or a tensor of any device as numpy, gradients cut.
-
-    >>> to_array([0, 1]).tolist()
-    [0, 1]
-    """
-    if hasattr(value, "detach"):  # a torch tensor; numpy has no bfloat16
-        value = value.detach().cpu()
-        value = value.float() if "bfloat16" in str(value.dtype) else value
-    return np.asarray(value)
-
-
-def _numbers(name: str, value: Any) -> NDArray[Any]:
-    """Return `value` as a two-dimensional array of numbers."""
-    array = to_array(value)
-    if np.ma.is_masked(value):
-        raise ValueError(f"{name} must not be masked: fill in the numbers that are meant")
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__} of {array.dtype}")
-    if array.ndim != 2:
-        raise ValueError(f"{name} must have shape (H, W), got {array.shape}")
-    return array
+    return to_mask(f"mask {name}", array)

@@ -10,9 +10,9 @@ from itertools import zip_longest
 from multiprocessing import get_context
 from typing import Any, Protocol, Self, TypeVar
 
-from geoad import _check
 from geoad._parent import follow_parent
 from geoad.metrics.pairs import END, checked_map, checked_mask
+from geoad.ops._arrays import whole
 
 Progress = Callable[[int], object]
 Check = Callable[[Any, int | str, tuple[int, int]], Any]
@@ -105,8 +105,7 @@ class Reader:
     """
 
     def __init__(self, source: Source, jobs: int = 1, progress: Progress | None = None) -> None:
-        _check.positive(jobs=jobs)
-        self.source, self.jobs, self.progress = source, jobs, progress
+        self.source, self.jobs, self.progress = source, whole("jobs", jobs), progress
         self._read = 0
         self._pool: ProcessPoolExecutor | None = None
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from geoad import _check
+from geoad.ops._arrays import to_mask
 
 CONNECTIVITIES = (4, 8)
 
@@ -16,7 +17,7 @@ def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArr
 
     Labels follow the raster order of the components' first pixels. `connectivity` is 8 (pixels that share an edge or
     a corner are neighbours) or 4 (an edge only). A mask of one row, or of one column, is that of a cloud, whose points
-    have no order: they are one region.
+    have no order: they are one region. Raises ValueError for negative numbers and NaN.
 
     >>> import numpy as np
     >>> diagonal = np.eye(2, dtype=bool)
@@ -25,9 +26,10 @@ def label_regions(mask: NDArray[np.bool_], connectivity: int = 8) -> tuple[NDArr
     """
     check_connectivity(connectivity)
     _check.shape("mask", mask, ("H", "W"))
-    if is_cloud(mask.shape):
-        return (np.asarray(mask) > 0).astype(np.int32), int(np.any(mask))
-    labels, count = ndimage.label(np.asarray(mask) > 0, np.ones((3, 3)) if connectivity == 8 else None)
+    inside = to_mask("mask", mask)
+    if is_cloud(inside.shape):
+        return inside.astype(np.int32), int(inside.any())
+    labels, count = ndimage.label(inside, np.ones((3, 3)) if connectivity == 8 else None)
     return labels, int(count)
 
 

@@ -13,8 +13,10 @@ from geoad import _check
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.profiles import Profiles
 from geoad.metrics.ranking import LIMITS
+from geoad.ops._arrays import to_numbers
 
 Key = tuple[str, float | None]
+Areas = NDArray[np.float64] | None
 BLOCK = 32  # draws at a time
 
 
@@ -66,7 +68,7 @@ def bootstrap(
     Interval(low=1.0, high=1.0)
     """
     _check_draws(resamples, level)
-    drawn = _draw(profiles, checked_limits(limits), image_areas, resamples, seed)
+    drawn = _draw(profiles, checked_limits(limits), _checked_areas(profiles, image_areas), resamples, seed)
     return {key: _interval(values, level) for key, values in drawn.items()}
 
 
@@ -94,9 +96,10 @@ def compare(
     _check_draws(resamples, level)
     if not np.array_equal(a.labels, b.labels) or not np.array_equal(a.regions, b.regions):
         raise ValueError("a comparison needs the same images in the same order: their defects differ")
-    limits, areas = checked_limits(limits), image_areas or (None, None)
-    if sum(each is None for each in areas) == 1:
+    limits, given = checked_limits(limits), image_areas or (None, None)
+    if sum(each is None for each in given) == 1:
         raise ValueError("image_areas must be those of both methods, got one")
+    areas = [_checked_areas(each, own) for each, own in zip((a, b), given, strict=True)]
     first, second = (_draw(each, limits, own, resamples, seed) for each, own in zip((a, b), areas, strict=True))
     whole = [_whole(each, limits, own) for each, own in zip((a, b), areas, strict=True)]
     compared = {}
@@ -117,6 +120,16 @@ def _check_draws(resamples: int, level: float) -> None:
         raise ValueError(f"level must be in (0, 1), got {level}")
 
 
+def _checked_areas(profiles: Profiles, image_areas: ArrayLike | None) -> Areas:
+    if not len(profiles.labels):
+        raise ValueError("profiles must be of at least one image, got none")
+    if image_areas is None:
+        return None
+    own = to_numbers("image_areas", image_areas).astype(np.float64)
+    _check.shape("image_areas", own, (len(profiles.labels),))
+    return own
+
+
 def _interval(values: NDArray[np.float64], level: float) -> Interval:
     known = values[~np.isnan(values)]
     if not len(known):
@@ -125,14 +138,14 @@ def _interval(values: NDArray[np.float64], level: float) -> Interval:
     return Interval(float(low), float(high))
 
 
-def _whole(profiles: Profiles, limits: Iterable[float], image_areas: ArrayLike | None) -> dict[Key, float]:
+def _whole(profiles: Profiles, limits: Iterable[float], image_areas: Areas) -> dict[Key, float]:
     """Return the areas of the images as they are, on the grid."""
     once = np.ones((1, len(profiles.labels)))
     return {key: float(values[0]) for key, values in _areas(profiles, once, limits, image_areas)}
 
 
 def _draw(
-    profiles: Profiles, limits: Iterable[float], image_areas: ArrayLike | None, resamples: int, seed: int
+    profiles: Profiles, limits: Iterable[float], image_areas: Areas, resamples: int, seed: int
 ) -> dict[Key, NDArray[np.float64]]:
     """Return the areas of every draw."""
     random = np.random.default_rng(seed)
@@ -148,7 +161,7 @@ def _draw(
 
 
 def _areas(
-    profiles: Profiles, times: NDArray[np.float64], limits: Iterable[float], image_areas: ArrayLike | None
+    profiles: Profiles, times: NDArray[np.float64], limits: Iterable[float], image_areas: Areas
 ) -> Iterator[tuple[Key, NDArray[np.float64]]]:
     """Yield each area of draws (R,) in which image i comes `times` (R, images) times."""
     with np.errstate(invalid="ignore", divide="ignore"):  # undefined areas are NaN
@@ -164,9 +177,8 @@ def _areas(
         yield ("pixel_ap", None), _precision(true, false)
         yield from _image_areas(profiles, times)
         if image_areas is not None:
-            own = np.asarray(image_areas, np.float64)
-            kept = profiles.labels & np.isfinite(own)  # a defective image whose mask is empty has no area
-            yield ("aupimo", None), times[:, kept] @ own[kept] / times[:, kept].sum(1)
+            kept = profiles.labels & np.isfinite(image_areas)  # a defective image whose mask is empty has no area
+            yield ("aupimo", None), times[:, kept] @ image_areas[kept] / times[:, kept].sum(1)
 
 
 def _image_areas(profiles: Profiles, times: NDArray[np.float64]) -> Iterator[tuple[Key, NDArray[np.float64]]]:

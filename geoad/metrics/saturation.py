@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from geoad.metrics.curve import checked_limits
 from geoad.metrics.defects import Region, find_saturated
-from geoad.metrics.pairs import checked_mask
+from geoad.metrics.pairs import check_iterable, checked_mask
 from geoad.metrics.passes import Progress, Source
 from geoad.metrics.pixel_ranking import PixelRanking
 from geoad.metrics.ranking import LIMITS, rank_source
@@ -59,6 +59,7 @@ def rank_saturated(
     >>> rank_saturated([[[0.1, 0.4, 0.4]]], [[([[0, 0, 1]], 1)]]).auroc
     0.75
     """
+    check_iterable("regions", regions)
     return rank_source(Source(maps, regions, names, checked_regions), find_saturated, limits, jobs, progress)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from geoad.metrics.pairs import check_reiterable, checked_map
 from geoad.metrics.regions import is_cloud
+from geoad.ops._arrays import to_numbers
 
 COMMUNITY = "community-224"
 MODES = ("exact", "official", COMMUNITY)
@@ -116,10 +117,10 @@ def _shrink_map(number: int, pixels: Any) -> NDArray[Any]:
     return array[np.ix_(*(_floor_rule(size) for size in array.shape))]
 
 
-def _shrink_mask(_: int, mask: Any) -> NDArray[Any] | None:
+def _shrink_mask(number: int, mask: Any) -> NDArray[Any] | None:
     if mask is None:
         return None
-    array: NDArray[Any] = np.asarray(mask.cpu() if hasattr(mask, "detach") else mask)
+    array = to_numbers(f"mask {number}", mask)
     return array[np.ix_(*(_centre_rule(size) for size in array.shape))]
 
 

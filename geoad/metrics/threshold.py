@@ -16,6 +16,7 @@ from geoad import _check
 from geoad._whole_file import write_whole
 from geoad.metrics.pairs import check_reiterable, checked_map
 from geoad.metrics.threshold_rules import above_k_sigma, below_area, maximum, quantile
+from geoad.ops._arrays import to_numbers
 
 SIGMAS = 2.3263478740408408
 """The k of a normal distribution's 0.99-quantile."""
@@ -39,6 +40,13 @@ class Threshold:
     part_value: float
     options: dict[str, float] = field(default_factory=dict)
     images: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("value", "part_value"):
+            number = float(_check.number(name, getattr(self, name)))  # also what JSON would not write
+            if not math.isfinite(number):
+                raise ValueError(f"{name} of a threshold must be finite, got {number}")
+            object.__setattr__(self, name, number)
 
     @classmethod
     def fit(
@@ -75,7 +83,7 @@ class Threshold:
         value = _pixel_rule(kind, options[kind])(seen)
         if not seen.maxima:
             raise ValueError("a threshold needs at least one map of a good part, got none")
-        parts = np.asarray(seen.maxima if scores is None else scores, np.float64)
+        parts = to_numbers("scores", seen.maxima if scores is None else scores).astype(np.float64)
         _check.shape("scores", parts, (len(seen.maxima),))
         part_value = _part_rule(kind, options[kind])([checked_map(parts[None], "of scores")])
         kept = {name: _check.plain(number) for name, number in options[kind].items()}
@@ -91,7 +99,7 @@ class Threshold:
         """Return whether a part of this score is called defective: strictly above `part_value`; ValueError for NaN."""
         if math.isnan(score):
             raise ValueError("the score of a part must be a number, got NaN")
-        return bool(score > self.part_value)
+        return float(score) > self.part_value  # a float32 would be compared in its own precision
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
@@ -137,8 +145,6 @@ class _Maxima:
         self.maxima = []
         for i, pixels in enumerate(self.maps):
             checked = checked_map(pixels, i)
-            if not checked.size:
-                raise ValueError(f"map {i} must hold a pixel, got shape {checked.shape}")
             self.maxima.append(float(checked.max()))
             yield checked
 

@@ -75,6 +75,57 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
     return without_mask(name, array)
 
 
+def from_tensor(value: Any) -> Any:
+    """Return a torch tensor of any device as numpy, gradients cut, and anything else as it is.
+
+    >>> from_tensor([0, 1])
+    [0, 1]
+    """
+    if not hasattr(value, "detach"):
+        return value
+    value = value.detach().cpu()
+    return np.asarray(value.float() if "bfloat16" in str(value.dtype) else value)  # numpy has no bfloat16
+
+
+def to_array(name: str, value: Any) -> NDArray[Any]:
+    """Return a list, an array or a tensor of any device as numpy, gradients cut.
+
+    Raises ValueError for a masked array: numpy would take what is masked for what is meant.
+
+    >>> to_array("labels", [0, 1]).tolist()
+    [0, 1]
+    """
+    value = from_tensor(value)
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must not be masked: fill in the numbers that are meant")
+    return np.asarray(value)
+
+
+def to_numbers(name: str, value: Any) -> NDArray[Any]:
+    """Return real numbers as `to_array` does; raise TypeError for what are none.
+
+    >>> to_numbers("scores", ["3", "2"])
+    Traceback (most recent call last):
+    TypeError: scores must be an array of numbers, got list of <U1
+    """
+    array = to_array(name, value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of numbers, got {type(value).__name__} of {array.dtype}")
+    return array
+
+
+def to_mask(name: str, mask: Any) -> NDArray[np.bool_]:
+    """Return where a mask is > 0, so that class codes are masks; raise ValueError for negative numbers and NaN.
+
+    >>> to_mask("mask", [[0, 253]]).tolist()
+    [[False, True]]
+    """
+    array = to_numbers(name, mask)
+    if array.dtype.kind in "if" and not (array >= 0).all():
+        raise ValueError(f"{name} must be 0 where good and above 0 where defective, got negative numbers or NaN")
+    return array if array.dtype == np.bool_ else array > 0
+
+
 def without_mask(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return a plain array: masked numbers become NaN. Raises TypeError for masked ones that are not floating.
 

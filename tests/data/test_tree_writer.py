@@ -58,6 +58,10 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path: Path)
         write_scan(tmp_path, "000", xyz, rgb=np.zeros((5, 4, 3), np.uint8))
     with pytest.raises(ValueError, match=r"mask must have shape \(4, 5\), got \(5, 4\)"):
         write_scan(tmp_path, "000", xyz, mask=np.zeros((5, 4)))
+    with pytest.raises(ValueError, match="mask must be 0 where good and above 0 where defective"):
+        write_scan(tmp_path, "000", xyz, mask=np.full((4, 5), np.nan))
+    with pytest.raises(ValueError, match="rgb must not be masked"):
+        write_scan(tmp_path, "000", xyz, rgb=np.ma.masked_equal(np.zeros((4, 5, 3), np.uint8), 0))
     with pytest.raises(TypeError, match="xyz must be float32"):
         write_scan(tmp_path, "000", np.ones((4, 5, 3), int))
     assert not list(tmp_path.iterdir())

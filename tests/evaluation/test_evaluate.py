@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from geoad.evaluation import evaluate_maps, export_maps, mean_rows, write_map
+from geoad.evaluation import Settings, evaluate_maps, export_maps, mean_rows, write_map
 from geoad.metrics import Threshold
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
@@ -173,3 +173,29 @@ def test_the_connectivity_is_that_of_thresholds_and_intervals_too(tmp_path):
         found = {row["metric"]: row for row in rows if row["kind"] is None}
         assert found["pro"]["value"] == pytest.approx(overlap)
         assert found["au_pro"]["low"] == pytest.approx(found["au_pro"]["value"]) == found["au_pro"]["high"]
+
+
+def test_limits_are_read_once_and_used_often(tmp_path):
+    dataset = ToyDataset(("good", "bump"))
+    export_maps(Height(), dataset, tmp_path)
+    expected = evaluate_maps(tmp_path, dataset, limits=[0.1, 0.3])
+    assert evaluate_maps(tmp_path, dataset, limits=(limit for limit in (0.1, 0.3))) == expected
+    assert Settings(limits=0.3) == Settings(limits=[0.3])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ({"threshold": 0.5}, TypeError, r"threshold must be a Threshold, such as .*, got float"),
+        ({"resamples": 100.0}, TypeError, "resamples must be a whole number, got 100.0"),
+        ({"resamples": "100"}, TypeError, "resamples must be a whole number, got '100'"),
+        ({"resamples": -1}, ValueError, "resamples must be 0 or more, got -1"),
+        ({"jobs": 0}, ValueError, "jobs must be positive, got 0"),
+        ({"jobs": 1.5}, TypeError, "jobs must be a whole number, got 1.5"),
+        ({"connectivity": 6}, ValueError, "connectivity must be 4 or 8, got 6"),
+        ({"resize": "no"}, TypeError, "resize must be True or False, got 'no'"),
+    ],
+)
+def test_settings_are_checked_before_anything_is_read(wrong, error, told):
+    with pytest.raises(error, match=told):
+        Settings(**wrong)

@@ -1,12 +1,14 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from geoad.evaluation import export_maps, read_map
+from geoad.evaluation import evaluate_maps, export_maps, read_map
+from geoad.evaluation.fit_threshold import fit_threshold
 from geoad.evaluation.part_scores import read_scores, write_scores
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import AnomalyMap, Sample
@@ -209,3 +211,10 @@ def test_a_cloud_is_written_with_its_scores(tmp_path, shape):
     np.testing.assert_array_equal(scores, read_map(done.path)[valid])
     brightness = np.asarray(read.colors)[:, :3].sum(1)
     assert brightness[scores.argmax()] > brightness[scores.argmin()]
+
+
+def test_samples_alone_have_no_names(tmp_path):
+    samples = list(ToyDataset())
+    for use in (partial(export_maps, Height()), partial(fit_threshold, Height()), partial(evaluate_maps, tmp_path)):
+        with pytest.raises(TypeError, match=r"dataset must have entries, as that of open_dataset.*, got list"):
+            use(samples) if use.func is not export_maps else use(samples, tmp_path)

@@ -4,7 +4,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.evaluation import read_map, write_map
+from geoad.evaluation import read_map, write_map, write_mask
 from geoad.sample import AnomalyMap
 
 
@@ -83,3 +83,12 @@ def test_pickles_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"x": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=r"a\.npy: not a readable map"):
         read_map(tmp_path / "a.npy")
+
+
+def test_what_is_written_is_a_map_and_a_mask(tmp_path):
+    with pytest.raises(TypeError, match=r"anomaly_map must be an AnomalyMap, such as .*, got ndarray"):
+        write_map(tmp_path / "a.tiff", np.ones((2, 2)))
+    for bad in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="mask must be 0 where good and above 0 where defective"):
+            write_mask(tmp_path / "a.png", np.full((2, 2), bad))
+    assert not list(tmp_path.iterdir())

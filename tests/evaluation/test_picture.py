@@ -100,3 +100,11 @@ def test_a_map_of_few_raised_pixels_has_its_maximum_for_the_upper_end():
     scores = np.zeros((20, 20))
     scores[3, 4] = 5
     assert extent_of(AnomalyMap(scores)) == (0.0, 5.0)
+
+
+def test_a_picture_is_of_a_sample_and_its_map():
+    sample = ToyDataset()[0]
+    with pytest.raises(TypeError, match=r"sample must be a Sample, such as .*, got ndarray"):
+        draw_picture(sample.xyz.xyz, Height().score(sample))
+    with pytest.raises(TypeError, match=r"anomaly_map must be an AnomalyMap, such as .*, got ndarray"):
+        draw_picture(sample, np.zeros(sample.shape))

@@ -61,3 +61,9 @@ def test_what_cannot_be_compared():
     assert "sim3d is simulated" in against_published(ours("bagel"), "sim3d").notes[0]
     assert "no published numbers of dataset 'folder'" in against_published(ours("bagel"), "folder").notes[0]
     assert "no published number is of these" in against_published(ours("zipper"), "mvtec3d").notes[0]
+
+
+def test_what_somebody_does_to_the_numbers_is_not_what_is_published():
+    before = read_published()[0]["value"]
+    read_published()[0]["value"] = 9.0
+    assert read_published()[0]["value"] == before

@@ -45,6 +45,10 @@ def test_numpy_numbers_are_numbers(tmp_path):
     rows = [{"metric": "au_pro", "value": np.float64(0.5)}, {"metric": "au_pro", "value": np.float64("nan")}]
     content = json.loads(write_results(tmp_path, rows, "")[0].read_text())
     assert [row["value"] for row in content["rows"]] == [0.5, None]
+    row = {"seed": np.int64(3), "value": np.float32(0.5), "low": np.float32("nan"), "method": Path("maps")}
+    files = write_results(tmp_path, [row], "")
+    assert json.loads(files[0].read_text())["rows"] == [{"seed": 3, "value": 0.5, "low": None, "method": "maps"}]
+    assert files[1].read_text() == "seed,value,low,method\n3,0.5,,maps\n"
 
 
 def test_json_has_no_nan(tmp_path):

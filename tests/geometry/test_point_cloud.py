@@ -41,3 +41,11 @@ def test_points_become_float32_and_colours_stay_bytes() -> None:
         PointCloud(np.zeros((1, 3), bool))
     with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got float64"):
         PointCloud(np.zeros((1, 3)), rgb=np.full((1, 3), 0.7))
+
+
+def test_no_colour_is_masked() -> None:
+    rgb = np.ma.masked_equal(np.arange(6, dtype=np.uint8).reshape(2, 3), 3)
+    with pytest.raises(ValueError, match="rgb must not be masked"):
+        PointCloud(np.ones((2, 3)), rgb=rgb)
+    rgb.mask = False
+    assert type(PointCloud(np.ones((2, 3)), rgb=rgb).rgb) is np.ndarray

@@ -93,3 +93,11 @@ def test_what_a_few_columns_hold_decides_nothing() -> None:
 
 def test_a_cloud_may_be_a_column() -> None:
     assert not XYZImage(np.ones((5, 1, 3))).organised and not XYZImage(np.ones((1, 5, 3))).organised
+
+
+def test_no_colour_is_masked() -> None:
+    rgb = np.ma.masked_equal(np.arange(6, dtype=np.uint8).reshape(1, 2, 3), 3)
+    with pytest.raises(ValueError, match="rgb must not be masked"):
+        XYZImage(np.ones((1, 2, 3)), rgb)
+    rgb.mask = False
+    assert type(XYZImage(np.ones((1, 2, 3)), rgb).rgb) is np.ndarray

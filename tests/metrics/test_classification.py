@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoad.metrics import average_precision, roc_auc
+from geoad.metrics import average_precision, best_balanced_accuracy, best_f1, rate_pairs, roc_auc
 from tests.metrics import reference
 
 LABELLED = st.lists(
@@ -57,3 +57,21 @@ def test_labels_that_are_none_are_refused(metric, labels):
     with pytest.raises(ValueError, match=r"labels must be whole numbers, .* the order is \(scores, labels\)"):
         metric([0, 1, 1, 0], labels)
     assert metric([0, 1, 1, 0], [0.0, 1.0, 255.0, 0.0]) == 1
+
+
+@pytest.mark.parametrize("metric", [roc_auc, average_precision, best_f1, best_balanced_accuracy, rate_pairs])
+def test_scores_are_numbers_that_are_there(metric):
+    masked = np.ma.masked_equal([3.0, 2, -999, 1], -999)
+    with pytest.raises(ValueError, match="scores must not be masked"):
+        metric(masked, [1, 0, 1, 0])
+    with pytest.raises(ValueError, match="labels must not be masked"):
+        metric([1, 0, 1, 0], masked)
+    for scores in (["3", "2"], [3j, 2j], np.array(["2001", "2002"], "datetime64[Y]")):
+        with pytest.raises(TypeError, match="scores must be an array of numbers"):
+            metric(scores, [1, 0])
+
+
+def test_no_label_is_negative():
+    for negative in ([-1, 1, 1], [-1.0, 1.0, 1.0]):  # as outliers are marked elsewhere
+        with pytest.raises(ValueError, match="labels must be 0 where good and above 0 where defective"):
+            roc_auc([3, 2, 1], negative)

@@ -38,6 +38,8 @@ def test_one_class_is_nan():
 def test_errors():
     with pytest.raises(ValueError, match="scores must not be NaN"):
         decide([np.nan], [1], 0)
+    with pytest.raises(ValueError, match="threshold must be a number, got NaN"):
+        decide([3, 2, 1], [1, 0, 1], np.nan)
 
 
 def test_a_threshold_between_neighbouring_numbers_parts_them():

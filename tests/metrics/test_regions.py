@@ -54,3 +54,6 @@ def test_wrong_arguments():
         label_regions(np.zeros((2, 2), bool), 6)
     with pytest.raises(ValueError, match=r"mask must have shape \(H, W\), got \(2,\)"):
         label_regions(np.zeros(2, bool))
+    for bad in (-1.0, np.nan):
+        with pytest.raises(ValueError, match="mask must be 0 where good and above 0 where defective"):
+            label_regions(np.array([[bad, 1.0], [0.0, 0.0]]))

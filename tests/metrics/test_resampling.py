@@ -2,6 +2,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -154,3 +155,23 @@ def test_draws_that_are_none(keywords, error):
     for draw in (partial(bootstrap, profiles), partial(compare, profiles, profiles)):
         with pytest.raises(ValueError, match=error):
             draw(**keywords)
+
+
+def test_areas_of_images_are_one_an_image():
+    profiles = profile_images(*make_images(9, seed=6))
+    own = torch.full((9,), 0.25, requires_grad=True)
+    assert bootstrap(profiles, image_areas=own, resamples=9)["aupimo", None] == (0.25, 0.25)
+    assert compare(profiles, profiles, image_areas=(own, own), resamples=9)["aupimo", None].difference == 0
+    for draw, wrong in (
+        (partial(bootstrap, profiles), own[:8]),
+        (partial(compare, profiles, profiles), (own, own[:8])),
+    ):
+        with pytest.raises(ValueError, match=r"image_areas must have shape \(9,\), got \(8,\)"):
+            draw(image_areas=wrong)
+    with pytest.raises(ValueError, match="image_areas must not be masked"):
+        bootstrap(profiles, image_areas=np.ma.masked_equal(np.arange(9.0), 4))
+
+
+def test_draws_are_of_images():
+    with pytest.raises(ValueError, match="profiles must be of at least one image, got none"):
+        bootstrap(profile_images([], []))

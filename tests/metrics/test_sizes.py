@@ -70,3 +70,8 @@ def test_the_scores_of_points_are_not_resized():
     with pytest.raises(ValueError, match=r"^map 0 must be \(20, 20\) as its mask, got \(1, 400\): points lie in"):
         list(maps_at_mask_size([cloud], [mask.reshape(20, 20)]))
     assert maps_at_mask_size([cloud], [mask])[0].shape == (1, 400)
+
+
+def test_a_mask_of_the_community_is_no_masked_one():
+    with pytest.raises(ValueError, match="mask 0 must not be masked"):
+        community_masks([np.ma.masked_equal(np.eye(4), 1)])[0]

@@ -178,3 +178,36 @@ def test_a_share_that_rounds_up_takes_no_rank_more():
     scores = [np.arange(100.0).reshape(10, 10)]
     assert 0.07 * 100 > 7 and quantile(scores, 0.07) == 6
     assert below_area([np.arange(100.0)[::-1].reshape(10, 10)], 0.07) == 93
+
+
+@pytest.mark.parametrize("pixels", [np.full((2, 2), 0.1, np.float32), np.full((2, 2), 0.3, np.float32)])
+def test_the_maximum_of_a_map_is_held_against_a_threshold_as_its_pixels_are(pixels):
+    for value in (0.1, 0.3, np.float32(0.1), np.float32(0.3)):
+        threshold = Threshold("by hand", value, value)
+        assert threshold.apply(pixels).any() == threshold.flags(pixels.max()) == threshold.flags(float(pixels.max()))
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "told"),
+    [
+        ((np.nan, 1.0), ValueError, "value of a threshold must be finite, got nan"),
+        ((1.0, np.inf), ValueError, "part_value of a threshold must be finite, got inf"),
+        ((1.0, "2"), TypeError, "part_value must be a number, got '2'"),
+    ],
+)
+def test_a_threshold_is_a_number(values, error, told):
+    with pytest.raises(error, match=told):
+        Threshold("by hand", *values)
+
+
+def test_a_number_of_numpy_is_written_too(tmp_path):
+    threshold = Threshold("by hand", np.float32(0.1), np.int64(2))
+    threshold.save(tmp_path / "threshold.json")
+    assert Threshold.load(tmp_path / "threshold.json") == threshold
+
+
+def test_scores_are_as_much_checked_as_maps():
+    with pytest.raises(ValueError, match="scores must not be masked"):
+        Threshold.fit([RAMP], scores=np.ma.masked_equal([-999.0], -999))
+    with pytest.raises(TypeError, match="scores must be an array of numbers, got list of <U1"):
+        Threshold.fit([RAMP], scores=["3"])
