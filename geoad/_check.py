@@ -62,7 +62,7 @@ def plain(value: Any) -> Any:
 
 
 def positive(**numbers: float | None) -> None:
-    """Raise ValueError that names the first number which is not > 0, TypeError for what is none; None passes.
+    """Raise ValueError that names the first number not in (0, ∞), TypeError for what is none; None passes.
 
     >>> positive(points=100, k=0)
     Traceback (most recent call last):
@@ -71,6 +71,8 @@ def positive(**numbers: float | None) -> None:
     for name, value in numbers.items():
         if value is not None and not number(name, value) > 0:
             raise ValueError(f"{name} must be positive, got {value}")
+        if value == inf:
+            raise ValueError(f"{name} must be finite, got {value}")
 
 
 def not_negative(**numbers: float | None) -> None:
@@ -95,6 +97,17 @@ def number(name: str, value: Any) -> Any:
     if isinstance(value, str | bytes | list | tuple):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return value
+
+
+def instance(name: str, value: Any, kind: type) -> None:
+    """Raise TypeError unless `value` is an object of the class `kind`, as where an array was not put into one.
+
+    >>> instance("image", [1.0], dict)
+    Traceback (most recent call last):
+    TypeError: image must be dict(...), got list
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be {kind.__name__}(...), got {type(value).__name__}")
 
 
 def one_of(name: str, value: str, known: Iterable[str]) -> None:

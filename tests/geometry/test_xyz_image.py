@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from geoad.geometry import PointCloud, XYZImage
 
@@ -93,3 +94,8 @@ def test_what_a_few_columns_hold_decides_nothing() -> None:
 
 def test_a_cloud_may_be_a_column() -> None:
     assert not XYZImage(np.ones((5, 1, 3))).organised and not XYZImage(np.ones((1, 5, 3))).organised
+
+
+def test_a_tensor_with_gradients_is_an_image_too() -> None:
+    xyz = torch.ones(2, 3, 3, requires_grad=True)
+    assert XYZImage(xyz).valid.all() and XYZImage(xyz.double()).xyz.dtype == np.float32  # type: ignore[arg-type]
