@@ -82,7 +82,7 @@ def plain(value: Any) -> Any:
 
 
 def positive(**numbers: float | None) -> None:
-    """Raise ValueError that names the first number which is not > 0, TypeError for what is none; None passes.
+    """Raise ValueError that names the first number not in (0, ∞), TypeError for what is none; None passes.
 
     >>> positive(points=100, k=0)
     Traceback (most recent call last):
@@ -91,6 +91,8 @@ def positive(**numbers: float | None) -> None:
     for name, value in numbers.items():
         if value is not None and not number(name, value) > 0:
             raise ValueError(f"{name} must be positive, got {value}")
+        if value == inf:
+            raise ValueError(f"{name} must be finite, got {value}")
 
 
 def not_negative(**numbers: float | None) -> None:

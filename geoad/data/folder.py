@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from geoad import _check
 from geoad.data import image_file, mask_file, scan_file
 from geoad.data.dataset import GOOD, SPLITS, Dataset, Entry, Fault
 from geoad.data.listing import add_unpaired, files_by_stem, subfolders
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops._arrays import whole
 
 # In which somebody may have drawn masks that are not read.
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".tif", ".tiff", ".webp")
@@ -43,9 +43,8 @@ class Folder(Dataset):
         points: int = 100_000,
         seed: int = 0,
     ) -> None:
-        _check.positive(points=points)
+        self.points, self.seed = whole("points", points), whole("seed", seed, zero=True)
         super().__init__(root, category=category, split=split, faults=faults)
-        self.points, self.seed = points, seed
 
     def read_xyz(self, entry: Entry) -> XYZImage | None:
         """Read the scan; a mesh is sampled."""

@@ -17,6 +17,7 @@ from geoad.geometry.plane import Plane, fit_background
 from geoad.geometry.rotate import rotate_scan
 from geoad.geometry.subset import draw_subset
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops import _arrays
 from geoad.sample import Sample
 
 SCANS, POINTS = 8, 2000
@@ -53,9 +54,9 @@ class Rotated(Sequence[Sample]):
         seed: int = 0,
         memory: float = 1e9,
     ) -> None:
-        _check.not_negative(copies=copies, seed=seed)
         _check.positive(degrees=degrees)
-        self.samples, self.copies, self.degrees, self.seed = samples, copies, degrees, seed
+        self.samples, self.copies, self.degrees = samples, _arrays.whole("copies", copies, zero=True), degrees
+        self.seed = _arrays.whole("seed", seed, zero=True)
         self._left, self._kept = memory, dict[int, Sample]()
         self._last: tuple[int, Sample] | None = None
         self._told = False

@@ -14,6 +14,7 @@ from geoad.data.image_file import read_rgb
 from geoad.data.pcd_file import read_pcd, read_pcd_header
 from geoad.data.reading import reading
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops._arrays import whole
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".pcd", ".ply", *mesh_file.SUFFIXES)
 _QUIET = logging.NullHandler()  # tifffile warns of what it then raises
@@ -36,7 +37,7 @@ def read_scan(path: str | Path, *, rgb: str | Path | None = None, points: int = 
     ...     read_scan(f"{folder}/part.npy").shape
     (1, 5)
     """
-    path = Path(path)
+    path, points, seed = Path(path), whole("points", points), whole("seed", seed, zero=True)
     suffix = _suffix(path)
     with reading(path, suffix[1:]):
         xyz, colours = _read(path, suffix, points, seed)
@@ -61,7 +62,7 @@ def scan_shape(path: str | Path, *, points: int = 100_000) -> tuple[int, int]:
     ...     scan_shape(f"{folder}/part.npy")
     (4, 5)
     """
-    path = Path(path)
+    path, points = Path(path), whole("points", points)
     suffix = _suffix(path)
     with reading(path, suffix[1:]):
         if suffix in mesh_file.SUFFIXES:

@@ -20,6 +20,7 @@ from geoad.descriptors.pieces import apply_in_pieces
 from geoad.geometry.xyz_image import XYZImage
 from geoad.nn.default_dtype import float32_by_default
 from geoad.nn.local_features import LocalFeatures
+from geoad.ops._arrays import whole
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 FORMAT = "geoad-teacher-1"
@@ -139,7 +140,7 @@ class Teacher(nn.Module):
 
     def _describe(self, points: Tensor, spacing: float | None, chunk: int) -> Tensor:
         """Return the descriptors (N, d) of float64 points, in the precision of the network."""
-        _check.positive(chunk=chunk)
+        chunk = whole("chunk", chunk)
         like = self.network.output.weight
         if like.dtype not in (torch.float32, torch.float64):
             raise TypeError(f"a teacher describes in float32 or float64, got one in {like.dtype}: call its float()")

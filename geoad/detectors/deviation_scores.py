@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isinf
 from typing import Literal, get_args
 
 from torch import Tensor
@@ -22,10 +21,7 @@ def check_deviation_keywords(reduce: str, floor: float | None) -> None:
     ValueError: floor must be positive, got 0.0
     """
     _check.one_of("reduce", reduce, get_args(Reduce))
-    if floor is not None:
-        _check.positive(floor=floor)
-        if isinf(floor):
-            raise ValueError(f"floor must be finite, got {floor}")
+    _check.positive(floor=floor)
 
 
 def deviation_scores(values: Tensor, moments: Moments | CellMoments, floor: float, reduce: Reduce = "norm") -> Tensor:

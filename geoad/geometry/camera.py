@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad._whole_file import write_whole
+from geoad.ops import _arrays
 
 TYPE = "area_scan_division"
 CHUNK = 1 << 14
@@ -41,6 +42,8 @@ class Camera:
     image_height: int
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            _arrays.real(name, value)
         for name in ("focus", "sx", "sy", "image_width", "image_height"):
             _check.positive(**{name: getattr(self, name)})
         if not np.isfinite(list(asdict(self).values())).all():
@@ -92,7 +95,7 @@ class Camera:
         What does not lie in front of the camera (z > 0) gets NaN. The inverse of HALCON's division model:
         v = 2 u / (1 + sqrt(1 - 4 kappa |u|²)) takes the ideal image point u to the distorted one.
         """
-        p = np.asarray(points, dtype=np.float64)
+        p = _arrays.to_vectors("points", points, 3)
         rows, pixels = p.reshape(-1, 3), np.empty((p.size // 3, 2))
         for start in range(0, len(rows), CHUNK):
             self._project(*rows[start : start + CHUNK].T.copy(), *pixels[start : start + CHUNK].T)
@@ -113,6 +116,6 @@ class Camera:
 
         The division model itself: u = v / (1 + kappa |v|²).
         """
-        plane = (np.asarray(pixels, dtype=np.float64) - (self.cx, self.cy)) * (self.sx, self.sy)
+        plane = (_arrays.to_vectors("pixels", pixels, 2) - (self.cx, self.cy)) * (self.sx, self.sy)
         plane = plane / (1 + self.kappa * (plane**2).sum(-1, keepdims=True))
         return np.concatenate([plane / self.focus, np.ones_like(plane[..., :1])], axis=-1)

@@ -26,6 +26,7 @@ def xyz_to_cloud(image: XYZImage) -> PointCloud:
     >>> xyz_to_cloud(XYZImage(np.array([[[0, 0, 0], [0, 0, 1.0]]]))).pixel
     array([1])
     """
+    _check.instance("image", image, XYZImage, "XYZImage(array)")
     pixel = np.flatnonzero(image.valid)
     rgb = None if image.rgb is None else image.rgb.reshape(-1, 3).take(pixel, axis=0)
     return PointCloud(image.xyz.reshape(-1, 3).take(pixel, axis=0), rgb=rgb, pixel=pixel)
@@ -40,6 +41,7 @@ def cloud_to_xyz(cloud: PointCloud, shape: tuple[int, int]) -> XYZImage:
     >>> cloud_to_xyz(xyz_to_cloud(image), image.shape).xyz.tolist()
     [[[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]
     """
+    _check.instance("cloud", cloud, PointCloud, "PointCloud(array)")
     if cloud.pixel is None:
         raise ValueError("cloud must know its pixels, got none: only clouds of organised scans go back to images")
     _check_pixel(cloud.pixel, shape)
@@ -60,6 +62,7 @@ def xyz_to_depth(image: XYZImage) -> NDArray[np.float32]:
     >>> xyz_to_depth(XYZImage(np.array([[[0, 0, np.inf], [0, 0, 2.0]]]))).tolist()
     [[0.0, 2.0]]
     """
+    _check.instance("image", image, XYZImage, "XYZImage(array)")
     return np.where(image.valid, image.xyz[..., 2], np.float32(0))
 
 
@@ -72,7 +75,7 @@ def depth_to_xyz(depth: NDArray[np.floating], camera: Camera) -> XYZImage:
     [-2.0, 0.0, 2.0]
     """
     _check.shape("depth", depth, camera.shape)
-    depth = _arrays.without_mask("depth", depth)
+    depth = _arrays.to_numpy("depth", depth, "fiub")
     if depth.dtype.kind != "f":
         raise TypeError(f"depth must be floating, in metres, got {depth.dtype}: divide millimetres by 1000")
     rows, columns = np.indices(camera.shape)
@@ -91,8 +94,9 @@ def scores_to_pixels(
     """
     _check.shape("scores", scores, ("N",))
     _check.shape("pixel", pixel, scores.shape)
+    pixel = _arrays.to_numpy("pixel", pixel, "iu")
     _check_pixel(pixel, shape)
-    values = _arrays.without_mask("scores", np.asanyarray(scores)).astype(np.float32)
+    values = _arrays.to_numpy("scores", scores, "fiub").astype(np.float32)
     pixels = np.full(shape[0] * shape[1], empty, np.float32)
     if (pixel[1:] <= pixel[:-1]).any():  # two may meet; those of a scan do not
         pixels[pixel] = -np.inf
@@ -113,6 +117,7 @@ def bounding_grid(clouds: Iterable[PointCloud], resolution: int = 64) -> VoxelGr
     resolution = _arrays.whole("resolution", resolution)
     lower, upper = np.full(3, np.inf), np.full(3, -np.inf)
     for cloud in clouds:
+        _check.instance("each of clouds", cloud, PointCloud, "PointCloud(array)")
         finite = np.isfinite(cloud.points)
         points = cloud.points if finite.all() else cloud.points[finite.all(-1)]
         lower = np.minimum(lower, points.min(0, initial=np.inf))
@@ -154,6 +159,8 @@ def cloud_to_cells(
     >>> filled.index.tolist(), cell.tolist(), values.tolist()
     ([1, -1], [1], [[1.0]])
     """
+    _check.instance("cloud", cloud, PointCloud, "PointCloud(array)")
+    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(lower, size, resolution)")
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
     colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
@@ -180,10 +187,11 @@ def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDA
     >>> voxel_scores_to_points(np.array([[[3.0]], [[4.0]]]), grid).tolist()
     [3.0, 4.0]
     """
+    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(lower, size, resolution)")
     _check.shape("scores", scores, grid.shape)
     if grid.nearest is None:
         raise ValueError("grid must hold a cloud, got an empty one: fill it with cloud_to_voxels")
-    return _arrays.without_mask("scores", np.asanyarray(scores)).astype(np.float32).reshape(-1)[grid.nearest]
+    return _arrays.to_numpy("scores", scores, "fiub").astype(np.float32).reshape(-1)[grid.nearest]
 
 
 def _check_pixel(pixel: NDArray[np.int64], shape: tuple[int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from geoad import _check
 from geoad.geometry.camera import Camera
 from geoad.geometry.subset import draw_subset
 from geoad.geometry.xyz_image import XYZImage
@@ -26,6 +27,7 @@ def fit_pinhole(image: XYZImage) -> Camera:
     >>> [round(float(value), 2) for value in (camera.focus / camera.sx, camera.cx)]
     [40.0, 15.5]
     """
+    _check.instance("image", image, XYZImage, "XYZImage(array)")
     pixel = np.flatnonzero(image.valid & (image.xyz[..., 2] > 0))
     pixel = pixel[draw_subset(len(pixel), POINTS)]
     points = image.xyz.reshape(-1, 3)[pixel].astype(np.float64)

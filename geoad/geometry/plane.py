@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad._optional import need
+from geoad.ops import _arrays
 
 TOLERANCE = 0.002
 """How far from the plane its points may lie, as a share of their median distance from the camera: 1 mm at 0.5 m."""
@@ -33,8 +34,11 @@ class Plane:
 
     def __post_init__(self) -> None:
         for name in ("normal", "point"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=np.float64))
-            _check.shape(name, getattr(self, name), (3,))
+            vector = _arrays.as_numpy(name, getattr(self, name)).astype(np.float64, copy=False)
+            _check.shape(name, vector, (3,))
+            if not np.isfinite(vector).all():
+                raise ValueError(f"{name} must be finite, got {vector.tolist()}")
+            object.__setattr__(self, name, vector)
         if not abs(np.linalg.norm(self.normal) - 1) < 1e-6:
             raise ValueError(f"normal must have length 1, got {self.normal.tolist()}")
 
@@ -42,7 +46,8 @@ class Plane:
 def fit_background(points: NDArray[np.floating]) -> Plane:
     """Return the plane of the largest number of points (N, 3) behind which next to none lies: RANSAC, fixed seed.
 
-    Its `point` is the centroid of the points on it. The plane must be seen from above: z is a function of x and y.
+    Its `point` is the centroid of the points on it. The plane must be seen from above: z is a function of x and y. What
+    is not finite is left out.
 
     Raises ValueError if there is no such plane.
 
@@ -52,7 +57,9 @@ def fit_background(points: NDArray[np.floating]) -> Plane:
     >>> fit_background(np.concatenate([table, part])).normal.round(3).tolist()
     [0.1, 0.0, -0.995]
     """
+    points = _arrays.to_vectors("points", points, 3)
     _check.shape("points", points, ("N", 3))
+    points = points[np.isfinite(points).all(1)]
     ground, height = points[:, :2].astype(np.float64), points[:, 2].astype(np.float64)
     median = float(np.median(height)) if len(height) else 0.0
     if not median > 0:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad.geometry.float32 import as_float32
+from geoad.ops import _arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +30,19 @@ class PointCloud:
     pixel: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        points = np.asanyarray(self.points)
+        points = self.points
+        if isinstance(points, np.ma.MaskedArray):  # of whole numbers, too
+            points = points.astype(np.float64)
+        points = _arrays.as_numpy("points", points)
         _check.shape("points", points, ("N", 3))
-        if points.dtype.kind not in "fiu":
-            raise TypeError(f"points must hold real numbers, got {points.dtype}")
-        if isinstance(points, np.ma.MaskedArray):
-            points = np.ma.filled(points.astype(np.float64), np.nan)
         points = as_float32("points", points if points.dtype.kind == "f" else points.astype(np.float64))
         object.__setattr__(self, "points", points)
         if self.rgb is not None:
             object.__setattr__(self, "rgb", _check.colours("rgb", self.rgb, (len(self), 3)))
-        for name, columns in (("normals", (3,)), ("pixel", ())):
+        for name, columns, kinds, dtype in (("normals", (3,), "fiu", np.float32), ("pixel", (), "iu", np.int64)):
             if (value := getattr(self, name)) is not None:
                 _check.shape(name, value, (len(self), *columns))
+                object.__setattr__(self, name, _arrays.to_numpy(name, value, kinds).astype(dtype, copy=False))
 
     def __len__(self) -> int:
         return len(self.points)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from geoad.geometry.camera import Camera
 from geoad.geometry.plane import Plane
 from geoad.geometry.xyz_image import XYZImage
+from geoad.ops import _arrays
 
 
 def rotate_points(points: NDArray[np.floating], plane: Plane, degrees: float) -> NDArray[np.float64]:
@@ -17,9 +18,12 @@ def rotate_points(points: NDArray[np.floating], plane: Plane, degrees: float) ->
     >>> rotate_points(np.array([[0.1, 0, 0.4]]), table, 90).round(6).tolist()
     [[0.0, -0.1, 0.4]]
     """
+    points = _arrays.to_vectors("points", points, 3)
     x, y, z = plane.normal
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    angle = np.radians(degrees)
+    angle = np.radians(_arrays.real("degrees", degrees))
+    if not np.isfinite(angle):
+        raise ValueError(f"degrees must be finite, got {degrees}")
     change = np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross  # Rodrigues' rotation, less the identity
     return np.asarray(points + (points - plane.point) @ change.T)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoad import _check
+from geoad.ops import _arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,11 @@ class VoxelGrid:
     nearest: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "origin", np.asarray(self.origin, dtype=np.float64))
+        object.__setattr__(self, "origin", _arrays.to_corner(self.origin))
         if any(n != int(n) for n in self.shape):
             raise ValueError(f"shape must be whole numbers of cells, got {self.shape}")
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
-        _check.shape("origin", self.origin, (3,))
-        _check.positive(cell=self.cell)
+        object.__setattr__(self, "cell", _arrays.to_side(self.cell))
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise ValueError(f"shape must be three positive numbers of cells, got {self.shape}")
         if self.values is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from geoad import _check
 from geoad.geometry.float32 import as_float32
+from geoad.ops import _arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +34,10 @@ class XYZImage:
     rgb: NDArray[np.uint8] | None = field(default=None)
 
     def __post_init__(self) -> None:
-        xyz = np.asanyarray(self.xyz)
+        xyz = _arrays.as_numpy("xyz", self.xyz, "fiub")
         _check.shape("xyz", xyz, ("H", "W", 3))
         if xyz.dtype.kind != "f":
             raise TypeError(f"xyz must be float32 in metres, got {xyz.dtype}")
-        if isinstance(xyz, np.ma.MaskedArray):
-            xyz = xyz.filled(np.nan)
         object.__setattr__(self, "xyz", np.ascontiguousarray(as_float32("xyz", xyz)))
         if self.rgb is not None:
             object.__setattr__(self, "rgb", _check.colours("rgb", self.rgb, (*self.shape, 3)))

@@ -126,6 +126,28 @@ def to_mask(name: str, mask: Any) -> NDArray[np.bool_]:
     return array if array.dtype == np.bool_ else array > 0
 
 
+def as_numpy(name: str, values: Any, kinds: str = "fiu") -> NDArray[Any]:
+    """Return what `to_numpy` does, of lists and numbers too.
+
+    >>> as_numpy("points", [[1, 2]]).shape
+    (1, 2)
+    """
+    return to_numpy(name, values if is_tensor(values) else np.asanyarray(values), kinds)
+
+
+def to_vectors(name: str, values: Any, length: int) -> NDArray[np.float64]:
+    """Return vectors (..., length) as float64; what is masked becomes NaN.
+
+    >>> to_vectors("points", [1, 2], 3)
+    Traceback (most recent call last):
+    ValueError: points must have shape (..., 3), got (2,)
+    """
+    vectors = as_numpy(name, values)
+    if vectors.shape[-1:] != (length,):
+        raise ValueError(f"{name} must have shape (..., {length}), got {vectors.shape}")
+    return vectors.astype(np.float64, copy=False)
+
+
 def without_mask(name: str, array: NDArray[Any]) -> NDArray[Any]:
     """Return a plain array: masked numbers become NaN. Raises TypeError for masked ones that are not floating.
 
@@ -169,8 +191,6 @@ def to_side(cell: Any) -> float:
     """Return the side of a grid's cells; raise TypeError unless it is a number, ValueError unless finite and > 0."""
     side = real("cell", cell)
     _check.positive(cell=side)
-    if not math.isfinite(side):
-        raise ValueError(f"cell must be finite, got {cell}")
     return side
 
 
@@ -179,11 +199,17 @@ def like(result: NDArray[Any], original: Any) -> Any:
     return sys.modules["torch"].from_numpy(result) if is_tensor(original) else result
 
 
-def whole(name: str, value: Any) -> int:
-    """Return `value` as int; raise TypeError unless it is a whole number's type, ValueError unless positive."""
+def whole(name: str, value: Any, *, zero: bool = False) -> int:
+    """Return `value` as int; raise TypeError unless it is of a whole number's type, ValueError unless it is > 0.
+
+    0 passes if `zero` says so.
+
+    >>> whole("k", np.uint8(8)) * 100, whole("seed", 0, zero=True)
+    (800, 0)
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an int, got {type(value).__name__}")
-    _check.positive(**{name: int(value)})
+    (_check.not_negative if zero else _check.positive)(**{name: int(value)})
     return int(value)
 
 

@@ -37,21 +37,14 @@ def receptive_field(index: Any, queries: Any, hops: int) -> ReceptiveField:
     >>> field.nodes.tolist(), field.sizes.tolist()
     ([0, 1, 2], [1, 2, 3])
     """
-    table, seeds = (_integers(*each) for each in (("index", index), ("queries", queries)))
+    table, seeds = (_arrays.as_numpy(*each, "iu") for each in (("index", index), ("queries", queries)))
     table = table.astype(table.dtype.newbyteorder("="), copy=False)
     _check.shape("index", table, ("n", "k"))
     seeds = np.atleast_1d(seeds).astype(np.int64)
     _check.shape("queries", seeds, ("q",))
     _arrays.check_range("queries", seeds, len(table))
-    if not hasattr(hops, "__index__"):
-        raise TypeError(f"hops must be a whole number, got {hops!r}")
-    _check.not_negative(hops=hops)
+    hops = _arrays.whole("hops", hops, zero=True)
     return ReceptiveField(*receptive_field_numba.search(np.ascontiguousarray(table), seeds, hops))
-
-
-def _integers(name: str, values: Any) -> NDArray[Any]:
-    """Return whole numbers as numpy; raise TypeError for others."""
-    return _arrays.to_numpy(name, values if _arrays.is_tensor(values) else np.asarray(values), "iu")
 
 
 def relabel(index: Any, nodes: NDArray[np.int64], rows: int) -> NDArray[np.int32]:
@@ -63,7 +56,7 @@ def relabel(index: Any, nodes: NDArray[np.int64], rows: int) -> NDArray[np.int32
     >>> relabel(np.array([[1], [2], [1]]), np.array([2, 1]), rows=2).tolist()
     [[1], [0]]
     """
-    table = np.ascontiguousarray(np.asarray(index))
+    table = np.ascontiguousarray(_arrays.as_numpy("index", index, "iu"))
     if not 0 <= rows <= len(nodes):
         raise ValueError(f"rows must lie in [0, {len(nodes)}], the number of nodes, got {rows}")
     _arrays.check_range("nodes", nodes, len(table))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from geoad import _check
 from geoad.ops import _arrays, _projection
 
 
@@ -33,7 +34,7 @@ def splat_points(points: Any, values: Any, camera: Any, shape: tuple[int, int], 
     cloud = _arrays.to_points("points", points)
     scores = _arrays.to_floats("values", values, (len(cloud),))
     height, width = _projection.image_sides(shape)
-    if not thickness >= 0:
+    if not _check.number("thickness", thickness) >= 0:
         raise ValueError(f"thickness must be 0 or more, got {thickness}")
     _projection.check_camera(camera)
     from geoad.ops import splat_points_numba

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
@@ -12,15 +13,28 @@ import torch
 from geoad._optional import need
 
 
+def device_name(device: str | torch.device) -> str:
+    """Return the name of a device; raise ValueError unless it is one to train on.
+
+    >>> device_name(torch.device("cpu", 0))
+    'cpu'
+    """
+    name = "cpu" if str(device) == "cpu:0" else str(device)
+    if not re.fullmatch("auto|cpu|cuda(:[0-9]+)?", name):
+        raise ValueError(f'device must be "auto", "cpu", "cuda" or "cuda:NUMBER", got {name!r}')
+    return name
+
+
 def devices_of(device: str, count: int) -> list[str]:
     """Return the devices of `count` processes: a GPU each, or the CPU for all of them.
 
-    Raises ValueError for a GPU that is not here, for one certain GPU among several devices, and for more devices than
-    GPUs.
+    Raises ValueError for another device, for a GPU that is not here, for one certain GPU among several devices, and
+    for more devices than GPUs.
 
     >>> devices_of("auto", 1), devices_of("cpu", 2)
     (['auto'], ['cpu', 'cpu'])
     """
+    device = device_name(device)
     if count > 1 and device not in ("auto", "cpu", "cuda"):
         raise ValueError(f'device must be "auto", "cpu" or "cuda" with {count} devices, got {device!r}')
     gpus = 0 if device == "cpu" else torch.cuda.device_count()

@@ -16,7 +16,7 @@ from geoad import _check
 from geoad._digest import digest_samples
 from geoad.training import checkpoint
 from geoad.training.cache import Cache
-from geoad.training.device import check_precision, devices_of
+from geoad.training.device import check_precision, device_name, devices_of
 from geoad.training.job import Job
 from geoad.training.progress import ProgressBar, progress_bar
 from geoad.training.seed import own_randomness
@@ -106,7 +106,7 @@ class Trainer:
             raise ValueError(f"memory must be 0 or more bytes, got {memory}")
         if devices > 1 and stop is not never:
             raise ValueError(f"stop is asked in one process and devices must be 1 with it, got {devices}")
-        device = str(device)
+        device = device_name(device)
         devices_of(device, devices)  # this and the next say now what would come after hours of preparation
         check_precision(precision, device)
         self.seed, self.devices = int(seed), int(devices)

@@ -97,6 +97,11 @@ def test_meshes_are_sampled_by_seed(tmp_path: Path) -> None:
     assert open_dataset("folder", tmp_path).mask(0).shape == (1, 100_000)
     with pytest.raises(ValueError, match="points must be positive, got 0"):
         open_dataset("folder", tmp_path, points=0)
+    for keywords, error in (({"points": 2.5}, "points must be an int"), ({"seed": None}, "seed must be an int")):
+        with pytest.raises(TypeError, match=f"^{error}"):
+            open_dataset("folder", tmp_path, **keywords)
+    with pytest.raises(ValueError, match=r"^seed must be 0 or more, got -1"):
+        open_dataset("folder", tmp_path, seed=-1)
     with pytest.raises(TypeError, match="unexpected keyword argument 'point'"):
         open_dataset("folder", tmp_path, point=3)
 

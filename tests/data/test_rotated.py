@@ -164,9 +164,18 @@ def test_scans_of_several_sizes_are_turned_each_on_its_own_pixels() -> None:
     assert [copy.shape for copy in copies] == [(48, 64), (60, 80)]
 
 
-@pytest.mark.parametrize(("keywords", "error"), [({"copies": -1}, "copies must be 0"), ({"degrees": 0}, "degrees")])
+@pytest.mark.parametrize(
+    ("keywords", "error"),
+    [
+        ({"copies": -1}, "copies must be 0"),
+        ({"copies": 2.5}, "copies must be an int, got float"),
+        ({"degrees": 0}, "degrees"),
+        ({"degrees": np.inf}, "degrees must be finite"),
+        ({"seed": 0.5}, "seed must be an int"),
+    ],
+)
 def test_wrong_keywords(keywords: dict, error: str) -> None:
-    with pytest.raises(ValueError, match=error):
+    with pytest.raises((ValueError, TypeError), match=error):
         Rotated(scans(), **keywords)
 
 
@@ -181,3 +190,7 @@ def test_the_plane_is_that_of_scans_from_the_whole_sequence(monkeypatch: pytest.
     monkeypatch.setattr(rotated, "fit_background", seen.append)
     _ = Rotated(samples).plane
     assert np.unique(seen[0]).tolist() == [1, 3, 6, 9, 11, 14, 17, 20] and len(seen[0]) == 8 * 2000
+
+
+def test_small_integers_of_numpy_do_not_overflow() -> None:
+    assert len(Rotated(scans() * 10, copies=np.uint8(20))) == 20 * len(scans() * 10) > 255

@@ -122,6 +122,10 @@ def test_a_header_that_runs_into_its_counts(tmp_path: Path) -> None:
     """As in ModelNet."""
     (tmp_path / "a.off").write_text("OFF3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
     assert read_scan(tmp_path / "a.off", points=4).shape == (1, 4)
+    with pytest.raises(ValueError, match=r"^points must be positive, got -1$"):
+        read_scan(tmp_path / "a.off", points=-1)
+    with pytest.raises(TypeError, match=r"^seed must be an int, got NoneType$"):
+        read_scan(tmp_path / "a.off", seed=None)  # type: ignore[arg-type]
 
 
 # What cannot be read

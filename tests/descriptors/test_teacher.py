@@ -220,8 +220,10 @@ def test_bad_keywords(teacher: Teacher, keywords: dict[str, Any], message: str) 
 def test_keywords_that_are_no_numbers(teacher: Teacher) -> None:
     with pytest.raises(TypeError, match="spacing must be a number, got '1'"):
         teacher(surface(100), spacing="1")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="chunk must be a number, got '64'"):
+    with pytest.raises(TypeError, match="chunk must be an int, got str"):
         teacher(surface(100), chunk="64")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="chunk must be an int, got float"):
+        teacher(surface(100), chunk=0.5)  # type: ignore[arg-type]
 
 
 def test_teacher_and_histograms_of_a_tensor_are_a_tensor() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,3 +120,31 @@ def test_sizes_are_whole_numbers_however_they_are_written() -> None:
     assert camera.shape == (2, 4) and all(isinstance(size, int) for size in camera.shape)
     with pytest.raises(ValueError, match=r"image_width must be a whole number of pixels, got 4\.5"):
         Camera(1.0, 0.0, 1.0, 1.0, 1.5, 0.5, 4.5, 2)  # type: ignore[arg-type]
+
+
+def test_points_and_pixels_are_rows_of_coordinates() -> None:
+    for points in (np.ones((4, 2)), [1.0, 2.0], 3.0):
+        with pytest.raises(ValueError, match=r"points must have shape \(\.\.\., 3\), got \("):
+            TIRE.project(points)  # type: ignore[arg-type]
+    for pixels in (np.array([[3.0], [4.0]]), 3.0):
+        with pytest.raises(ValueError, match=r"pixels must have shape \(\.\.\., 2\), got \("):
+            TIRE.rays(pixels)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="points must hold real numbers, got <U1"):
+        TIRE.project([["0", "0", "1"]])  # type: ignore[arg-type]
+
+
+def test_what_is_masked_has_no_pixel_and_no_ray() -> None:
+    points = np.ma.masked_equal([[-999.0, 2, 1], [0, 0, 1]], -999)
+    assert np.isnan(TIRE.project(points)).any(1).tolist() == [True, False]
+    assert np.isnan(TIRE.rays(points[:, :2])).any(1).tolist() == [True, False]
+
+
+def test_tensors_with_gradients_are_numbers_too() -> None:
+    points = torch.tensor([[0.1, 0.2, 1.0]], requires_grad=True)
+    assert np.array_equal(TIRE.project(points), TIRE.project(points.detach()))  # type: ignore[arg-type]
+    assert np.array_equal(TIRE.rays(points[:, :2]), TIRE.rays(points[:, :2].detach()))  # type: ignore[arg-type]
+
+
+def test_parameters_are_numbers() -> None:
+    with pytest.raises(TypeError, match="kappa must be a number, got str"):
+        Camera(1.0, "0.1", 1.0, 1.0, 1.5, 0.5, 4, 2)  # type: ignore[arg-type]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,6 +26,7 @@ from geoad.geometry import (
     xyz_to_cloud,
     xyz_to_depth,
 )
+from geoad.geometry.pinhole import fit_pinhole
 from geoad.sample import AnomalyMap
 
 ELEMENTS = st.one_of(st.floats(-2, 2, width=32), st.just(0.0), st.sampled_from([np.nan, np.inf, -np.inf]))
@@ -305,3 +309,32 @@ def test_depth_in_millimetres_is_refused_and_none_lies_behind_the_camera() -> No
 def test_what_is_no_array_is_said_to_be_none() -> None:
     with pytest.raises(TypeError, match=r"scores must be an array of shape \(N,\), got list"):
         scores_to_pixels([1.0], np.array([0]), (1, 1))
+
+
+def test_depth_and_scores_may_have_gradients() -> None:
+    ones, camera = torch.ones(1, 2, requires_grad=True), Camera.pinhole(1.0, (1, 2))
+    assert depth_to_xyz(ones, camera).valid.all()  # type: ignore[arg-type]
+    assert scores_to_pixels(ones[0], torch.tensor([1, 0]), (1, 2)).tolist() == [[1, 1]]  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="pixel must hold integers, got float64"):
+        scores_to_pixels(np.ones(2), np.array([0.0, 1.0]), (1, 2))  # type: ignore[arg-type]
+
+
+GRID = VoxelGrid(np.zeros(3), 1.0, (2, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("convert", "name"),
+    [
+        (xyz_to_cloud, "image must be XYZImage"),
+        (xyz_to_depth, "image must be XYZImage"),
+        (fit_pinhole, "image must be XYZImage"),
+        (lambda array: cloud_to_xyz(array, (1, 4)), "cloud must be PointCloud"),
+        (lambda array: cloud_to_voxels(array, GRID), "cloud must be PointCloud"),
+        (lambda array: cloud_to_voxels(PointCloud(array[0]), array), "grid must be VoxelGrid"),
+        (lambda array: voxel_scores_to_points(array, array), "grid must be VoxelGrid"),
+        (bounding_grid, "each of clouds must be PointCloud"),
+    ],
+)
+def test_an_array_in_the_place_of_an_object(convert: Callable[[np.ndarray], object], name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}\(\.\.\.\), got ndarray$"):
+        convert(np.ones((1, 4, 3), np.float32))

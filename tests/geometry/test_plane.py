@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from geoad.geometry.plane import Plane, fit_background
@@ -65,3 +66,17 @@ def test_numpys_own_generator_is_left_alone() -> None:
     before = repr(np.random.get_state(legacy=False))  # noqa: NPY002
     fit_background(table())
     assert repr(np.random.get_state(legacy=False)) == before  # noqa: NPY002
+
+
+def test_what_is_masked_or_not_finite_is_left_out() -> None:
+    points = table(noise=1e-4)
+    strange = np.concatenate([points, np.full((400, 3), 9e9), np.full((5, 3), np.nan)])
+    found, wanted = fit_background(np.ma.masked_equal(strange, 9e9)), fit_background(points)
+    assert np.array_equal(found.normal, wanted.normal) and np.array_equal(found.point, wanted.point)
+
+
+def test_a_plane_is_where_numbers_are() -> None:
+    with pytest.raises(ValueError, match=r"point must be finite, got \[nan, 0\.0, 0\.0\]"):
+        Plane([0, 0, -1], [np.nan, 0, 0])  # type: ignore[arg-type]
+    plane = Plane(torch.tensor([0.0, 0, -1], requires_grad=True), torch.ones(3, requires_grad=True))  # type: ignore[arg-type]
+    assert plane.normal.tolist() == [0, 0, -1] and plane.point.dtype == np.float64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from geoad.geometry import PointCloud
 
@@ -49,3 +50,19 @@ def test_no_colour_is_masked() -> None:
         PointCloud(np.ones((2, 3)), rgb=rgb)
     rgb.mask = False
     assert type(PointCloud(np.ones((2, 3)), rgb=rgb).rgb) is np.ndarray
+
+
+def test_attributes_are_of_the_kinds_that_they_say() -> None:
+    made = PointCloud(np.zeros((2, 3)), normals=np.ones((2, 3)), pixel=np.array([0, 1], np.uint16))
+    assert made.normals.dtype == np.float32 and made.pixel.dtype == np.int64
+    with pytest.raises(TypeError, match="pixel must hold integers, got float64"):
+        PointCloud(np.zeros((2, 3)), pixel=np.array([0.0, 1.0]))
+    with pytest.raises(TypeError, match="normals must hold real numbers, got <U1"):
+        PointCloud(np.zeros((1, 3)), normals=np.array([["0", "0", "1"]]))
+
+
+def test_tensors_with_gradients_are_points_too() -> None:
+    points = torch.rand(4, 3, requires_grad=True)
+    made = PointCloud(points, normals=points, pixel=torch.arange(4))  # type: ignore[arg-type]
+    assert np.array_equal(made.points, points.detach().numpy()) and np.array_equal(made.normals, made.points)
+    assert type(made.pixel) is np.ndarray

@@ -71,3 +71,19 @@ def test_the_nearest_point_is_seen_and_holes_are_invalid() -> None:
 def test_a_camera_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"camera must make images of \(48, 64\) like the scan, got \(21, 21\)"):
         rotate_scan(make_scan((48, 64)).image, TABLE, 1.0, CAMERA)
+
+
+def test_what_cannot_be_turned() -> None:
+    with pytest.raises(ValueError, match=r"points must have shape \(\.\.\., 3\), got \(4, 1\)"):
+        rotate_points(np.ones((4, 1)), TABLE, 5)
+    with pytest.raises(ValueError, match="degrees must be finite, got nan"):
+        rotate_scan(make_scan((21, 21)).image, TABLE, np.nan, CAMERA)
+    with pytest.raises(TypeError, match="degrees must be a number, got str"):
+        rotate_points(np.ones((4, 3)), TABLE, "5")  # type: ignore[arg-type]
+
+
+def test_what_is_masked_is_no_point() -> None:
+    points = np.ma.masked_equal([[0.1, 0.2, -999], [0.1, 0.2, 0.5]], -999)
+    turned = rotate_points(points, TABLE, 5)
+    assert np.isnan(turned).any(1).tolist() == [True, False]
+    assert np.array_equal(turned[1], rotate_points(np.array([[0.1, 0.2, 0.5]]), TABLE, 5)[0])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from geoad.geometry import PointCloud, XYZImage
 
@@ -101,3 +102,8 @@ def test_no_colour_is_masked() -> None:
         XYZImage(np.ones((1, 2, 3)), rgb)
     rgb.mask = False
     assert type(XYZImage(np.ones((1, 2, 3)), rgb).rgb) is np.ndarray
+
+
+def test_a_tensor_with_gradients_is_an_image_too() -> None:
+    xyz = torch.ones(2, 3, 3, requires_grad=True)
+    assert XYZImage(xyz).valid.all() and XYZImage(xyz.double()).xyz.dtype == np.float32  # type: ignore[arg-type]

@@ -89,7 +89,10 @@ def test_neighbours_and_nodes_beyond_the_table_are_refused() -> None:
         ([[1], [0]], [1.9], 1, TypeError, "queries must hold integers, got float64"),
         ([[1], [0]], [[1]], 1, ValueError, r"queries must have shape \(q,\)"),
         ([[1.0], [0.0]], 0, 1, TypeError, "index must hold integers, got float64"),
-        ([[1], [0]], 0, 1.0, TypeError, r"hops must be a whole number, got 1\.0"),
+        ([[1], [0]], 0, 1.0, TypeError, "hops must be an int, got float"),
+        ([[1], [0]], 0, np.array(1), TypeError, "hops must be an int, got ndarray"),
+        ([[1], [0]], 0, -1, ValueError, "hops must be 0 or more, got -1"),
+        (np.ma.masked_equal([[1], [0]], 1), 0, 1, TypeError, "index must be floating where some are masked"),
     ],
 )
 def test_whole_numbers_are_asked_for(index, queries, hops, error, message) -> None:  # type: ignore[no-untyped-def]

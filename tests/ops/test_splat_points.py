@@ -71,6 +71,7 @@ class Flat:
         ({"camera": None}, TypeError, r"camera must have a method project\(points\) -> \(N, 2\), got NoneType"),
         ({"camera": Flat()}, ValueError, r"camera.project\(points\) must have shape \(4, 2\), got \(4, 3\)"),
         ({"shape": (4,)}, ValueError, r"shape must be \(H, W\), got \(4,\)"),
+        ({"thickness": "3"}, TypeError, "thickness must be a number, got '3'"),
         ({"shape": (4, 0)}, ValueError, "shape must be positive, got 0"),
         ({"thickness": -1}, ValueError, "thickness must be 0 or more, got -1"),
         ({"thickness": np.nan}, ValueError, "thickness must be 0 or more, got nan"),

@@ -212,3 +212,13 @@ def test_two_gpus_end_with_the_weights_of_one(alone: Calm) -> None:
 def test_half_precision_needs_a_gpu(device: str) -> None:
     with pytest.raises(ValueError, match="precision '16-mixed' needs a GPU: on a CPU take 'bf16-mixed'"):
         Trainer(device=device, precision="16-mixed")
+
+
+def test_a_device_that_is_none_is_told_at_once() -> None:
+    for device in ("gpu", "CPU", None, "cuda:x"):
+        with pytest.raises(ValueError, match='device must be "auto", "cpu", "cuda" or "cuda:NUMBER", got'):
+            Trainer(device=device)  # type: ignore[arg-type]
+    for device in ("cpu:0", torch.device("cpu", 0)):
+        train(Calm(), 1, device=device)
+    with pytest.raises(ValueError, match="precision '16-mixed' needs a GPU"):
+        Trainer(device="cpu:0", precision="16-mixed")

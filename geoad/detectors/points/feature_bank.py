@@ -38,7 +38,7 @@ def nearest_sq_dist(features: Tensor, bank: Tensor) -> Tensor:
                 torch.minimum(best, torch.addmm(lengths, rows, others.T, alpha=-2).amin(1), out=best)
         lengths = features.square().sum(1)
         sq_dist = nearest + lengths
-        return sq_dist.masked_fill(sq_dist <= ROUNDING * lengths, 0)  # NaN stays
+        return sq_dist.masked_fill(sq_dist < ROUNDING * lengths, 0)  # NaN and inf stay
 
 
 class FeatureBank(PointDetector):

@@ -161,6 +161,9 @@ class PointDetector(Detector):
 
     def spread(self, sample: Sample, scores: Tensor, pixel: Tensor) -> AnomalyMap:
         """Return the map that follows from scores (m,) at the pixels (m,) of a scan, filled where they are."""
+        if strange := int((~scores.isfinite()).sum()):
+            told = f"{strange} points whose scores are no finite numbers, as of points far from all others: remove them"
+            raise ValueError(f"{sample.place} has {told}")
         image_score, scan = float(np.quantile(scores.cpu().numpy(), self.image_quantile)), sample.scan()
         if not scan.organised:
             pixels = _nearest(scan, scores.cpu().numpy(), pixel.cpu().numpy())

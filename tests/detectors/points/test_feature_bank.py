@@ -64,6 +64,7 @@ def test_what_is_no_number_is_not_near() -> None:
     features = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
     features[1] = torch.nan
     assert nearest_sq_dist(features, torch.randn(5, 8)).isnan().tolist() == [False, True, False, False]
+    assert nearest_sq_dist(torch.tensor([[1e20]]), torch.tensor([[0.0]])).tolist() == [torch.inf]
 
 
 def test_bad_keywords() -> None:

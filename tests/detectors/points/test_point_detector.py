@@ -130,6 +130,16 @@ def test_a_loss_that_is_no_number_stops(scans: list[Sample]) -> None:
         StudentTeacher3D(**SMALL, learning_rate=1e30).fit(scans)
 
 
+@pytest.mark.filterwarnings("ignore:a/b.tiff has neighbours")
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_point_too_far_away_to_be_scored_is_told(make: Any, scans: list[Sample]) -> None:
+    detector, xyz = make().fit(scans), scans[0].scan().xyz.copy()
+    xyz[16, 20] = 1e30
+    for image in (xyz, xyz.reshape(1, -1, 3)):
+        with pytest.raises(ValueError, match=r"^a/b\.tiff has \d+ points whose scores are no finite numbers"):
+            detector.score(Sample(xyz=XYZImage(image), path="a/b.tiff"))
+
+
 def test_the_lowest_point_is_that_of_the_lowest_row_and_of_several_the_first() -> None:
     rng = np.random.default_rng(0)
     for values in (1, 2, 3, 5, 1000):

@@ -219,6 +219,7 @@ def test_own_teacher_file(scans: list[Sample], tmp_path) -> None:  # type: ignor
         ({"validate_every": 0}, "validate_every of stage 'student' must be positive, got 0"),
         ({"select": "bes"}, "unknown select of stage 'student': 'bes'"),
         ({"learning_rate": -1}, "learning_rate must be positive, got -1"),
+        ({"learning_rate": float("inf")}, "learning_rate must be finite, got inf"),
         ({"patch": -1}, "patch must be 0 or more, got -1"),
         ({"smooth": -1}, "smooth must be 0 or more, got -1"),
         ({"image_quantile": 1.5}, r"image_quantile must lie in \[0, 1\], got 1.5"),
