@@ -325,16 +325,16 @@ GRID = VoxelGrid(np.zeros(3), 1.0, (2, 2, 2))
 @pytest.mark.parametrize(
     ("convert", "name"),
     [
-        (xyz_to_cloud, "image must be XYZImage"),
-        (xyz_to_depth, "image must be XYZImage"),
-        (fit_pinhole, "image must be XYZImage"),
-        (lambda array: cloud_to_xyz(array, (1, 4)), "cloud must be PointCloud"),
-        (lambda array: cloud_to_voxels(array, GRID), "cloud must be PointCloud"),
-        (lambda array: cloud_to_voxels(PointCloud(array[0]), array), "grid must be VoxelGrid"),
-        (lambda array: voxel_scores_to_points(array, array), "grid must be VoxelGrid"),
-        (bounding_grid, "each of clouds must be PointCloud"),
+        (xyz_to_cloud, "image must be an XYZImage"),
+        (xyz_to_depth, "image must be an XYZImage"),
+        (fit_pinhole, "image must be an XYZImage"),
+        (lambda array: cloud_to_xyz(array, (1, 4)), "cloud must be a PointCloud"),
+        (lambda array: cloud_to_voxels(array, GRID), "cloud must be a PointCloud"),
+        (lambda array: cloud_to_voxels(PointCloud(array[0]), array), "grid must be a VoxelGrid"),
+        (lambda array: voxel_scores_to_points(array, array), "grid must be a VoxelGrid"),
+        (bounding_grid, "each of clouds must be a PointCloud"),
     ],
 )
 def test_an_array_in_the_place_of_an_object(convert: Callable[[np.ndarray], object], name: str) -> None:
-    with pytest.raises(TypeError, match=rf"^{name}\(\.\.\.\), got ndarray$"):
+    with pytest.raises(TypeError, match=rf"^{name}, such as .*\), got ndarray$"):
         convert(np.ones((1, 4, 3), np.float32))
