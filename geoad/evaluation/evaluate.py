@@ -17,7 +17,7 @@ from geoad.evaluation.chosen import Chosen
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.part_scores import read_scores
 from geoad.evaluation.published import MEAN
-from geoad.evaluation.rows import Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
+from geoad.evaluation.rows import NOT_OF_MEANS, Row, add_intervals, image_rows, pixel_rows, row, threshold_rows
 from geoad.metrics import (
     PixelRanking,
     Profiles,
@@ -147,7 +147,7 @@ def evaluate_folder(
     """
     settings = settings or Settings()
     stored = MapFolder(folder, dataset, category=category)
-    maps, masks = _sources(stored, Masks(dataset), settings)
+    maps, masks = _sources(stored, DatasetMasks(dataset), settings)
     names, labels = [entry.name for entry in dataset.entries], [dataset.label(i) for i in range(len(dataset.entries))]
     readings = _Readings(settings)
     ranking = rank_pixels(
@@ -206,12 +206,12 @@ def _recalls(maps: Any, masks: Any, blank: set[int], **how: Any) -> NDArray[np.f
     return areas
 
 
-class Masks(Sequence[NDArray[np.bool_] | None]):
+class DatasetMasks(Sequence[NDArray[np.bool_] | None]):
     """The masks of a dataset, each read when asked for; a good sample with a marked pixel is refused.
 
     >>> from types import SimpleNamespace
     >>> entry = SimpleNamespace(name="test/good/000")
-    >>> Masks(SimpleNamespace(entries=[entry], label=lambda i: 0, mask=lambda i: np.eye(2)))[0]
+    >>> DatasetMasks(SimpleNamespace(entries=[entry], label=lambda i: 0, mask=lambda i: np.eye(2)))[0]
     Traceback (most recent call last):
     ValueError: test/good/000: a good sample with 2 marked pixels: mend mask or kind
     """
@@ -223,8 +223,6 @@ class Masks(Sequence[NDArray[np.bool_] | None]):
         return len(self.dataset.entries)
 
     def __getitem__(self, i: Any) -> Any:
-        if i >= len(self):
-            raise IndexError(i)
         mask = self.dataset.mask(i)
         if mask is not None and mask.any() and not self.dataset.label(i):
             name, count = self.dataset.entries[i].name, np.count_nonzero(mask)
@@ -242,7 +240,7 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
     >>> mean_rows(rows)
     [{'category': 'mean', 'metric': 'au_pro', 'value': 0.5}]
     """
-    own = ("category", "value", "images", "regions", "low", "high", "resamples", "threshold")
+    own = ("category", "value", "images", "regions", *NOT_OF_MEANS)
     groups: dict[tuple[tuple[str, Any], ...], list[Row]] = {}
     for each in rows:
         if each.get("kind") is None:
@@ -250,14 +248,14 @@ def mean_rows(rows: Sequence[Row]) -> list[Row]:
     means = []
     for group in groups.values():
         if len({each["category"] for each in group}) > 1:
-            first = {key: value for key, value in group[0].items() if key not in own[4:]}
+            first = {key: value for key, value in group[0].items() if key not in NOT_OF_MEANS}
             sums: Row = {key: sum(each[key] for each in group) for key in ("images", "regions") if key in group[0]}
             value = float(np.mean([each["value"] for each in group]))
             means.append({**first, "category": MEAN, **sums, "value": value})
     return means
 
 
-def _sources(maps: MapFolder, masks: Masks, settings: Settings) -> tuple[Any, Any]:
+def _sources(maps: MapFolder, masks: DatasetMasks, settings: Settings) -> tuple[Any, Any]:
     """Return maps and masks as the settings want them."""
     fitted: Sequence[Any] | Resized = maps_at_mask_size(maps, masks) if settings.resize else maps
     if settings.mode == COMMUNITY:

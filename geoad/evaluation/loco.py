@@ -15,7 +15,7 @@ from geoad.evaluation.evaluate import Evaluation, Settings
 from geoad.evaluation.map_folder import MapFolder
 from geoad.evaluation.part_scores import read_scores
 from geoad.evaluation.published import MEAN
-from geoad.evaluation.rows import Row, add_intervals, image_rows, row
+from geoad.evaluation.rows import NOT_OF_MEANS, Row, add_intervals, image_rows, row
 from geoad.metrics import PixelRanking, Profiles, bootstrap, rank_saturated
 from geoad.metrics.defects import find_saturated
 from geoad.metrics.passes import Source
@@ -93,7 +93,7 @@ def _mean_of_subsets(parts: Sequence[Sequence[Row]]) -> list[Row]:
     """Return the mean of both subsets, row by row."""
     means = []
     for rows in zip(*parts, strict=True):
-        first = {key: value for key, value in rows[0].items() if key not in ("low", "high", "resamples", "threshold")}
+        first = {key: value for key, value in rows[0].items() if key not in NOT_OF_MEANS}
         value = float(np.mean([each["value"] for each in rows]))
         means.append({**first, "subset": MEAN, "images": None, "value": value})
     return means

@@ -10,7 +10,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,17 +19,15 @@ from typing import Any
 import geoad
 from geoad import _check
 from geoad._whole_file import write_whole
+from geoad.evaluation.rows import Rows
 from geoad.evaluation.text_table import align
 
 LIBRARIES = ("numpy", "scipy", "numba", "torch", "lightning-fabric", "open3d", "trimesh", "tifffile")
 PEERS = ("pykdtree", "faiss-cpu", "fpsample", "torch-cluster")  # with which kernels are compared
 PLACE = ("method", "dataset", "category", "subset", "seed")
-Row = Mapping[str, Any]
 
 
-def write_results(
-    folder: str | Path, rows: Sequence[Row], command: str, *, asked: str | None = None
-) -> tuple[Path, Path]:
+def write_results(folder: str | Path, rows: Rows, command: str, *, asked: str | None = None) -> tuple[Path, Path]:
     """Write FOLDER/metrics.json and FOLDER/metrics.csv, each whole or not at all, and return their paths.
 
     `command` is the one that made the numbers, `asked` a hash of what decides them. NaN is null in the one and empty in
@@ -79,7 +77,7 @@ def environment() -> dict[str, Any]:
     return {"machine": _machine(), "commit": _commit() or geoad.__version__, "versions": versions}
 
 
-def format_table(rows: Sequence[Row]) -> str:
+def format_table(rows: Rows) -> str:
     """Return rows as text: a line for each method, category, subset and seed, a column for each metric, limit and mode.
 
     Intervals stand behind their values.
@@ -99,14 +97,14 @@ def format_table(rows: Sequence[Row]) -> str:
     return align(table, [False] * len(keys) + [True] * len(columns))
 
 
-def _value(row: Row) -> str:
+def _value(row: Mapping[str, Any]) -> str:
     if row["value"] is None:
         return "-"
     interval = f" [{row['low']:.3f}, {row['high']:.3f}]" if row.get("low") is not None else ""
     return f"{row['value']:.3f}{interval}"
 
 
-def _column(row: Row) -> str:
+def _column(row: Mapping[str, Any]) -> str:
     """Return the metric with whatever of its protocol is not the default."""
     limit = "" if row.get("limit") is None else f"@{row['limit']:g}"
     mode = "" if row.get("mode") in (None, "exact") else f" {row['mode']}"
@@ -114,7 +112,7 @@ def _column(row: Row) -> str:
     return f"{row['metric']}{limit}{mode}{corners}"
 
 
-def _csv(rows: Sequence[Row]) -> str:
+def _csv(rows: Rows) -> str:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -24,6 +24,8 @@ from geoad.metrics.resampling import Interval, Key
 
 Row = dict[str, Any]
 Rows = Sequence[Mapping[str, Any]]
+NOT_OF_MEANS = ("low", "high", "resamples", "threshold")
+"""What rows of one category, or subset, say that a mean of several cannot."""
 SHARES = ("tpr", "tnr", "precision", "f1", "balanced_accuracy")
 
 

@@ -20,6 +20,12 @@ from geoad.ops._arrays import to_numbers
 
 SIGMAS = 2.3263478740408408
 """The k of a normal distribution's 0.99-quantile."""
+RULES: dict[str, Callable[..., float]] = {
+    "maximum": maximum,
+    "quantile": quantile,
+    "k-sigma": above_k_sigma,
+    "max-area": below_area,
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class Threshold:
         Maps are read one at a time; "quantile" reads them three or four times. Raises ValueError for NaN and without
         any map. Source: thesis section 4.5, where p = 0.99, k = 2.326, area = 0.001.
         """
-        options: dict[str, dict[str, float]] = {
+        options: dict[str, dict[str, Any]] = {
             "maximum": {},
             "quantile": {"p": p},
             "k-sigma": {"k": k},
@@ -80,12 +86,13 @@ class Threshold:
         if kind == "quantile":
             check_reiterable("maps", maps)
         seen = _Maxima(maps)
-        value = _pixel_rule(kind, options[kind])(seen)
+        value = RULES[kind](seen, **options[kind])
         if not seen.maxima:
             raise ValueError("a threshold needs at least one map of a good part, got none")
         parts = to_numbers("scores", seen.maxima if scores is None else scores).astype(np.float64)
         _check.shape("scores", parts, (len(seen.maxima),))
-        part_value = _part_rule(kind, options[kind])([checked_map(parts[None], "of scores")])
+        part_scores = [checked_map(parts[None], "of scores")]
+        part_value = maximum(part_scores) if kind == "max-area" else RULES[kind](part_scores, **options[kind])
         kept = {name: _check.plain(number) for name, number in options[kind].items()}
         return cls(kind, _finite(value), _finite(part_value), kept, len(seen.maxima))
 
@@ -147,23 +154,6 @@ class _Maxima:
             checked = checked_map(pixels, i)
             self.maxima.append(float(checked.max()))
             yield checked
-
-
-Rule = Callable[[Iterable[NDArray[Any]]], float]
-
-
-def _pixel_rule(kind: str, options: dict[str, float]) -> Rule:
-    if kind == "max-area":
-        return lambda maps: below_area(maps, options["area"], int(options["connectivity"]))
-    return _part_rule(kind, options)
-
-
-def _part_rule(kind: str, options: dict[str, float]) -> Rule:
-    if kind == "quantile":
-        return lambda maps: quantile(maps, options["p"])
-    if kind == "k-sigma":
-        return lambda maps: above_k_sigma(maps, options["k"])
-    return maximum
 
 
 def _finite(value: float) -> float:
