@@ -24,6 +24,8 @@ def fpfh(
 ) -> Any:
     """Return the fast point feature histograms (N, 33) of points (N, 3), numpy or torch (CPU), in the same kind.
 
+    Of a `PointCloud` give `cloud.points`, of Open3D's `np.asarray(pcd.points)`.
+
     Three angles (θ, α, φ) between a point's normal and each of its neighbours' are counted in eleven bins each, in
     percent of the pairs. The mean of the neighbours' histograms is added, weighted by 1 / distance², so that each third
     sums to 200 (Rusu, Blodow, Beetz 2009, in Open3D's order). The unit of the points does not matter, nor does a

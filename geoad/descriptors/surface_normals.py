@@ -17,6 +17,8 @@ ROUNDING = 2.0**-23  # and so is this share of a coordinate
 def normals(points: Any, k: int = 30, *, viewpoint: Any = (0.0, 0.0, 0.0)) -> Any:
     """Return the unit normals (N, 3) float32 of points (N, 3) in any unit, numpy or torch (CPU), in the same kind.
 
+    Of a `PointCloud` give `cloud.points`, of Open3D's `np.asarray(pcd.points)`.
+
     A normal is the direction in which the k nearest points, the point among them, vary least (Hoppe et al. 1992). It
     points to the side of the surface where `viewpoint` is, in the frame of the points; (0, 0, 0) is the camera of an
     organised scan. NaN where a point is not finite, or where these k points lie on a line, to rounding.

@@ -30,20 +30,22 @@ CHUNK = 1 << 16  # points: smaller pieces overlap more, larger ones leave the ca
 class Teacher(nn.Module):
     """Descriptors (N, d) of points (N, 3), in any unit and from any place: only offsets between neighbours count.
 
-    Arrays (or lists) give arrays; a tensor gives a tensor where it is, which must be where the teacher is. Coordinates
-    are taken as float32. Float64 ones that float32 does not hold, as far from the origin, are taken from their median,
-    which loses less and which no outlier moves.
+    One cloud a call: `cloud.points` of a `PointCloud`, `np.asarray(pcd.points)` of Open3D's. Arrays (or lists) give
+    arrays; a tensor gives a tensor where it is, which must be where the teacher is. Coordinates are taken as float32.
+    Float64 ones that float32 does not hold, as far from the origin, are taken from their median, which loses less and
+    which no outlier moves.
 
     The cloud is scaled so that its mean distance to the k neighbours is 1, or that of `spacing`, in the points' unit,
-    if it is given (so that several clouds share one scale, as in 3D-ST). Of N ≤ k points each has N − 1 neighbours.
-    Not invariant to rotation. On the CPU, permuted points get the same descriptors bit for bit, unless points tie for
-    the place of a k-th neighbour.
+    if it is given: clouds to be compared share one, as in 3D-ST. Of N ≤ k points each has N − 1 neighbours. Not
+    invariant to rotation: to register turned parts take `fpfh`. On the CPU, permuted points get the same descriptors
+    bit for bit, unless points tie for the place of a k-th neighbour.
 
     At most `chunk` points are described at a time, by the part of the cloud that they depend on: the descriptors are
     the same, and the memory is little more than that of the neighbours and the result.
 
     No gradient flows. Raises ValueError for points of another shape, fewer than two, not finite, all in one place
-    (without `spacing`) or on another device than the teacher, and TypeError for what holds no real numbers.
+    (without `spacing`) or on another device than the teacher, TypeError for what holds no real numbers, and
+    RuntimeError where torch traces it.
 
     >>> teacher = Teacher.from_pretrained("3d-st-64")
     >>> points = np.random.default_rng(0).random((200, 3), dtype=np.float32)
@@ -126,6 +128,9 @@ class Teacher(nn.Module):
 
     def _coordinates(self, name: str, array: Any, shape: tuple[int | str, ...]) -> Tensor:
         """Return what came as float64 on the teacher's device."""
+        # The neighbours are found outside of torch: a trace would hold them as constants.
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            raise RuntimeError("a teacher cannot be traced: its neighbours would be those of the example")
         device = self.network.output.weight.device
         numbers = array.detach() if isinstance(array, Tensor) else _array(name, array)
         _check.shape(name, numbers, shape)
@@ -165,8 +170,11 @@ def _array(name: str, values: Any) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except ValueError:
-        raise ValueError(f"{name} must be an array, got rows of several lengths") from None
-    if not array.ndim:
+        if isinstance(values, list | tuple):
+            raise ValueError(f"{name} must be an array, got rows of several lengths") from None
+        array = np.empty((), object)  # as numpy makes of most that is no array
+    told = isinstance(values, list | tuple) or hasattr(values, "__array__")  # what it holds, then
+    if not (array.ndim and (told or array.dtype != object)):
         raise TypeError(f"{name} must be an array, got {type(values).__name__}")
     return array
 
@@ -213,7 +221,7 @@ def _build(path: Path, note: Mapping[str, Any], state: dict[str, Tensor]) -> Tea
         raise ValueError(f"{path}: not a teacher: its format must be {FORMAT!r}, got {note.get('format')!r}")
     if lacking := {"width", "blocks", "coordinates", "k"} - note.keys():
         raise ValueError(f"{path}: not a teacher: it does not say its {min(lacking)}: pretrain or copy it again")
-    with float32_by_default(), torch.random.fork_rng([]):  # what is drawn here is overwritten
+    with float32_by_default(), torch.device("cpu"), torch.random.fork_rng([]):  # what is drawn here is overwritten
         network = LocalFeatures(note["width"], note["blocks"], note["coordinates"], outputs=note.get("outputs"))
     try:
         network.load_state_dict(state)

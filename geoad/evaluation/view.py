@@ -84,6 +84,7 @@ def _cloud_views(sample: Sample, cloud: XYZImage, scores: NDArray[np.floating]) 
     centred = points - points.mean(0)
     axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1].T  # longest first: right, down, away
     axes *= np.sign(axes[np.arange(3), np.abs(axes).argmax(1)])[:, None]
+    axes[0] = np.cross(axes[1], axes[2])  # no mirror image, and the front stays the side that a sensor sees
     rgb = sample.rgb
     views = []
     for name, side in (("front", 1), ("back", -1)):

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import tifffile
 from PIL import Image
 
 from geoad.data import check_dataset
-from geoad.data.check import SPARSE, Contents
+from geoad.data.check import SPARSE, Contents, _check_entry
+from geoad.data.dataset import Entry
 from geoad.data.sim3d import make_sim3d
 from geoad.data.sim3d.plan import Counts, Size
 from geoad.geometry import XYZImage
@@ -193,3 +195,23 @@ def test_a_few_flying_points_make_no_other_unit() -> None:
     contents = Contents()
     contents.add("a", XYZImage(points))
     assert contents.lengths["a"] < 2
+
+
+def test_the_box_holds_every_scan() -> None:
+    contents = Contents()
+    for shift in (0, 5):
+        contents.add(str(shift), XYZImage(np.array([[[0, 0, 1.0], [1, 1, 2]]]) + shift))
+    np.testing.assert_array_equal(contents.box, [[0, 0, 1], [6, 6, 7]])
+
+
+def test_a_hundred_times_is_another_unit_and_25_times_is_none() -> None:
+    contents = Contents(lengths={"a": 1.0, "b": 1.0, "c": 100.0, "d": 0.01, "e": 1.0, "f": 25.0})
+    assert [fault.file for fault in contents.other_units()] == ["c", "d"]
+
+
+def test_a_mask_must_be_of_the_size_of_its_photo(tmp_path: Path) -> None:
+    Image.new("RGB", (6, 4)).save(tmp_path / "photo.png")
+    Image.new("L", (4, 4), 255).save(tmp_path / "mask.png")
+    entry = Entry("test/hole/a", "hole", None, tmp_path / "photo.png", tmp_path / "mask.png")
+    (fault,) = _check_entry(SimpleNamespace(codes=None), entry, Contents())  # type: ignore[arg-type]
+    assert "mask must be 4x6" in fault.problem

@@ -114,3 +114,9 @@ def test_several_fields_may_be_padding(tmp_path: Path) -> None:
     head = "FIELDS x y z _ intensity _\nSIZE 4 4 4 1 4 1\nTYPE F F F U F U\nCOUNT 1 1 1 4 1 12\n"
     (tmp_path / "a.pcd").write_bytes(f"{head}WIDTH 5\nHEIGHT 1\nDATA binary\n".encode() + points.tobytes())
     np.testing.assert_array_equal(read_pcd(tmp_path / "a.pcd")[0][0], points["xyz"])
+
+
+def test_colours_may_have_an_opacity(tmp_path: Path) -> None:
+    head = "FIELDS x y z rgba\nSIZE 4 4 4 4\nTYPE F F F U\nWIDTH 1\nHEIGHT 1\nDATA ascii\n"
+    (tmp_path / "a.pcd").write_text(f"{head}0 0 1 {0xFF00FF01}\n")
+    assert read_pcd(tmp_path / "a.pcd")[1].tolist() == [[[0, 255, 1]]]  # type: ignore[union-attr]

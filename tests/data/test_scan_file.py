@@ -265,3 +265,8 @@ def test_the_seed_samples_a_mesh(tmp_path: Path, suffix: str) -> None:
 def test_a_mesh_is_of_the_size_that_was_asked_for(tmp_path: Path) -> None:
     trimesh.creation.box([1, 1, 1]).export(path := tmp_path / "box.ply")
     assert scan_shape(path, points=50) == read_scan(path, points=50).shape == (1, 50)
+
+
+def test_a_number_in_a_comment_is_no_number_of_faces(tmp_path: Path) -> None:
+    (tmp_path / "a.off").write_text("OFF\n# made by tool 4.2\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 2\n")
+    assert read_scan(tmp_path / "a.off", points=5).shape == (1, 5)

@@ -75,3 +75,8 @@ def test_what_is_masked_is_written_as_invalid_and_shares_of_colours_are_refused(
     with pytest.raises(ValueError, match=r"rgb must be uint8 in 0\.\.255, got float64"):
         write_scan(tmp_path, "001", np.ones((2, 3, 3)), rgb=np.full((2, 3, 3), 0.7))
     assert not (tmp_path / "xyz" / "001.tiff").exists()
+
+
+def test_any_number_in_a_mask_marks_a_defect(tmp_path: Path) -> None:
+    write_scan(tmp_path, "000", np.ones((1, 4, 3)), mask=np.array([[0, 2, 255, 256]]))
+    assert np.array(Image.open(tmp_path / "gt" / "000.png")).tolist() == [[0, 255, 255, 255]]

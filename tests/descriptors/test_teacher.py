@@ -31,6 +31,19 @@ def surface(n: int = 1000, seed: int = 0) -> NDArray[np.float32]:
     return np.column_stack([xy, 0.1 * np.sin(6 * xy[:, 0]) + rng.normal(0, 0.002, n)]).astype(np.float32)
 
 
+class Data:
+    """A cloud of others, which looks like a list of its parts."""
+
+    def __init__(self, **parts: Any) -> None:
+        self.parts = list(parts.items())
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, at: int) -> Any:
+        return self.parts[at]
+
+
 def test_kinds_go_out_as_they_came_in(teacher: Teacher) -> None:
     points = surface()
     described = teacher(points)
@@ -191,6 +204,9 @@ def test_points_that_coincide(teacher: Teacher) -> None:
         (None, TypeError, "points must be an array, got NoneType"),
         (XYZImage(np.ones((2, 2, 3))), TypeError, "points must be an array, got XYZImage"),
         ([[0, 0, 0], [1, 0]], ValueError, "points must be an array, got rows of several lengths"),
+        (Data(pos=np.zeros((5, 3))), TypeError, "points must be an array, got Data"),
+        (Data(pos=np.zeros((5, 3)), normal=np.zeros((5, 2))), TypeError, "points must be an array, got Data"),
+        (np.full((5, 3), None), TypeError, "points must hold real numbers, got object"),
         (np.ma.masked_less(np.eye(3), 1), ValueError, "points must be finite, got 3 of 3 that are not"),
         (torch.zeros(5, 3, device="meta"), ValueError, "points must be where the teacher is, on cpu, got points on m"),
     ],
@@ -314,6 +330,22 @@ def test_a_teacher_that_cannot_be_opened_is_not_called_broken(tmp_path: Path, mo
     with pytest.raises(PermissionError, match=r"mine\.safetensors") as caught:
         Teacher.from_pretrained(tmp_path / "mine.safetensors")
     assert "again" not in str(caught.value)
+
+
+def test_a_teacher_is_loaded_whatever_torchs_default_device_is() -> None:
+    with torch.device("meta"):
+        loaded = Teacher.from_pretrained("3d-st-64")
+    assert {parameter.device.type for parameter in loaded.parameters()} == {"cpu"}
+    np.testing.assert_array_equal(loaded(surface(100)), Teacher.from_pretrained("3d-st-64")(surface(100)))
+
+
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+def test_a_teacher_cannot_be_traced(teacher: Teacher) -> None:
+    points = torch.from_numpy(surface(100))
+    with pytest.raises(RuntimeError, match="a teacher cannot be traced"):
+        torch.jit.trace(teacher, points, check_trace=False)
+    with pytest.raises(RuntimeError, match="a teacher cannot be traced"):
+        torch.jit.trace(lambda scan: teacher.apply_organized(scan), points.reshape(10, 10, 3), check_trace=False)
 
 
 def test_loading_a_teacher_draws_nothing() -> None:

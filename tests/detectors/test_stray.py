@@ -12,7 +12,7 @@ import torch
 from geoad.checks import synthetic_scan
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import OddScan
-from geoad.detectors.stray import stray_points
+from geoad.detectors.stray import stray_depth, stray_points
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -43,6 +43,17 @@ def test_of_turned_copies_the_scan_is_named() -> None:
     detector = make_detector("voxel-ae", **detector_class("voxel-ae").tiny() | {"steps": 1, "copies": 3})
     with pytest.warns(OddScan, match=r"^training scan 1 \(from 0\) has a point"):
         detector.fit(scans)
+
+
+@pytest.mark.parametrize("height", [-10.0, 10.0])
+def test_a_point_is_stray_on_either_side(height: float) -> None:
+    plate = np.random.default_rng(0).random((1000, 3)) * [0.2, 0.1, 0.01]
+    assert stray_points(np.vstack([plate, [[0.1, 0.05, height]]])) is not None
+
+
+def test_four_times_the_usual_depth_is_stray() -> None:
+    for farthest, told in ((2.0, True), (1.4, False)):
+        assert (stray_depth(np.array([0.5, 0.5, 0.5, farthest], np.float32)) is not None) == told
 
 
 def test_a_column_that_is_narrow_does_not_speak_for_the_scan() -> None:

@@ -11,7 +11,7 @@ import pytest
 from geoad.checks import synthetic_scan
 from geoad.detectors import detector_class, make_detector
 from geoad.detectors.base import OddScan
-from geoad.detectors.unit import is_other_unit
+from geoad.detectors.unit import Lengths, is_other_unit
 from geoad.geometry.xyz_image import XYZImage
 from geoad.sample import Sample
 
@@ -30,6 +30,12 @@ def in_millimetres(sample: Sample) -> Sample:
 
 def test_ten_times_is_another_unit() -> None:
     assert [is_other_unit(1.0, times) for times in (9.5, 10.5, 1 / 9.5, 1 / 10.5)] == [False, True, False, True]
+
+
+def test_a_first_scan_in_another_unit_does_not_decide_for_long() -> None:
+    lengths = Lengths()
+    told = [lengths.see(length, "{}") for length in (1000.0, 1.0, 1.0, 1.0)]
+    assert told[1] is not None and told[3] is None
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -104,6 +104,13 @@ def test_two_do_not_make_the_maps_of_a_split(tmp_path):
     assert (tmp_path / "test" / "made_by.txt").read_text() == "run one\n"
 
 
+def test_a_map_that_is_gone_is_made_again(tmp_path):
+    first = export_maps(Height(), ToyDataset(), tmp_path, pictures=False, maker="run one")
+    first[1].path.unlink()
+    again = export_maps(Height(), ToyDataset(), tmp_path, pictures=False, maker="run one")
+    assert [each.seconds is None for each in again] == [True, False, True] and first[1].path.exists()
+
+
 def test_a_maker_may_name_what_is_no_utf_8(tmp_path):
     maker = os.fsdecode(b"M\xfcnchen")
     export_maps(Height(), ToyDataset(), tmp_path, pictures=False, maker=maker)

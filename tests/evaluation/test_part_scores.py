@@ -40,6 +40,12 @@ def test_a_methods_own_scores_count_before_the_maxima(tmp_path: Path) -> None:
     assert auroc(tmp_path, dataset) == (1.0, "own")
 
 
+def test_a_later_score_replaces_its_own_alone(tmp_path: Path) -> None:
+    write_scores(tmp_path, {"a": 1.0, "b": 1.0})
+    write_scores(tmp_path, {"a": 2.0})
+    assert read_scores(tmp_path, ["a", "b"]).tolist() == [2.0, 1.0]  # type: ignore[union-attr]
+
+
 def test_a_lacking_or_damaged_score_is_named(tmp_path: Path) -> None:
     write_scores(tmp_path, {NAMES[0]: 1.0})
     with pytest.raises(ValueError, match=r"scores.json: no score of test/good/001: score again"):

@@ -76,6 +76,12 @@ def test_table_has_a_line_a_category_and_a_column_a_protocol():
     ]
 
 
+def test_table_has_intervals_where_there_are():
+    value = {"metric": "au_pro", "value": 0.5}
+    table = format_table([{"category": "a", **value, "low": 0.25, "high": 0.75}, value])
+    assert "0.500 [0.250, 0.750]" in table and table.startswith("category")
+
+
 @pytest.mark.parametrize(("changed", "told"), [("", "c0ffee"), ("geoad/a.py", "c0ffee-dirty")])
 def test_a_checkout_with_changes_is_called_dirty(tmp_path, monkeypatch, changed, told):
     (tmp_path / ".git").mkdir()

@@ -45,6 +45,37 @@ def test_the_back_is_the_mirror_of_the_front():
     assert np.nanmean(np.abs(front.scores - back.scores[:, ::-1])) < 0.05
 
 
+@pytest.mark.parametrize("sides", [(1, 0.6, 0.1), (1, 0.1, 0.6), (0.6, 1, 0.1), (0.1, 0.6, 1)])
+def test_a_cloud_is_not_drawn_as_its_mirror_image(sides):
+    points = np.random.default_rng(0).random((1, 500, 3)) * sides
+    for view in views_of(Sample(xyz=XYZImage(points)), np.arange(500.0)[None]):
+        index = view.scores[view.valid].astype(int)
+        turn = np.linalg.lstsq(points[0, index] - points[0].mean(0), view.xyz[view.valid], rcond=None)[0]
+        assert np.linalg.det(turn) > 0
+
+
+@pytest.mark.parametrize("sides", [(1, 0.6, 0.1), (0.6, 1, 0.1)])
+def test_the_front_is_what_a_sensor_sees(sides):
+    points = np.random.default_rng(0).random((1, 5000, 3)) * sides
+    front, back = views_of(Sample(xyz=XYZImage(points)), points[..., 2])
+    assert np.nanmean(front.scores) < 0.04 and np.nanmean(back.scores) > 0.06
+
+
+@pytest.mark.parametrize("side", ["front", "back"])
+def test_scores_colours_and_truth_are_those_of_the_points_that_are_seen(side):
+    points = np.random.default_rng(0).random((1, 2000, 3)) * [1, 0.6, 0.01] + 1
+    x = points[..., 0].copy()
+    points[0, ::3] = 0  # not valid
+    points[0, -1, 0] = x[0, -1] = 1.9
+    grey = np.repeat((250 * (x[..., None] - 1)).astype(np.uint8), 3, 2)
+    sample = Sample(xyz=XYZImage(points, grey), mask=x > 1.5)
+    view = next(view for view in views_of(sample, x) if view.name == side)
+    own = view.xyz[view.valid][:, 0] * (1 if side == "front" else -1)
+    assert np.corrcoef(own, view.scores[view.valid])[0, 1] > 0.99
+    assert np.corrcoef(own, view.rgb[view.valid][:, 0])[0, 1] > 0.99
+    np.testing.assert_array_equal(view.mask, np.nan_to_num(view.scores) > 1.5)
+
+
 def test_clouds_of_few_points():
     for n in (1, 2, 5):
         points = np.random.default_rng(n).random((1, n, 3)) + 1

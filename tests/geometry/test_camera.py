@@ -59,6 +59,11 @@ def test_ideal_pinhole_without_kappa() -> None:
     assert camera.project(corners).tolist() == [[22, 22], [22, 42], [42, 22], [42, 42]]
 
 
+def test_beyond_where_distortion_has_an_inverse_points_have_pixels() -> None:
+    camera = Camera(1.0, 1.0, 0.01, 0.01, 0.0, 0.0, 10, 10)
+    assert camera.project(np.array([[3.0, 0, 1]])).tolist() == [[600.0, 0.0]]
+
+
 def test_what_is_behind_the_camera_has_no_pixel() -> None:
     assert np.isnan(TIRE.project(np.array([[0, 0, 0.0], [0, 0, -1.0], [np.nan, 0, 1]]))[:, 0]).all()
 

@@ -26,6 +26,14 @@ def test_a_part_that_covers_more_than_half_does_not_pull_it() -> None:
     assert abs((plane.point - [0, 0, 0.5]) @ wanted) < 1e-4
 
 
+def test_points_in_millimetres_have_the_same_plane() -> None:
+    points = table(noise=1e-4)
+    points[:900] -= [0, 0, 0.03]
+    small, large = fit_background(points), fit_background(1000 * points)
+    np.testing.assert_allclose(large.normal, small.normal, atol=1e-6)
+    np.testing.assert_allclose(large.point, 1000 * small.point, rtol=1e-6)
+
+
 def test_the_larger_plane_on_top_is_not_the_background() -> None:
     points = table(slope=0.0)
     points[:1100, 2] -= 0.04

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from geoad.metrics import average_precision, bootstrap, compare, profile_images, rank_pixels, roc_auc
 from geoad.metrics import profiles as profiles_module
+from geoad.metrics.profiles import Profiles
 from geoad.metrics.resampling import _areas
 from tests.metrics.cases import LIMITS, TEST_SETS
 
@@ -175,3 +176,15 @@ def test_areas_of_images_are_one_an_image():
 def test_draws_are_of_images():
     with pytest.raises(ValueError, match="profiles must be of at least one image, got none"):
         bootstrap(profile_images([], []))
+
+
+def test_other_defects_are_other_images():
+    maps, mask = [np.eye(4)], np.array([[1, 0, 1, 0]] * 4)
+    with pytest.raises(ValueError, match="same images in the same order"):
+        compare(profile_images(maps, [np.eye(4)]), profile_images(maps, [mask]), resamples=2)
+
+
+def test_one_level_with_good_and_bad_pixels_has_half_of_their_area_for_its_error():
+    mixed = np.array([[1, 0, 0]])
+    profiles = Profiles(mixed, mixed, 1.0 * mixed, np.array([1]), np.array([1.0]), np.array([True]))
+    assert profiles.grid_error(1.0) == 0.5

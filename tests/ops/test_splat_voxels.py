@@ -225,6 +225,12 @@ def test_what_is_behind_a_camera_is_not_seen():
     assert np.isnan(splat_voxels(np.ones((1, 1, 1)), (-1, -1, -3), 1.0, Mirror(), (5, 5))).all()
 
 
+def test_voxels_of_several_slabs_equal_the_reference():
+    values = np.random.default_rng(0).random((3, 90, 90)).astype(np.float32)
+    where = ((-1.0, -1.0, 4.0), 2 / 90, Camera.pinhole(60.0, (24, 24)), (24, 24))
+    same(splat_voxels(values, *where), reference.splat_voxels(values, *where))
+
+
 def test_a_box_is_covered_if_no_pixel_of_it_is_free():
     rng = np.random.default_rng(0)
     for _ in range(3000):  # boxes that meet up to six blocks of rows by four words of columns, with few gaps

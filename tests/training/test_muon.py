@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -39,6 +41,16 @@ def test_vectors_follow_adam() -> None:
     torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_vectors_decay_as_in_adamw() -> None:
+    mine, theirs = (nn.Parameter(torch.ones(5)) for _ in range(2))
+    rules: dict[str, Any] = {"lr": 0.01, "betas": (0.5, 0.9), "weight_decay": 0.1}
+    for vector, optimizer in ((mine, Muon([mine], **rules)), (theirs, torch.optim.AdamW([theirs], **rules))):
+        for step in range(5):
+            vector.grad = (vector.detach() - step).sin()
+            optimizer.step()
+    torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
 def test_matrices_follow_torch() -> None:
     torch.manual_seed(0)
     mine = nn.Parameter(torch.randn(6, 4))
@@ -52,6 +64,20 @@ def test_matrices_follow_torch() -> None:
             (matrix - target).square().sum().backward()
             optimizer.step()
     torch.testing.assert_close(mine, theirs, rtol=0.05, atol=0.05)  # theirs iterates in bfloat16
+
+
+def test_a_large_gradient_is_remembered_as_in_torch() -> None:
+    torch.manual_seed(0)
+    mine = nn.Parameter(torch.randn(6, 4))
+    theirs = nn.Parameter(mine.detach().clone())
+    reference = torch.optim.Muon([theirs], lr=0.05, weight_decay=0.0, momentum=0.5, adjust_lr_fn="original")
+    optimizers = [(mine, Muon([mine], lr=0.01, momentum=0.5)), (theirs, reference)]
+    for step in range(8):
+        gradient = torch.randn(6, 4) * (8 if step == 0 else 1)
+        for matrix, optimizer in optimizers:
+            matrix.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(mine, theirs, rtol=0.05, atol=0.05)
 
 
 def test_weight_decay_and_the_shape_of_a_matrix_scale_its_steps() -> None:

@@ -60,6 +60,11 @@ BAD[r"risen must lie before the camera \(z > 0\) for a depth method, 8 of 72 poi
 )
 
 
+BAD[r"flat must lie before the camera \(z > 0\) for a depth method, 9 of 72 points do not: turn the scan"] = Sample(
+    xyz=XYZImage(np.linspace([0, 1, 0], [0, 1, 0.7], 8)[:, None].repeat(9, 1)), name="flat"
+)
+
+
 @pytest.mark.parametrize("error", BAD)
 def test_what_a_depth_method_cannot_see_is_named(error: str) -> None:
     with pytest.raises(ValueError, match=error):
