@@ -84,6 +84,8 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise fault(folder, "made", error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise OSError(f"{folder}: cannot be written: read-only file system; choose another place")
         raise PermissionError(f"{folder}: cannot be written: permission denied; chmod u+wx it or choose another place")
     return folder
 

@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,3 +137,14 @@ def test_drafts_of_the_killed_can_be_removed(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     remove_drafts(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".lock", "whole.part"}
+
+
+def test_a_read_only_file_system_is_told_from_a_lack_of_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="permission denied; chmod"):
+        make_folder(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+    with pytest.raises(OSError, match="cannot be written: read-only file system; choose another place"):
+        make_folder(tmp_path)
