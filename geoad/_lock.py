@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from geoad._whole_file import make_folder
+from geoad._whole_file import fault, make_folder
 
-UNKNOWN = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+UNKNOWN = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 """What file systems of clusters say that know no locks, or were mounted without."""
 
 
@@ -22,7 +22,7 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
     If another has it, `wait` waits for it. Where the file system knows no locks, nobody is kept out.
 
     Raises ValueError that names the folder if another process has it and `wait` is not set, and OSError that names
-    it if it can't be made or written.
+    it if it can't be made, written or locked.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, locked(folder):
@@ -32,11 +32,11 @@ def locked(folder: str | Path, *, wait: bool = False) -> Iterator[None]:
     with _open(make_folder(folder) / ".lock") as file:  # not the folder itself, which NFS cannot lock
         try:
             fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except (BlockingIOError, PermissionError):  # the latter from CIFS
             raise ValueError(f"{folder} is in use by another process: wait for it, or choose another folder") from None
         except OSError as error:
             if error.errno not in UNKNOWN:
-                raise
+                raise fault(Path(folder), "locked", error) from error
         yield
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
+import time
+
+STARTER = "GEOAD_STARTER"
+"""The variable that gives a command the number of the process which it follows."""
 
 
 def follow_parent(*, interrupts: bool = True) -> None:
@@ -21,6 +24,23 @@ def follow_parent(*, interrupts: bool = True) -> None:
 
 
 def _follow() -> None:
+    import multiprocessing  # which whoever has workers has loaded; a command that has none need not
+
     if (parent := multiprocessing.parent_process()) is not None:
         parent.join()
         os._exit(1)
+
+
+def follow_starter() -> None:
+    """End this process when the one that started it ends, if that has left its number in the environment.
+
+    >>> follow_starter()
+    """
+    if number := os.environ.pop(STARTER, None):  # it is not for processes that this one starts
+        threading.Thread(target=_watch, args=(int(number),), daemon=True).start()
+
+
+def _watch(number: int) -> None:
+    while os.getppid() == number:
+        time.sleep(1)
+    os._exit(1)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
+
+DRAFT = ".part"
+NOT_SYNCED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""What file systems say that cannot be asked to bring a file to the disk: nothing is wrong with what is written."""
 
 
 def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[bytes]], object]) -> None:
@@ -25,20 +30,37 @@ def write_whole(path: str | Path, content: bytes | memoryview | Callable[[IO[byt
     make_folder(path.parent)
     if path.is_dir():
         raise IsADirectoryError(f"{path}: cannot be written: it is a folder; remove it or choose another place")
-    draft = path.with_name(f".{uuid4().hex}{path.suffix}")
+    draft = path.with_name(f".{uuid4().hex}{DRAFT}")
     try:
         try:
             content = _filled(content) if callable(content) else content
             with draft.open("xb") as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file)
             os.replace(draft, path)
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise fault(path, "written", error) from error
+
+
+def remove_drafts(folder: str | Path) -> None:
+    """Remove what processes that were killed have left of their writing in `folder`, where nobody else is at work.
+
+    >>> remove_drafts("no such folder")
+    """
+    for draft in Path(folder).glob(f".*{DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
+def _sync(file: IO[bytes]) -> None:
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in NOT_SYNCED:
+            raise
 
 
 def _filled(fill: Callable[[IO[bytes]], object]) -> memoryview:
@@ -62,6 +84,8 @@ def make_folder(folder: str | Path) -> Path:
     except OSError as error:
         raise fault(folder, "made", error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise OSError(f"{folder}: cannot be written: read-only file system; choose another place")
         raise PermissionError(f"{folder}: cannot be written: permission denied; chmod u+wx it or choose another place")
     return folder
 

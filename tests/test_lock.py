@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +36,12 @@ def test_another_process_waits_if_it_is_told_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL])
 def test_nobody_is_kept_out_where_the_file_system_knows_no_locks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait: bool, number: int
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSYS, "Function not implemented")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(tmp_path, wait=wait):
@@ -51,7 +53,16 @@ def test_other_faults_of_the_file_system_are_told(tmp_path: Path, monkeypatch: p
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(fcntl, "flock", fail)
-    with pytest.raises(OSError, match="Input/output error"), locked(tmp_path):
+    with pytest.raises(OSError, match=rf"{tmp_path}: cannot be locked: (?i:Input/output error)"), locked(tmp_path):
+        pass
+
+
+def test_cifs_says_otherwise_that_another_process_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(ValueError, match=f"{tmp_path} is in use by another process"), locked(tmp_path):
         pass
 
 

@@ -1,13 +1,15 @@
+import errno
 import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from geoad._whole_file import make_folder, write_whole
+from geoad._whole_file import make_folder, remove_drafts, write_whole
 from geoad.evaluation.fit_threshold import fit_threshold
 from geoad.training.log import Log
 from tests.evaluation.toys import Height, ToyDataset
@@ -97,3 +99,52 @@ def test_who_may_read_it_is_for_the_umask_to_say(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    """Let a function of `os` fail as a file system would."""
+
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, fail)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_need_not_know_of_syncing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    fail_with(monkeypatch, "fsync", number)
+    write_whole(tmp_path / "a.txt", b"whole")
+    assert (tmp_path / "a.txt").read_bytes() == b"whole"
+
+
+def test_a_disk_that_is_full_only_when_it_is_synced_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, "fsync", errno.ENOSPC)
+    with pytest.raises(OSError, match=r"a\.txt: cannot be written: no space left"):
+        write_whole(tmp_path / "a.txt", b"whole")
+    assert not list(tmp_path.iterdir())
+
+
+def test_drafts_of_the_killed_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lock").touch()
+    write_whole(tmp_path / "whole.part", b"mine")
+    fail_with(monkeypatch, "replace", errno.EIO)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)  # as if the process were gone
+    with pytest.raises(OSError, match="whole"):
+        write_whole(tmp_path / "whole.txt", b"whole")
+    assert len(list(tmp_path.iterdir())) == 3
+    monkeypatch.undo()
+    remove_drafts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "whole.part"}
+
+
+def test_a_read_only_file_system_is_told_from_a_lack_of_permission(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match="permission denied; chmod"):
+        make_folder(tmp_path)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY | os.ST_NOSUID))
+    with pytest.raises(OSError, match="cannot be written: read-only file system; choose another place"):
+        make_folder(tmp_path)

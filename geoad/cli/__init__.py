@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 
+from geoad._parent import follow_starter
 from geoad._thread_count import ask_threads
 from geoad.cli.arguments import UsageError, describe
 from geoad.cli.parser import build_parser
@@ -20,6 +21,7 @@ from geoad.cli.warnings_in_a_line import warnings_in_a_line
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 wrongly asked, 130 interrupted."""
+    follow_starter()
     words = sys.argv[1:] if argv is None else list(argv)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

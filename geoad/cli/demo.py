@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+from geoad._parent import STARTER
 from geoad._whole_file import check_empty, make_folder
 
 CATEGORIES = ("bagel", "cable_gland", "dowel")  # all their defects change the surface: neither method sees colour
@@ -108,7 +109,8 @@ def _run(job: Job, running: set[subprocess.Popen[bytes]], begun: float) -> bool:
             _say(begun, job, verb)
             start = log.tell()
             command = [sys.executable, "-m", "geoad", *words]
-            process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **ENVIRONMENT})
+            environment = {**os.environ, **ENVIRONMENT, STARTER: str(os.getpid())}
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
             running.add(process)
             while (code := _wait(process, HEARTBEAT)) is None:
                 _say(begun, job, last_line(job.log, start) or f"still at {verb}")

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from geoad._digest import digest_of
 from geoad._lock import locked
+from geoad._whole_file import remove_drafts
 from geoad.cli.arguments import PRESETS, UsageError, asked_categories, describe
 from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
@@ -121,6 +122,8 @@ def _fit(job: Fitting, params: dict[str, Any], arguments: Namespace) -> None:
     with locked(job.folder / "training"):
         if Run.open(job.folder).config != run.config:
             raise ValueError(f"{job.folder}: another process has begun another run there: choose another folder")
+        for folder in (job.folder, job.folder / "training"):
+            remove_drafts(folder)
         _train(run, job, name, arguments)
     shutil.rmtree(job.folder / "training", ignore_errors=True)  # what only an interrupted training needs
 

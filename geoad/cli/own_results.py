@@ -51,7 +51,7 @@ def remove_beside(out: Path) -> None:
     earlier = _asked(out)
     for folder in (out / name for name in BESIDE):
         if earlier is not None and _asked(folder) == earlier:
-            for name in FILES:
+            for name in reversed(FILES):  # the one that says whose they are goes last
                 (folder / name).unlink(missing_ok=True)
 
 

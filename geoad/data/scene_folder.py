@@ -65,16 +65,16 @@ class SceneFolder(Sequence[Scene]):
 
     def _take(self, settings: dict[str, Any], files: list[str]) -> None:
         """Note in the folder what its scenes are of, or raise ValueError if there are others in it."""
-        note = self.folder / "settings.json"
+        note = self._files.note
         text = json.dumps({**settings, **({"files": files} if files else {})}, sort_keys=True)
-        if not note.exists() or not any(self.folder.glob("*.npy")):
+        if not note.exists() or not any(self.folder.glob("[0-9]*.npy")):
             write_whole(note, text.encode())
             return
         held = note.read_text(encoding="utf-8")
         old = _read(held)
         known = old.pop("files", files)  # older folders do not say it
         if old != settings and not _moved(old, settings):
-            raise ValueError(f"{note}: holds scenes of {held}, not of {text}: choose another folder")
+            raise _of_others(note, held, text)
         if not set(known) <= set(files):  # there may be more now: scenes that are there do not change
             raise ValueError(f"{note}: holds scenes of other files: choose another folder")
         if held != text:
@@ -109,6 +109,10 @@ def _read(note: str) -> dict[str, Any]:
         return {}
 
 
+def _of_others(note: Path, held: str, asked: str) -> ValueError:
+    return ValueError(f"{note}: holds scenes of {held}, not of {asked}: choose another folder")
+
+
 def _digests(source: object, files: Sequence[Path]) -> list[str]:
     """Return a short digest of name and size of each file below a source's folder that is of the kinds of its own."""
     if not files:
@@ -135,6 +139,10 @@ class _Files:
     k: int
     settings: dict[str, Any]
 
+    @property
+    def note(self) -> Path:
+        return self.folder / "settings.json"
+
     def scene(self, index: int) -> Path:
         return self.folder / f"{index:06d}.npy"
 
@@ -145,7 +153,11 @@ class _Files:
         return self.scene(index).exists() and self.table(index).exists()
 
     def make(self, index: int) -> None:
-        """Write a scene and its table, if they are not there."""
+        """Write a scene and its table, if they are not there.
+
+        Raises ValueError if another process took the folder for other scenes while it was empty.
+        """
+        self._check_note()
         if not self.scene(index).exists():
             _save(self.scene(index), Scenes(self.count, **self.settings)[index])
         if not self.table(index).exists():
@@ -153,6 +165,11 @@ class _Files:
 
             table = knn(np.asarray(_map(self.scene(index))), self.k, include_self=False).index
             _save(self.table(index), np.asarray(table, np.int32))
+
+    def _check_note(self) -> None:
+        held = self.note.read_text(encoding="utf-8") if self.note.exists() else ""  # in a folder removed since then
+        if held and {**_read(held), "files": None} != {**self.settings, "files": None}:
+            raise _of_others(self.note, held, json.dumps(self.settings, sort_keys=True))
 
 
 def _each(make: Callable[[int], None], numbers: Sequence[int], jobs: int) -> Iterator[None]:

@@ -135,9 +135,14 @@ class Run:
         return make_detector(self._name, **{**params, **kept_weights(self.folder, params)})
 
     def save_detector(self, detector: nn.Module) -> None:
-        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all."""
+        """Write the detector's parameters and buffers to `checkpoint`, whole or not at all.
+
+        A folder that was removed meanwhile is made again: training may have taken days.
+        """
         from geoad.training.state import copy_state
 
+        if not (self.folder / "config.json").exists():
+            self._begin(self.folder, self.config)._keep_weights()
         write_safetensors(self.checkpoint, copy_state(detector), {"detector": self._name})
 
     def load_detector(self) -> Detector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from geoad._whole_file import remove_drafts
 from geoad.training.checkpoint import NAME, Checkpoint
 from geoad.training.history import History
 from geoad.training.log import Log
@@ -16,7 +17,8 @@ def begin(folder: Path, where: str, file: Path | None = None) -> None:
     """Make `folder` ready for a sitting: note in its log.jsonl that one begins at `where`.
 
     `file` is the checkpoint of an earlier sitting, from here or from another machine: it is taken up, with its log, if
-    the folder has none. A log without a checkpoint is of a run that is not continued, and is deleted.
+    the folder has none. A log without a checkpoint is of a run that is not continued, and is deleted; so is what a
+    killed process was writing.
 
     Raises ValueError if the folder has a checkpoint of an earlier step than the file's.
 
@@ -26,6 +28,7 @@ def begin(folder: Path, where: str, file: Path | None = None) -> None:
     ...     History.read(folder / "log.jsonl").lines
     [{'sitting': 'a laptop'}]
     """
+    remove_drafts(folder)
     own, path = folder / NAME, folder / LOG
     if not own.exists():
         saved = None if file is None else Checkpoint.load(file)

@@ -317,6 +317,13 @@ def test_two_fits_do_not_meet_in_a_folder(geoad, tree: Path, tmp_path: Path) -> 
     assert geoad(*words).code == 0 and not (tmp_path / "run" / "training").exists()
 
 
+def test_a_fit_removes_what_a_killed_one_was_writing(geoad, tree: Path, tmp_path: Path) -> None:
+    words = ("fit", "depth-vm", "--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".1f.part").write_bytes(b"half")
+    assert geoad(*words).code == 0 and not list((tmp_path / "run").glob("*.part"))
+
+
 def test_a_network_is_drawn_while_it_is_fitted(geoad, tree: Path, tmp_path: Path) -> None:
     words = ("--data", f"mvtec3d:{tree}", "--category", "bagel", "--out", tmp_path / "run", "--preset", "tiny")
     assert geoad("fit", "depth-ae", *words, "--set", "steps=4").code == 0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from geoad._lock import locked
 from geoad.cli import demo as cli_demo
 from geoad.cli.demo import CATEGORIES, Job, evaluate, last_line, simulate, train, work
 from geoad.cli.demo_report import METHODS, METRICS, report
@@ -67,6 +71,34 @@ def test_the_report_holds_every_number_and_a_sheet_of_pictures(tmp_path: Path) -
     sheet = np.asarray(Image.open(tmp_path / "pictures.png"))
     assert sheet.shape == (6 * 20, 110 + 32, 3)
     assert [int(sheet[20 * i + 10, 115, 0]) for i in range(6)] == [0, 100, 1, 101, 2, 102]
+
+
+def test_a_killed_demo_leaves_nobody_at_work(tmp_path: Path) -> None:
+    scans = tmp_path / "sim3d"
+    job = f"Job('sim3d', [['data', 'make', 'sim3d', {str(scans)!r}]], Path({str(tmp_path / 'log')!r}))"
+    code = f"from pathlib import Path\nfrom geoad.cli.demo import Job, work\nwork([{job}], 1, 0)"
+    demo = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    assert within(60, lambda: (scans / "manifest.json").exists())
+    with pytest.raises(ValueError, match="in use by another process"), locked(scans):
+        pass
+    demo.kill()
+    demo.wait()
+    assert within(20, lambda: is_free(scans))
+
+
+def within(seconds: float, happens: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.1)
+    return happens()
+
+
+def is_free(folder: Path) -> bool:
+    try:
+        with locked(folder):
+            return True
+    except ValueError:
+        return False
 
 
 @pytest.mark.slow

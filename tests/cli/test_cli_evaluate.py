@@ -359,3 +359,23 @@ def test_each_subset_has_the_scores_of_its_own_parts(loco: Path, tmp_path: Path)
     rows = [row for _, each in evaluate_loco(tmp_path, loco, "pushpins") for row in each.rows]
     found = {row["subset"]: row["value"] for row in rows if row["metric"] == "image_auroc"}
     assert found == {"structural": 0, "logical": 1, "mean": 0.5}
+
+
+def test_an_interrupted_removal_is_finished_by_the_same_command(
+    geoad, tree: Path, maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("evaluate", maps, "--data", f"mvtec3d:{tree}", "--category", "rope", "--out", tmp_path)
+    assert geoad(*words, "--against", "published").code == 0
+    remove, removed = Path.unlink, list[Path]()
+
+    def once(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == "published":
+            removed.append(path)
+            if len(removed) == 2:
+                raise KeyboardInterrupt
+        remove(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", once)
+    assert geoad(*words, "--overwrite").code == 130
+    monkeypatch.undo()
+    assert geoad(*words, "--against", "published").code == 0

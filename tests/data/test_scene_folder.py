@@ -179,3 +179,25 @@ def test_a_folder_of_the_same_name_elsewhere_is_another_source(tmp_path: Path) -
     SceneFolder(tmp_path / "scenes", 1, source=f"meshes:{tmp_path}/a/parts", **how)[0]
     with pytest.raises(ValueError, match="choose another folder"):
         SceneFolder(tmp_path / "scenes", 1, source=f"meshes:{tmp_path}/b/parts", **how)
+
+
+def test_two_that_begin_together_do_not_mix_their_scenes(tmp_path: Path) -> None:
+    one = SceneFolder(tmp_path, 2, k=4, points=100, objects=1, seed=0)
+    two = SceneFolder(tmp_path, 2, k=4, points=60, objects=1, seed=2)  # the folder was still empty
+    with pytest.raises(ValueError, match=r"holds scenes of .*60.*, not of .*100.*: choose another folder"):
+        one.fill()
+    assert two[0].points.shape == (60, 3)
+    with pytest.raises(ValueError, match="choose another folder"):
+        one[0]
+
+
+def test_a_draft_is_no_scene(tmp_path: Path) -> None:
+    SceneFolder(tmp_path, 1, k=5, seed=1, **SMALL)
+    (tmp_path / ".0123.npy").write_bytes(b"half")
+    SceneFolder(tmp_path, 1, k=5, **SMALL)
+
+
+def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
+    stored = SceneFolder(tmp_path / "scenes", 1, k=5, **SMALL)
+    shutil.rmtree(tmp_path / "scenes")
+    assert stored[0].points.shape == (60, 3)

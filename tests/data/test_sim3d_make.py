@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,7 @@ from geoad.data.sim3d import CATEGORIES, get_category, make_sim3d
 from geoad.data.sim3d.category import Counts
 from geoad.data.sim3d.make import _settings
 from geoad.data.sim3d.plan import SIZES, Size, plan
-from geoad.data.sim3d.store import checksum
+from geoad.data.sim3d.store import checksum, write_xyz
 
 SIZE = Size(64, Counts(2, 1, 1, 4))
 
@@ -141,6 +143,30 @@ def test_a_write_that_fails_leaves_no_file(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="no space"):
         small(tmp_path / "root")
     assert tree(tmp_path / "root") == {}
+
+
+def test_a_scan_is_whole_where_the_disk_is_full(tmp_path: Path) -> None:
+    xyz = np.ones((65, 63, 3), np.float32)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (49152, before[1]))  # all but the last block
+    try:
+        with pytest.raises(OSError, match=r"000\.tiff: cannot be written: file too large"):
+            write_xyz(tmp_path / "000.tiff", xyz)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())
+    assert write_xyz(tmp_path / "000.tiff", xyz) == checksum(tmp_path / "000.tiff")
+    assert np.array_equal(tifffile.imread(tmp_path / "000.tiff"), xyz)
+
+
+def test_a_scan_that_cannot_be_synced_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"000\.tiff: cannot be written: no space left"):
+        write_xyz(tmp_path / "000.tiff", np.ones((4, 5, 3), np.float32))
+    assert not list(tmp_path.iterdir())
 
 
 def test_foreign_files_are_refused(made: Path, tmp_path: Path) -> None:

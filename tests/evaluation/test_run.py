@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -226,3 +227,12 @@ def test_weights_that_are_kept_stay_what_they_were(tmp_path):
         given.write_bytes(content)
         Run.create(tmp_path / "run", config)
     assert (tmp_path / "run" / "teacher.safetensors").read_bytes() == b"old"
+
+
+def test_a_folder_removed_while_it_learnt_is_a_run_again(tmp_path):
+    run = Run.create(tmp_path / "run", CONFIG)
+    detector = run.make_detector().fit(ToyDataset(("good",) * 4), trainer=Trainer(device="cpu"))
+    shutil.rmtree(run.folder)
+    run.save_detector(detector)
+    again = Run.open(run.folder)
+    assert again.config == CONFIG and len(again.load_detector().depths) == 4

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoad._whole_file import make_folder
+from geoad._whole_file import make_folder, remove_drafts, write_whole
 
 MANIFEST = "manifest.json"
-
-
-def publish(path: Path, write: Callable[[Path], object]) -> str:
-    """Let `write` fill a temporary file beside `path`, put it in place at once, and return its SHA-256.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     publish(Path(folder) / "a.txt", lambda part: part.write_text("a"))[:8]
-    'ca978112'
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
-    try:
-        write(part)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return digest
 
 
 def write_xyz(path: Path, xyz: NDArray[np.float32]) -> str:
@@ -46,10 +27,9 @@ def write_xyz(path: Path, xyz: NDArray[np.float32]) -> str:
     """
     import tifffile
 
-    return publish(
-        path,
-        lambda part: tifffile.imwrite(part, xyz, photometric="rgb", metadata=None, software=False),
-    )
+    file = io.BytesIO()
+    tifffile.imwrite(file, xyz, photometric="rgb", metadata=None, software=False)
+    return write_bytes(path, file.getvalue())
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
@@ -62,18 +42,21 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> str:
     """
     from PIL import Image
 
-    return publish(path, lambda part: Image.fromarray(pixels).save(part, format="png", compress_level=1))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="png", compress_level=1)
+    return write_bytes(path, file.getvalue())
 
 
 def write_bytes(path: Path, data: bytes) -> str:
-    """Write a file, and return its SHA-256.
+    """Write a file, whole or not at all, and return its SHA-256.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_bytes(Path(folder) / "a.txt", b"a")[:8]
     'ca978112'
     """
-    return publish(path, lambda part: part.write_bytes(data))
+    write_whole(path, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def pcd_bytes(points: NDArray[np.float32]) -> bytes:
@@ -128,8 +111,8 @@ def claim(root: Path, settings: dict[str, Any], paths: Collection[PurePosixPath]
     """
     make_folder(root)
     manifest = check_ours(root, settings, paths)
-    for path in (*paths, PurePosixPath(MANIFEST)):
-        _part(root / path).unlink(missing_ok=True)
+    for folder in {(root / path).parent for path in (*paths, PurePosixPath(MANIFEST))}:
+        remove_drafts(folder)
     if manifest is None:
         manifest = {**settings, "complete": False, "files": {}}
         save(root, manifest)
@@ -145,7 +128,7 @@ def save(root: Path, manifest: dict[str, Any]) -> None:
     ...     (Path(folder) / MANIFEST).exists()
     True
     """
-    publish(root / MANIFEST, lambda part: part.write_text(json.dumps(manifest, indent=1) + "\n"))
+    write_whole(root / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def checksum(path: Path) -> str:
@@ -158,10 +141,6 @@ def checksum(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
 
 
 def _read(path: Path) -> dict[str, Any] | None:

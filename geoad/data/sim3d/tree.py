@@ -47,12 +47,12 @@ def fill(
 ) -> None:
     """Write all `entries` that are not there yet, `besides` them the files that belong to no entry.
 
-    `write(root, entry)` returns the SHA-256 of the files it wrote by path; `size(entry)` is its bytes on disk. See
-    `make_sim3d` for what is refused.
+    `write(root, entry)` returns the SHA-256 of the files it wrote by path; `size(entry)` is its bytes on disk. All that
+    is written must appear whole or not at all. See `make_sim3d` for what is refused.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     note = {PurePosixPath("note"): lambda part: part.write_text("made")}
+    ...     note = {PurePosixPath("note"): lambda path: path.write_text("made")}
     ...     fill(Path(folder), {"seed": 0}, [], lambda root, entry: {}, size=len, besides=note)
     ...     sorted(path.name for path in Path(folder).glob("[!.]*"))
     ['manifest.json', 'note']
@@ -64,7 +64,9 @@ def fill(
         todo = [entry for entry in entries if not all((root / path).exists() for path in entry.paths.values())]
         _check_room(root, sum(map(size, todo)))
         besides = {path: put for path, put in besides.items() if not (root / path).exists()}
-        files = {path.as_posix(): store.publish(root / path, put) for path, put in besides.items()}
+        for path, put in besides.items():
+            put(root / path)
+        files = {path.as_posix(): store.checksum(root / path) for path in besides}
         for done, written in enumerate(_work(root, todo, write, jobs), start=len(entries) - len(todo) + 1):
             files |= written
             if progress is not None:

@@ -38,9 +38,18 @@ class KeptTargets:
                 self._kept[key] = make()
                 self._left -= size
             elif self._disk and shutil.disk_usage(tempfile.gettempdir()).free > size + SPARE:
-                self._kept[key] = _mapped(make())
+                return self._on_disk(key, make())
             else:
                 return None
+        return self._kept[key]
+
+    def _on_disk(self, key: Hashable, made: Tensor) -> Tensor:
+        """Keep a tensor on disk; if that has less room than it says, as under a quota, it is not asked again."""
+        try:
+            self._kept[key] = _mapped(made)
+        except OSError:
+            self._disk = False
+            return made
         return self._kept[key]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -103,3 +104,14 @@ def test_ctrl_c_leaves_nothing(scans: list[Sample], temporary: Path, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         detector.fit(scans)
     assert found == [[]] * 5 and not list(temporary.iterdir())
+
+
+def test_a_quota_ends_the_keeping_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: torch.Tensor) -> torch.Tensor:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(kept_targets, "_mapped", full)
+    kept = KeptTargets(memory=0, disk=True)
+    made = kept.get(0, 8, lambda: torch.ones(2))
+    assert made is not None and torch.equal(made, torch.ones(2))
+    assert kept.get(0, 8, lambda: pytest.fail("was computed")) is None  # there is no place for it

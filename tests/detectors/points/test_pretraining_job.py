@@ -290,3 +290,10 @@ def test_a_stopped_sitting_leaves_the_best_teacher_and_not_the_last(tmp_path: Pa
     assert saved.best is not None and saved.step == 3
     for name, value in Teacher.from_pretrained(path).network.state_dict().items():
         assert torch.equal(value, saved.best[f"teacher.{name}"])
+
+
+def test_a_pretraining_removes_what_a_killed_one_was_writing(tmp_path: Path) -> None:
+    (tmp_path / ".1f.part").write_bytes(b"half")
+    with pytest.raises(Stopped):
+        pretrain(tmp_path, **SMALL, stop=lambda: True)
+    assert not list(tmp_path.glob("*.part"))
