@@ -108,13 +108,13 @@ def not_negative(**numbers: float | None) -> None:
 
 
 def number(name: str, value: Any) -> Any:
-    """Return what can be compared with numbers; raise TypeError for texts and lists.
+    """Return what can be compared with numbers; raise TypeError for texts, lists and None.
 
     >>> number("k", "8")
     Traceback (most recent call last):
     TypeError: k must be a number, got '8'
     """
-    if isinstance(value, str | bytes | list | tuple):
+    if value is None or isinstance(value, str | bytes | list | tuple):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return value
 

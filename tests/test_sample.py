@@ -107,6 +107,11 @@ def test_a_map_may_come_from_a_network_as_it_is() -> None:
     assert type(AnomalyMap(found.pixels, score=np.float32(0.1)).score) is float
 
 
+def test_a_map_may_be_a_view_that_numpy_does_not_know() -> None:
+    seen = torch.tensor([[1 + 2j, 3 - 4j]]).conj().imag
+    assert AnomalyMap(seen).pixels.tolist() == [[-2.0, 4.0]]  # type: ignore[arg-type]
+
+
 def test_masks_and_colours_are_what_is_meant() -> None:
     for bad in (-1.0, np.nan):
         with pytest.raises(ValueError, match="mask of 007 must be 0 where good and above 0 where defective"):

@@ -21,6 +21,7 @@ from geoad._whole_file import write_whole
 from geoad.data.listing import files_below
 from geoad.data.reading import reading
 from geoad.data.scenes import Scenes
+from geoad.ops import _arrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,7 @@ class SceneFolder(Sequence[Scene]):
 
     def fill(self, jobs: int = 1, progress: Callable[[int], None] | None = None) -> None:
         """Make what is not there yet, in `jobs` processes; `progress` is told how many scenes are done."""
+        jobs = _arrays.whole("jobs", jobs)
         missing = [i for i in range(len(self)) if not self._files.has(i)]
         for done, _ in enumerate(_each(self._files.make, missing, jobs), len(self) - len(missing) + 1):
             if progress is not None:
@@ -124,10 +126,15 @@ def _digests(source: object, files: Sequence[Path]) -> list[str]:
 
 def _moved(old: dict[str, Any], settings: dict[str, Any]) -> bool:
     """Whether settings are these, but for a source of the same name at a place where nothing is now."""
-    (kind, _, place), (now, _, here) = (str(each.get("source")).partition(":") for each in (old, settings))
-    gone = not (Path(place).is_absolute() and Path(place).exists())
-    alike = kind == now and bool(place) and Path(place).name == Path(here).name
-    return alike and gone and {**old, "source": None} == {**settings, "source": None}
+    place = Path(str(old.get("source")).partition(":")[2])
+    gone = not (place.is_absolute() and place.exists())
+    return gone and _lasting(old) == _lasting(settings)
+
+
+def _lasting(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what says which scenes these are, wherever their source lies now."""
+    kind, _, place = str(settings.get("source")).partition(":")
+    return {**settings, "source": (kind, Path(place).name), "files": None}
 
 
 @dataclass(frozen=True)
@@ -167,9 +174,13 @@ class _Files:
             _save(self.table(index), np.asarray(table, np.int32))
 
     def _check_note(self) -> None:
-        held = self.note.read_text(encoding="utf-8") if self.note.exists() else ""  # in a folder removed since then
-        if held and {**_read(held), "files": None} != {**self.settings, "files": None}:
-            raise _of_others(self.note, held, json.dumps(self.settings, sort_keys=True))
+        own = json.dumps(self.settings, sort_keys=True)
+        if not self.note.exists():  # the folder was removed since then
+            write_whole(self.note, own.encode())
+            return
+        held = self.note.read_text(encoding="utf-8")
+        if _lasting(_read(held)) != _lasting(self.settings):
+            raise _of_others(self.note, held, own)
 
 
 def _each(make: Callable[[int], None], numbers: Sequence[int], jobs: int) -> Iterator[None]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from geoad import _check
 from geoad._lazy import load
 from geoad.data.surface import sample_surface
+from geoad.ops import _arrays
 
 if TYPE_CHECKING:
     import trimesh
@@ -100,13 +101,11 @@ class Scenes(Sequence[NDArray[np.float32]]):
         seed: int = 0,
         oversample: int = 10,
     ) -> None:
-        whole = {"count": count, "points": points, "objects": objects, "seed": seed, "oversample": oversample}
-        _check.kinds(Scenes.__init__, whole)
-        _check.positive(count=count, points=points, objects=objects, oversample=oversample)
-        _check.not_negative(seed=seed)
+        self.length, self.points = _arrays.whole("count", count), _arrays.whole("points", points)
+        self.objects, self.oversample = _arrays.whole("objects", objects), _arrays.whole("oversample", oversample)
+        self.seed = _arrays.whole("seed", seed, zero=True)
         if not isinstance(source, str) and not (hasattr(source, "draw") or hasattr(source, "scan")):
             raise TypeError(f"source must be a name or have draw(rng) or scan(rng, least), got {source!r}")
-        self.length, self.points, self.objects, self.oversample, self.seed = count, points, objects, oversample, seed
         self.source = open_source(source, split) if isinstance(source, str) else source
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from geoad._digest import digest_of
 from geoad._lock import locked
-from geoad._whole_file import write_whole
+from geoad._whole_file import remove_drafts, write_whole
 from geoad.data import open_dataset
 from geoad.data.dataset import Dataset
 from geoad.detectors import make_detector
@@ -135,6 +135,8 @@ def run_cell(
     [('au_pro', 0.3), ('pixel_auroc', None), ('image_auroc', None)]
     """
     with locked(cell.folder(out)):
+        for place in (cell.folder(out), cell.folder(out) / "training"):
+            remove_drafts(place)
         detector = make_detector(cell.detector, **cell.params)
         run = Run.create(cell.folder(out), _config(cell, detector), mended=True)
         if (rows := read_cell(cell, out)) is None:

@@ -223,6 +223,8 @@ class DatasetMasks(Sequence[NDArray[np.bool_] | None]):
         return len(self.dataset.entries)
 
     def __getitem__(self, i: Any) -> Any:
+        if i >= len(self):
+            raise IndexError(i)  # which ends a loop over them; `mask` of somebody's dataset may not
         mask = self.dataset.mask(i)
         if mask is not None and mask.any() and not self.dataset.label(i):
             name, count = self.dataset.entries[i].name, np.count_nonzero(mask)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from geoad import _check
 from geoad.metrics.pairs import check_iterable, check_reiterable
 from geoad.metrics.passes import Progress, Reader, Source
 from geoad.metrics.regions import check_connectivity, label_regions
@@ -124,7 +125,7 @@ def check_threshold(threshold: float) -> None:
     Traceback (most recent call last):
     ValueError: threshold must be a number, got NaN
     """
-    if np.isnan(threshold):
+    if np.isnan(_check.number("threshold", threshold)):
         raise ValueError("threshold must be a number, got NaN")
 
 

@@ -66,8 +66,7 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
             told = f"{name} is on {array.device}, where this function has no backend"
             why = _cuda_fault() if array.device.type == "cuda" else None
             raise ValueError(f"{told}{f' ({why})' if why else ''}: pass {name}.cpu()")
-        array = array.detach().resolve_conj().resolve_neg()
-        array = (array.float() if array.is_floating_point() and array.element_size() < 4 else array).numpy()
+        array = from_tensor(array)
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(array).__name__}")
     if array.dtype.kind not in kinds:
@@ -76,15 +75,15 @@ def to_numpy(name: str, array: Any, kinds: str = "fiu") -> NDArray[Any]:
 
 
 def from_tensor(value: Any) -> Any:
-    """Return a torch tensor of any device as numpy, gradients cut, and anything else as it is.
+    """Return a torch tensor of any device as numpy, gradients cut, halves widened, and anything else as it is.
 
     >>> from_tensor([0, 1])
     [0, 1]
     """
-    if not hasattr(value, "detach"):
+    if not is_tensor(value):
         return value
-    value = value.detach().cpu()
-    return np.asarray(value.float() if "bfloat16" in str(value.dtype) else value)  # numpy has no bfloat16
+    value = value.detach().cpu().resolve_conj().resolve_neg()
+    return (value.float() if value.is_floating_point() and value.element_size() < 4 else value).numpy()
 
 
 def to_array(name: str, value: Any) -> NDArray[Any]:
@@ -180,7 +179,7 @@ def to_points(name: str, array: Any) -> NDArray[np.float32]:
 
 def to_corner(origin: Any) -> NDArray[np.float64]:
     """Return the corner `origin` (3,) of a grid as float64; raise ValueError unless it is finite."""
-    corner = np.array(origin.tolist() if is_tensor(origin) else origin, dtype=np.float64)
+    corner = as_numpy("origin", from_tensor(origin)).astype(np.float64)
     _check.shape("origin", corner, (3,))
     if not np.isfinite(corner).all():
         raise ValueError(f"origin must be finite, got {corner.tolist()}")

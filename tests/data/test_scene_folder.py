@@ -201,3 +201,23 @@ def test_a_folder_that_was_removed_is_made_again(tmp_path: Path) -> None:
     stored = SceneFolder(tmp_path / "scenes", 1, k=5, **SMALL)
     shutil.rmtree(tmp_path / "scenes")
     assert stored[0].points.shape == (60, 3)
+    with pytest.raises(ValueError, match="choose another folder"):
+        SceneFolder(tmp_path / "scenes", 1, k=5, **{**SMALL, "seed": 7})
+
+
+def test_a_folder_serves_two_machines_on_which_its_source_lies_elsewhere(tmp_path: Path) -> None:
+    for machine in "ab":
+        (tmp_path / machine / "parts").mkdir(parents=True)
+        np.save(tmp_path / machine / "parts" / "1.npy", np.random.default_rng(0).random((300, 3), np.float32))
+    kept = tmp_path / "scenes"
+    one = SceneFolder(kept, 1, k=5, points=60, source=f"scans:{tmp_path}/a/parts")
+    assert len(one[0].points) == 60
+    (tmp_path / "a").rename(tmp_path / "c")
+    two = SceneFolder(kept, 1, k=5, points=60, source=f"scans:{tmp_path}/b/parts")
+    (tmp_path / "c").rename(tmp_path / "a")
+    assert np.array_equal(one[0].points, two[0].points)
+
+
+def test_scenes_are_made_by_one_process_or_more(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="jobs must be positive, got 0"):
+        SceneFolder(tmp_path, 1, k=5, **SMALL).fill(jobs=0)

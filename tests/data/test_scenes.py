@@ -135,8 +135,12 @@ def test_the_end_of_the_sequence() -> None:
 def test_settings_must_be_positive_integers(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
         Scenes(**{name: 0})
-    with pytest.raises(TypeError, match=f"{name} must be a whole number, got 2.5"):
+    with pytest.raises(TypeError, match=f"{name} must be an int, got float"):
         Scenes(**{name: 2.5})
+
+
+def test_small_integers_of_numpy_do_not_overflow() -> None:
+    assert Scenes(1, points=np.uint16(7000), objects=1)[0].shape == (7000, 3)
 
 
 def test_errors_of_sources() -> None:

@@ -1,7 +1,11 @@
+from itertools import islice
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from geoad.evaluation import Settings, evaluate_maps, export_maps, mean_rows, write_map
+from geoad.evaluation.evaluate import DatasetMasks
 from geoad.metrics import Threshold
 from geoad.sample import AnomalyMap
 from tests.evaluation.toys import Height, ToyDataset
@@ -199,3 +203,9 @@ def test_limits_are_read_once_and_used_often(tmp_path):
 def test_settings_are_checked_before_anything_is_read(wrong, error, told):
     with pytest.raises(error, match=told):
         Settings(**wrong)
+
+
+def test_a_dataset_may_know_the_masks_of_defects_alone():
+    entries = ToyDataset().entries[:2]
+    dataset = SimpleNamespace(entries=entries, label=lambda i: 0, mask={}.get)
+    assert list(islice(DatasetMasks(dataset), 9)) == [None, None]

@@ -18,6 +18,7 @@ def test_upper_corner_and_types() -> None:
     [
         (np.zeros(2), 1.0, (2, 2, 2), r"origin must have shape \(3,\)"),
         ([np.nan, 0, 0], 1.0, (2, 2, 2), "origin must be finite, got"),
+        (np.ma.masked_equal([0.0, 0, 1], 1), 1.0, (2, 2, 2), "origin must be finite, got"),
         (np.zeros(3), 0.0, (2, 2, 2), "cell must be positive"),
         (np.zeros(3), np.inf, (2, 2, 2), "cell must be finite, got inf"),
         (np.zeros(3), 1.0, (2, 2), "shape must be three positive numbers"),

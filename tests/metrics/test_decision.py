@@ -40,6 +40,9 @@ def test_errors():
         decide([np.nan], [1], 0)
     with pytest.raises(ValueError, match="threshold must be a number, got NaN"):
         decide([3, 2, 1], [1, 0, 1], np.nan)
+    for wrong in (None, "1"):
+        with pytest.raises(TypeError, match="threshold must be a number, got"):
+            decide([3, 2, 1], [1, 0, 1], wrong)
 
 
 def test_a_threshold_between_neighbouring_numbers_parts_them():

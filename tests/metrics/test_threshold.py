@@ -191,6 +191,7 @@ def test_the_maximum_of_a_map_is_held_against_a_threshold_as_its_pixels_are(pixe
     ("values", "error", "told"),
     [
         ((np.nan, 1.0), ValueError, "value of a threshold must be finite, got nan"),
+        ((None, 1.0), TypeError, "value must be a number, got None"),
         ((1.0, np.inf), ValueError, "part_value of a threshold must be finite, got inf"),
         ((1.0, "2"), TypeError, "part_value must be a number, got '2'"),
     ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -116,7 +117,8 @@ def test_neighbourhood_is_mutual(points, radius):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_result_too_large_is_refused_with_its_size(backend, monkeypatch):
-    monkeypatch.setattr(sys.modules["geoad.ops.radius_search"], "EDGES", 50_000)
+    for module in ("radius_search", "radius_search_torch"):
+        monkeypatch.setattr(import_module(f"geoad.ops.{module}"), "EDGES", 50_000)
     points = np.zeros((300, 3), np.float32)
     with pytest.raises(
         ValueError, match=r"at most 50000 neighbours in all, got 90000: pass max_neighbours or a smaller"

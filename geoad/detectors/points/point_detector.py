@@ -90,7 +90,10 @@ class PointDetector(Detector):
         return {name: tensor.to(device) for name, tensor in found.items()}
 
     def collate(self, items: list[Batch]) -> Batch:
-        """Return several clouds as one graph; "sizes" says where one ends and the next begins."""
+        """Return several clouds as one graph; "sizes" says where one ends and the next begins.
+
+        A single cloud is not copied: a batch is not to be changed in place.
+        """
         return join_graphs(items)
 
     def terms(self, batch: Batch) -> Tensor:

@@ -77,7 +77,7 @@ def pretrain(
     """
     need("matplotlib", "draw the curve of a card")  # not at the end of days
     plan: dict[str, Any] = {"width": width, "steps": steps, "scenes": scenes, "validation_scenes": validation_scenes}
-    _check.positive(**plan)
+    _check.positive(**plan, jobs=jobs)
     plan |= {"points": points, "source": source, "seed": seed, "precision": precision}
     module = _module(plan, settings)
     folder, earlier = Path(out), None if continue_from is None else Path(continue_from)
