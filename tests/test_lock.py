@@ -48,21 +48,21 @@ def test_nobody_is_kept_out_where_the_file_system_knows_no_locks(
         pass
 
 
-def test_other_faults_of_the_file_system_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("number", "error", "told"),
+    [
+        (errno.EIO, OSError, ": cannot be locked: (?i:Input/output error)"),
+        (errno.EACCES, ValueError, " is in use by another process"),  # as CIFS says it
+    ],
+)
+def test_other_faults_of_the_file_system_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, error: type[Exception], told: str
+) -> None:
     def fail(*_: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", fail)
-    with pytest.raises(OSError, match=rf"{tmp_path}: cannot be locked: (?i:Input/output error)"), locked(tmp_path):
-        pass
-
-
-def test_cifs_says_otherwise_that_another_process_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(ValueError, match=f"{tmp_path} is in use by another process"), locked(tmp_path):
+    with pytest.raises(error, match=f"{tmp_path}{told}"), locked(tmp_path):
         pass
 
 

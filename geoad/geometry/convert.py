@@ -160,7 +160,7 @@ def cloud_to_cells(
     ([1, -1], [1], [[1.0]])
     """
     _check.instance("cloud", cloud, PointCloud, "PointCloud(array)")
-    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(lower, size, resolution)")
+    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(origin, cell, shape)")
     if rgb and cloud.rgb is None:
         raise ValueError("cloud must have rgb to fill a grid with colours, got none: use rgb=False")
     colours = None if cloud.rgb is None or not rgb else cloud.rgb / 255
@@ -187,7 +187,7 @@ def voxel_scores_to_points(scores: NDArray[np.floating], grid: VoxelGrid) -> NDA
     >>> voxel_scores_to_points(np.array([[[3.0]], [[4.0]]]), grid).tolist()
     [3.0, 4.0]
     """
-    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(lower, size, resolution)")
+    _check.instance("grid", grid, VoxelGrid, "VoxelGrid(origin, cell, shape)")
     _check.shape("scores", scores, grid.shape)
     if grid.nearest is None:
         raise ValueError("grid must hold a cloud, got an empty one: fill it with cloud_to_voxels")

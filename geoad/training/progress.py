@@ -12,7 +12,7 @@ MINUTE = 60.0
 
 
 class ProgressBar:
-    """Shows nothing: the form of progress that nobody asked for.
+    """What a progress bar is told; this one shows nothing, for those who asked for none.
 
     >>> with ProgressBar() as bar:
     ...     bar.start("student", total=2, done=0)
